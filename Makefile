@@ -1,0 +1,43 @@
+# Every target makes the environment itself where it is missing. Only Python 3.11+ and make are needed.
+#   make demo     a trained, evaluated, usable classifier in a few minutes
+#   make test     all tests but the slow ones, with coverage
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo test test-e2e check format bench clean
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Copydesk needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)."; exit 2; }
+	@echo "Making $(VENV) (a few minutes the first time: torch and transformers are large) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/copydesk demo recipes/clickbait.yaml
+
+test: setup
+	$(BIN)/python -m pytest -m 'not e2e' --cov --cov-report=term --cov-fail-under=90
+
+test-e2e: setup
+	$(BIN)/python -m pytest -m e2e
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python bench/training.py
+
+clean:
+	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,53 @@
+"""Copydesk: from raw text to a monitored text classifier, with one recipe file and one command per stage.
+
+Importing it loads nothing heavy; what a function needs is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from copydesk.types import Prediction, Report
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from copydesk.recipe import Recipe
+    from copydesk.runtime.engine import Classifier
+
+__version__ = "0.1.0"
+
+__all__ = ["Prediction", "Report", "__version__", "load", "train"]
+
+
+def load(model: str | PathLike[str]) -> Classifier:
+    """Open a bundle folder, verify every file's checksum, and return the classifier in it.
+
+    Raises `BundleError` naming the file if one is missing or changed.
+    """
+    from copydesk.runtime.engine import Classifier
+
+    return Classifier.load(model)
+
+
+def train(
+    recipe: Recipe | str | PathLike[str],
+    *,
+    data: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> Classifier:
+    """Train what the recipe describes, write the bundle, and return it loaded.
+
+    `data` replaces the recipe's source: a CSV, TSV, JSONL or Parquet file, or a prepared Dataset. `out` is the new
+    bundle's folder (default: the next free `bundles/NAME-N`). `overrides` are dotted recipe keys, e.g.
+    `{"train.epochs": 2}`.
+    """
+    from pathlib import Path
+
+    from copydesk.recipe import Recipe, load_recipe, override
+    from copydesk.train import train_bundle
+
+    described = override(recipe, overrides or {}) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides or {})
+    trained = train_bundle(described, data=data, out=Path(out) if out is not None else None)
+    return load(trained.path)

@@ -1,0 +1,1 @@
+"""The command line: one small file per stage that parses, calls and prints."""

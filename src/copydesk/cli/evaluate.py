@@ -1,0 +1,53 @@
+"""`copydesk evaluate`: a bundle measured on labelled data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from copydesk.cli.options import Debug, Json, LabelColumn, ModelPath, Quiet, TextColumns, overrides_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    model: ModelPath,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: CSV, TSV, JSONL, Parquet, or a Dataset.")],
+    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write report.json and report.html.")] = None,
+    text: TextColumns = None,
+    label: LabelColumn = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a model on labelled data: every row of a file, or the test part of a prepared Dataset."""
+    from copydesk.cli import console, tables
+    from copydesk.data.labelled import read_labelled
+    from copydesk.evaluate import evaluate as measure
+    from copydesk.files import new_folder, refuse_existing, write_json, write_text
+    from copydesk.recipe import override
+    from copydesk.report_page import render_report
+    from copydesk.runtime.engine import Classifier
+
+    if report is not None:
+        refuse_existing(report)
+    classifier = Classifier.load(model)
+    progress = console.listener(quiet=quiet or json)
+    recipe = override(classifier.recipe, overrides_of(None, text, label))
+    labelled = read_labelled(recipe, data, steps=classifier.settings.normalise, progress=progress)
+    found = measure(classifier, labelled.texts, labelled.labels)
+    if report is not None:
+        with new_folder(report) as folder:
+            write_json(folder / "report.json", found.to_json())
+            write_text(folder / "report.html", render_report(found))
+    if json:
+        console.print_json(found.to_json())
+        return
+    if not quiet:
+        console.out.print(tables.report_table(found))
+    console.out.print(f"accuracy: {found.metrics['accuracy']:.4f}" + (f"  report: {report}" if report else ""), markup=False)

@@ -1,0 +1,78 @@
+"""The `copydesk` command: one place that turns errors into a line and an exit code.
+
+0: done; 1: the work failed; 2: wrong usage; 130: interrupted. Importing this loads no model library; each command
+imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from copydesk import __version__
+from copydesk.cli import compare, demo, evaluate, predict, prepare, train
+from copydesk.errors import CopydeskError
+
+app = typer.Typer(
+    name="copydesk",
+    help="From raw text to a monitored text classifier: one recipe file, one command per stage.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"copydesk {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""
+
+
+def _explained(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with its errors printed in a line or two; with --debug they are raised as they are."""
+
+    @functools.wraps(command)
+    def run(*args: Any, debug: bool = False, **options: Any) -> None:  # noqa: ANN401 (whatever the command takes)
+        try:
+            command(*args, debug=debug, **options)
+        except CopydeskError as error:
+            _fail(str(error), error.exit_code, debug)
+        except KeyboardInterrupt:
+            _fail("Interrupted. Nothing half-written was left behind.", 130, debug)
+        except MemoryError:
+            _fail("Out of memory. Lower train.batch_tokens or model.max_tokens, or use a larger machine.", 1, debug)
+
+    return run
+
+
+def _fail(message: str, code: int, debug: bool) -> None:
+    if debug:
+        raise
+    typer.echo(f"copydesk: {message}", err=True)
+    sys.exit(code)
+
+
+for stage in (demo, prepare, train, compare, evaluate, predict):
+    stage.register(app)
+for registered in app.registered_commands:
+    if registered.callback is not None:
+        registered.callback = _explained(registered.callback)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    app()

@@ -1,0 +1,39 @@
+"""Options that several commands share, so that they read and behave alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file (YAML).")]
+ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder.")]
+DataPath = Annotated[
+    str | None,
+    typer.Option("--data", metavar="PATH", help="CSV, TSV, JSONL, Parquet or a prepared Dataset; replaces the source."),
+]
+OutPath = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The new folder; must not exist yet.")]
+TextColumns = Annotated[
+    list[str] | None, typer.Option("--text", metavar="COLUMN", help="A text column (repeat for several).")
+]
+LabelColumn = Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="The label column.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key, e.g. train.epochs=3 (repeatable)."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+
+
+def overrides_of(settings: list[str] | None, text: list[str] | None, label: str | None) -> dict[str, Any]:
+    """Return recipe overrides from --set, --text and --label."""
+    from copydesk.recipe import parse_setting
+
+    overrides = dict(parse_setting(setting) for setting in settings or [])
+    if text:
+        overrides["text"] = text
+    if label:
+        overrides["label"] = label
+    return overrides

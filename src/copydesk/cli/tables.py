@@ -1,0 +1,74 @@
+"""Reports, datasets and leaderboards as tables in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from copydesk.compare import Entry
+    from copydesk.types import Report
+
+
+def dataset_table(manifest: dict[str, Any]) -> Table:
+    """Return a Dataset's rows by part and label, then what was dropped."""
+    labels = sorted({label for counts in manifest["counts"].values() for label in counts})
+    shown = labels if len(labels) <= 8 else []
+    table = _table("Dataset", ["part", "rows", *shown])
+    for part, counts in manifest["counts"].items():
+        table.add_row(part, f"{sum(counts.values()):,}", *(f"{counts.get(label, 0):,}" for label in shown))
+    if not shown:
+        table.caption = f"{len(labels)} labels"
+    return table
+
+
+def dropped_table(manifest: dict[str, Any]) -> Table:
+    """Return how many rows were read, dropped for each reason with examples, and kept."""
+    table = _table("From raw rows to the Dataset", ["", "rows", "e.g."])
+    table.add_row("read", f"{manifest['rows_read']:,}", "")
+    for reason, count in manifest["dropped"].items():
+        table.add_row(f"dropped: {reason}", f"-{count:,}", ", ".join(manifest["dropped_examples"][reason][:2]))
+    table.add_row("kept", f"{manifest['rows']:,}", "")
+    return table
+
+
+def report_table(report: Report) -> Table:
+    """Return the headline metrics with their intervals, and the baseline's."""
+    columns = ["metric", report.model, "95 % interval"]
+    table = _table(f"{report.n:,} test texts", [*columns, report.baseline["model"]] if report.baseline else columns)
+    for name, value in report.metrics.items():
+        low, high = report.intervals[name]
+        cells = [name, f"{value:.4f}", f"{low:.4f} – {high:.4f}"]
+        table.add_row(*cells, f"{report.baseline[name]:.4f}") if report.baseline else table.add_row(*cells)
+    return table
+
+
+def leaderboard(entries: Sequence[Entry]) -> Table:
+    """Return one row per model, best first."""
+    table = _table(
+        f"{entries[0].report.n:,} test texts",
+        ["model", "accuracy", "95 % interval", "macro F1", "training", "texts/s", "one text", "size"],
+    )
+    for entry in entries:
+        report = entry.report
+        low, high = report.intervals["accuracy"]
+        table.add_row(
+            entry.kind,
+            f"{report.metrics['accuracy']:.4f}",
+            f"{low:.4f} – {high:.4f}",
+            f"{report.metrics['macro_f1']:.4f}",
+            f"{report.costs['train_seconds']:,.1f} s",
+            f"{report.costs.get('texts_per_second', 0):,.0f}",
+            f"{report.latency_ms['p50']:.1f} ms",
+            f"{report.costs['bundle_mb']:,.1f} MB",
+        )
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
+    return table

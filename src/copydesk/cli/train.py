@@ -1,0 +1,43 @@
+"""`copydesk train`: recipe and data to a bundle."""
+
+from __future__ import annotations
+
+import typer
+
+from copydesk.cli.options import DataPath, Debug, Json, LabelColumn, OutPath, Quiet, RecipePath, Set, TextColumns, overrides_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("train")(train)
+
+
+def train(
+    recipe: RecipePath,
+    data: DataPath = None,
+    out: OutPath = None,
+    set_: Set = None,
+    text: TextColumns = None,
+    label: LabelColumn = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Prepare, train, evaluate, and write a bundle; the last line names its folder."""
+    from copydesk.cli import console, tables
+    from copydesk.recipe import load_recipe
+    from copydesk.train import train_bundle
+
+    loaded = load_recipe(recipe, overrides_of(set_, text, label))
+    progress = console.listener(quiet=quiet or json)
+    bundle = train_bundle(loaded, data=data, out=out, progress=progress)
+    report = bundle.report
+    for note in report.notes:
+        progress.warn(note)
+    if json:
+        console.print_json({"bundle": str(bundle.path), "report": report.to_json()})
+        return
+    if not quiet:
+        console.out.print(tables.report_table(report))
+        console.out.print(f"report: {bundle.layout.report_page}", markup=False)
+    console.out.print(f"bundle: {bundle.path}", markup=False)

@@ -1,0 +1,55 @@
+"""Several kinds of model on one Dataset: a leaderboard of quality, speed, size and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from copydesk.bundle import Bundle
+from copydesk.data.dataset import Dataset
+from copydesk.data.prepare import prepare_dataset
+from copydesk.files import refuse_existing
+from copydesk.progress import Progress, Silent
+from copydesk.recipe import Recipe, override
+from copydesk.train import BUNDLES, next_free, train_on
+from copydesk.types import Report
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the leaderboard."""
+
+    kind: str
+    bundle: Bundle
+    report: Report
+
+
+def compare_models(
+    recipe: Recipe,
+    kinds: Sequence[str],
+    *,
+    data: str | PathLike[str] | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Entry]:
+    """Train each kind on the same Dataset, write its bundle to `out/KIND`, and return them best accuracy first."""
+    progress = progress or Silent()
+    folder = out or next_free(BUNDLES, f"{recipe.name}-compare")
+    refuse_existing(folder)
+    dataset = prepare_dataset(recipe, data, say=progress.say)
+    for warning in dataset.manifest.get("warnings", []):
+        progress.warn(warning)
+    return compare_on(recipe, kinds, dataset, folder, progress=progress)
+
+
+def compare_on(
+    recipe: Recipe, kinds: Sequence[str], dataset: Dataset, folder: Path, *, progress: Progress
+) -> list[Entry]:
+    """Train each kind on a prepared Dataset; see `compare_models`."""
+    entries = []
+    for kind in kinds:
+        bundle = train_on(override(recipe, {"model.kind": kind}), dataset, folder / kind, progress=progress)
+        entries.append(Entry(kind, bundle, bundle.report))
+    return sorted(entries, key=lambda entry: -entry.report.metrics["accuracy"])

@@ -1,0 +1,1 @@
+"""Raw texts to a Dataset: sources, cleaning, splitting, and the built-in sample."""

@@ -1,0 +1,77 @@
+"""The Dataset: one Parquet table of texts, labels and parts, with a manifest that says where they come from.
+
+Columns: `id` (from the text's content), `text`, `label`, `split` (train, validation, test), and the provenance
+`source` and `row`. Several text columns are joined by `normalise.COLUMN_SEPARATOR`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from copydesk.errors import DataError, SourceError
+from copydesk.files import new_folder, sha256_of, write_json
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+DATA_FILE = "data.parquet"
+MANIFEST_FILE = "manifest.json"
+_COLUMNS = ("id", "text", "label", "split")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Prepared rows, and the manifest: sources, counts, what was dropped and why, and warnings."""
+
+    frame: pl.DataFrame
+    manifest: dict[str, Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label names in alphabetical order: the order of every model's outputs."""
+        return tuple(self.frame["label"].unique().sort())
+
+    def part(self, part: Part) -> tuple[list[str], list[str]]:
+        """Return one part's texts and labels, in the Dataset's order."""
+        rows = self.frame.filter(pl.col("split") == part)
+        return rows["text"].to_list(), rows["label"].to_list()
+
+    def content_hash(self) -> str:
+        """Return a SHA-256 over ids, labels and parts: equal exactly if two Datasets hold the same rows."""
+        digest = hashlib.sha256()
+        for row in self.frame.select("id", "text", "label", "split").iter_rows():
+            digest.update(json.dumps(row, ensure_ascii=True).encode())
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the folder, the manifest last. Raises `UsageError` if it exists."""
+        with new_folder(folder) as new:
+            self.frame.write_parquet(new / DATA_FILE)
+            manifest = {**self.manifest, "sha256": sha256_of(new / DATA_FILE), "content": self.content_hash()}
+            write_json(new / MANIFEST_FILE, manifest)
+
+
+def is_dataset(path: Path) -> bool:
+    """Tell whether the folder is a Dataset; its manifest means that it was written to the end."""
+    return (path / MANIFEST_FILE).is_file() and (path / DATA_FILE).is_file()
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Read a Dataset back. Raises `SourceError` if its table is not the one the manifest was written for."""
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
+        expected = manifest["sha256"]
+    except (ValueError, KeyError, OSError) as error:
+        raise SourceError(f"'{folder / MANIFEST_FILE}' is not a Dataset's manifest: {error}.") from None
+    if sha256_of(folder / DATA_FILE) != expected:
+        raise SourceError(f"'{folder / DATA_FILE}' was changed after it was prepared. Run `copydesk prepare` again.")
+    frame = pl.read_parquet(folder / DATA_FILE)
+    missing = [column for column in _COLUMNS if column not in frame.columns]
+    if missing:
+        raise DataError(f"'{folder}' lacks the columns {', '.join(missing)}; it has {', '.join(frame.columns)}.")
+    return Dataset(frame, manifest)

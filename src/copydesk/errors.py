@@ -1,0 +1,56 @@
+"""Every error that Copydesk raises on purpose.
+
+    CopydeskError              exit code 1: the work failed
+    ├── UsageError             exit code 2: the request itself is wrong
+    │   ├── RecipeError        a recipe that does not say what it must
+    │   └── MissingExtra       a part of Copydesk that is not installed
+    ├── SourceError            data that cannot be fetched or read
+    ├── DataError              data that was read and cannot be used
+    ├── EncoderError           pretrained weights that cannot be found or trusted
+    └── BundleError            a bundle that is incomplete, changed or of another version
+
+A message says what happened with the value, what was expected, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class CopydeskError(Exception):
+    """The root of the tree; the command line prints its message and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(CopydeskError):
+    """The request is wrong: an option, a path that does not exist, an output that does."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe that cannot be read, or has an unknown key or an impossible value."""
+
+
+class MissingExtra(UsageError):
+    """A command needs a part of Copydesk that is not installed."""
+
+    def __init__(self, what: str, extra: str, module: str) -> None:
+        super().__init__(
+            f"{what} needs the '{extra}' extra ({module} is not installed). Run: pip install 'copydesk[{extra}]'"
+        )
+
+
+class SourceError(CopydeskError):
+    """Data that cannot be fetched or read: unreachable, cut off, wrong checksum, wrong encoding."""
+
+
+class DataError(CopydeskError):
+    """Data that was read but cannot be used: a missing column, one class only, nothing left."""
+
+
+class EncoderError(CopydeskError):
+    """A pretrained encoder that cannot be found, or whose weights are not the ones asked for."""
+
+
+class BundleError(CopydeskError):
+    """A bundle without a manifest, with a changed or missing file, or of a format that is not known."""

@@ -1,0 +1,89 @@
+"""Files written whole or not at all, and their checksums.
+
+Everything Copydesk leaves on disk goes through here: written under a temporary name in the same folder, flushed to
+the disk, renamed. What is interrupted leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from copydesk.errors import CopydeskError, UsageError
+
+
+def sha256_of(path: Path) -> str:
+    """Return the file's SHA-256 as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 (any JSON value)
+    """Write a value as indented JSON, flushed to the disk. NaN is refused: it is not JSON."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file, flushed to the disk."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise `UsageError` if the output exists already: nothing is ever overwritten."""
+    if path.exists():
+        raise UsageError(f"Output '{path}' exists already. Choose another --out, or remove it first.")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `path` when the block ends, and vanishes if it fails.
+
+    Raises `UsageError` if `path` exists, `CopydeskError` if the disk is full or may not be written.
+    """
+    refuse_existing(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        with _explained(path):
+            yield temporary
+            for file in temporary.rglob("*"):
+                _flush(file)
+            temporary.chmod(0o755)
+            os.rename(temporary, path)
+            _flush(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG, errno.ENOTDIR, errno.EEXIST):
+            raise
+        reason = os.strerror(error.errno)
+        raise CopydeskError(
+            f"'{path}' cannot be written: {reason}. Nothing was left behind; choose another --out or make room."
+        ) from error

@@ -1,0 +1,1 @@
+"""The models: from scratch (`linear`) and pretrained (`encoder`), behind one small protocol."""

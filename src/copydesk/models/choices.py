@@ -1,0 +1,116 @@
+"""What `auto` stands for in the recipe's `train` section: pure rules, written down in docs/train.md.
+
+The measurements behind them are in docs/LOG.md. Precision is decided by a measurement on this machine, because a
+processor may run bf16 in emulation, many times slower than fp32.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from copydesk.recipe import Train
+
+_UPDATES_WANTED = 800
+_FEWEST_EPOCHS, _MOST_EPOCHS = 2.0, 12.0
+_BASE_LEARNING_RATE = 2e-4
+_MANY_LABELS = 20
+_BF16_WORTH = 1.3
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules look at."""
+
+    texts: int
+    tokens: int
+    labels: int
+    layers: int
+    bf16_speedup: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Every hyper-parameter of a fine-tuning, chosen or given, and the reason for each."""
+
+    epochs: float
+    learning_rate: float
+    batch_tokens: int
+    precision: str
+    frozen_layers: int
+    warmup: float
+    weight_decay: float
+    reasons: dict[str, str]
+
+    def values(self) -> dict[str, Any]:
+        """Return the hyper-parameters without the reasons."""
+        values = asdict(self)
+        del values["reasons"]
+        return values
+
+
+def choose(train: Train, facts: Facts) -> Choices:
+    """Fill every `auto` of the recipe's `train` section by the rules."""
+    reasons: dict[str, str] = {}
+
+    def pick(key: str, given: Any, chosen: Any, why: str) -> Any:  # noqa: ANN401 (numbers and words)
+        reasons[key] = why if given == "auto" else "from the recipe"
+        return chosen if given == "auto" else given
+
+    batch_tokens = pick("batch_tokens", train.batch_tokens, *_batch_tokens(facts))
+    return Choices(
+        epochs=pick("epochs", train.epochs, *_epochs(facts, batch_tokens)),
+        learning_rate=pick("learning_rate", train.learning_rate, *_learning_rate(facts)),
+        batch_tokens=batch_tokens,
+        precision=pick("precision", train.precision, *_precision(facts)),
+        frozen_layers=pick("frozen_layers", "auto", *_frozen_layers(facts)),
+        warmup=pick("warmup", "auto", 0.1, "a tenth of the updates, linear; then linear to zero"),
+        weight_decay=pick("weight_decay", "auto", 0.01, "the usual value for AdamW"),
+        reasons=reasons,
+    )
+
+
+def _batch_tokens(facts: Facts) -> tuple[int, str]:
+    updates = facts.tokens / 512
+    if updates < 200:
+        return 256, f"{facts.tokens:,} training tokens are few: small batches give more updates"
+    return 512, "the fastest here without loss of quality; about 40 headlines"
+
+
+def _epochs(facts: Facts, batch_tokens: int) -> tuple[float, str]:
+    per_epoch = max(facts.tokens / batch_tokens, 1)
+    epochs = min(max(_UPDATES_WANTED / per_epoch, _FEWEST_EPOCHS), _MOST_EPOCHS)
+    return float(round(epochs)), f"about {_UPDATES_WANTED} updates, between {_FEWEST_EPOCHS:g} and {_MOST_EPOCHS:g} epochs"
+
+
+def _learning_rate(facts: Facts) -> tuple[float, str]:
+    return _BASE_LEARNING_RATE, "best for small encoders at this batch size"
+
+
+def _precision(facts: Facts) -> tuple[str, str]:
+    if facts.bf16_speedup >= _BF16_WORTH:
+        return "bf16", f"bf16 matrix products run {facts.bf16_speedup:.1f} × as fast as fp32 on this {facts.device}"
+    return "fp32", f"bf16 matrix products run {facts.bf16_speedup:.1f} × as fast as fp32 on this {facts.device}: no gain"
+
+
+def _frozen_layers(facts: Facts) -> tuple[int, str]:
+    return facts.layers // 2, "the lower half keeps its pretrained weights: twice as fast, no measurable loss"
+
+
+def measure_bf16_speedup(device: str, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return how many times faster this device multiplies bf16 matrices than fp32 ones, at a training step's size."""
+    import torch
+
+    def seconds(kind: torch.dtype) -> float:
+        left, right = (torch.ones(512, 768, dtype=kind, device=device) for _ in range(2))
+        best = float("inf")
+        for _ in range(6):
+            started = clock()
+            (left @ right.T).sum().item()
+            best = min(best, clock() - started)
+        return best
+
+    return seconds(torch.float32) / max(seconds(torch.bfloat16), 1e-9)

@@ -1,0 +1,168 @@
+"""The from-scratch baseline: hashed word and character n-grams with logistic regression.
+
+Words (1 and 2) and characters (2 and 4) are two blocks, each weighted by inverse document frequency and scaled to
+length 1, so that the many character n-grams do not drown the words. Fitting is scikit-learn's; predicting needs
+numpy alone. It does not see word order beyond two words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copydesk.errors import MissingExtra
+from copydesk.files import write_json
+from copydesk.ngrams import NgramHashes, chunked, hash_ngrams
+from copydesk.tasks import Targets
+
+WEIGHTS_FILE = "linear.safetensors"
+SETTINGS_FILE = "linear.json"
+_MINIMUM_DOCUMENTS = 2
+_MAXIMUM_ITERATIONS = 200
+_TOLERANCE = 1e-4
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Which n-grams are counted, and into how many buckets (2**bits) they are hashed."""
+
+    words: tuple[int, ...] = (1, 2)
+    characters: tuple[int, ...] = (2, 4)
+    bits: int = 20
+
+    def blocks(self, texts: Sequence[str]) -> list[tuple[Indices, Indices, int]]:
+        """Return for each block the buckets, the texts they belong to, and the number of texts."""
+        hashed = [hash_ngrams(texts, words=self.words), hash_ngrams(texts, characters=self.characters)]
+        return [(self._buckets(block), block.owner, block.texts) for block in hashed]
+
+    def _buckets(self, block: NgramHashes) -> Indices:
+        return (block.hashes >> np.uint64(64 - self.bits)).astype(np.int64)
+
+
+class LinearModel:
+    """Weights over n-gram buckets.
+
+    `buckets` are the sorted buckets that occur in training texts, per block; `idf` their weights, `weights` the
+    coefficients, shape (buckets, columns), one column for two labels; `bias` has one entry per column.
+    """
+
+    kind = "linear"
+
+    def __init__(self, features: Features, buckets: list[Indices], idf: list[Floats], weights: Floats, bias: Floats) -> None:
+        self.features = features
+        self._buckets, self._idf, self._weights, self._bias = buckets, idf, weights, bias
+        self._tables = [_slot_table(features, known) for known in buckets]
+        ends = np.cumsum([0, *(known.size for known in buckets)])
+        self._block_weights = [
+            np.concatenate([np.zeros((1, weights.shape[1]), np.float32), weights[start:stop] * scale[:, None]])
+            for start, stop, scale in zip(ends[:-1], ends[1:], idf, strict=True)
+        ]
+        self._block_squares = [np.concatenate([np.zeros(1, np.float32), scale**2]) for scale in idf]
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], targets: Targets, *, labels: int, strength: float = 10.0) -> LinearModel:
+        """Train on texts and their label indices, shape (n,). `strength` is 1 / L2 penalty (scikit-learn's C)."""
+        try:
+            from scipy import sparse
+            from sklearn.linear_model import LogisticRegression
+        except ImportError:
+            raise MissingExtra("Training", "train", "scikit-learn") from None
+        features = Features()
+        matrices, known, weights_of = [], [], []
+        for buckets, owner, count in features.blocks(texts):
+            kept, idf = _document_frequencies(buckets, owner, count, features)
+            known.append(kept)
+            weights_of.append(idf)
+            matrices.append(_matrix(sparse, _slot_table(features, kept)[buckets], owner, count, idf))
+        matrix = sparse.hstack(matrices, format="csr")
+        regression = LogisticRegression(C=strength, max_iter=_MAXIMUM_ITERATIONS, tol=_TOLERANCE)
+        regression.fit(matrix, targets)
+        weights, bias = regression.coef_, regression.intercept_
+        if len(regression.classes_) != labels:  # a label without a training row keeps the lowest score
+            weights, bias = _with_absent_labels(regression, labels)
+        return cls(features, known, weights_of, weights.T.astype(np.float32), bias.astype(np.float32))
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Return raw outputs, shape (n, labels); a text without known n-grams gets the bias."""
+        parts = [self._logits(chunk) for chunk in chunked(texts)]
+        columns = np.concatenate(parts) if parts else np.empty((0, len(self._bias)), np.float32)
+        if columns.shape[1] > 1:
+            return columns
+        return np.concatenate([-columns / 2, columns / 2], axis=1)
+
+    def _logits(self, texts: list[str]) -> Floats:
+        total = np.tile(self._bias.astype(np.float64), (len(texts), 1))
+        blocks = zip(self.features.blocks(texts), self._tables, self._block_weights, self._block_squares, strict=True)
+        for (buckets, owner, count), table, weights, squares in blocks:
+            slots = table[buckets]
+            length = np.sqrt(np.bincount(owner, squares[slots], count))
+            length[length == 0] = 1
+            for column in range(weights.shape[1]):
+                total[:, column] += np.bincount(owner, weights[slots, column], count) / length
+        return total.astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write `linear.safetensors` and `linear.json`."""
+        from safetensors.numpy import save_file
+
+        arrays = {"weights": self._weights, "bias": self._bias}
+        for number, (known, idf) in enumerate(zip(self._buckets, self._idf, strict=True)):
+            arrays |= {f"buckets.{number}": known.astype(np.uint32), f"idf.{number}": idf}
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(folder / WEIGHTS_FILE))
+        write_json(folder / SETTINGS_FILE, asdict(self.features))
+
+    @classmethod
+    def load(cls, folder: Path) -> LinearModel:
+        """Read what `save` wrote."""
+        from safetensors.numpy import load_file
+
+        settings = json.loads((folder / SETTINGS_FILE).read_text("utf-8"))
+        features = Features(tuple(settings["words"]), tuple(settings["characters"]), settings["bits"])
+        arrays = load_file(str(folder / WEIGHTS_FILE))
+        blocks = sorted(name.partition(".")[2] for name in arrays if name.startswith("idf."))
+        buckets = [arrays[f"buckets.{block}"].astype(np.int64) for block in blocks]
+        return cls(features, buckets, [arrays[f"idf.{block}"] for block in blocks], arrays["weights"], arrays["bias"])
+
+
+def _slot_table(features: Features, known: Indices) -> NDArray[np.int32]:
+    """Return for every bucket its position among the known ones plus 1; 0 for an unknown bucket."""
+    table = np.zeros(1 << features.bits, np.int32)
+    table[known] = np.arange(1, known.size + 1)
+    return table
+
+
+def _document_frequencies(buckets: Indices, owner: Indices, texts: int, features: Features) -> tuple[Indices, Floats]:
+    """Return the buckets found in at least two texts, and ln(texts / frequency) + 1 for each."""
+    pairs = np.unique(owner << features.bits | buckets)
+    frequency = np.bincount(pairs & ((1 << features.bits) - 1), minlength=1 << features.bits)
+    kept = np.flatnonzero(frequency >= _MINIMUM_DOCUMENTS)
+    return kept, (np.log(texts / frequency[kept]) + 1).astype(np.float32)
+
+
+def _matrix(sparse: Any, slots: NDArray[np.int32], owner: Indices, texts: int, idf: Floats) -> Any:  # noqa: ANN401
+    """Return one block's CSR matrix, shape (texts, known buckets), rows scaled as `LinearModel._logits` does."""
+    seen = slots > 0
+    values = idf[slots[seen] - 1]
+    owner = owner[seen]
+    length = np.sqrt(np.bincount(owner, values.astype(np.float64) ** 2, texts))
+    scaled = (values / np.maximum(length, 1e-12)[owner]).astype(np.float32)
+    return sparse.csr_matrix((scaled, (owner, slots[seen] - 1)), shape=(texts, idf.size))
+
+
+def _with_absent_labels(regression: Any, labels: int) -> tuple[NDArray[Any], NDArray[Any]]:  # noqa: ANN401
+    weights, bias = regression.coef_, regression.intercept_
+    if len(regression.classes_) == 2:
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    full = np.zeros((labels, weights.shape[1]))
+    floor = np.full(labels, bias.min() - 10.0)
+    full[regression.classes_], floor[regression.classes_] = weights, bias
+    return full, floor

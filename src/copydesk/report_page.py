@@ -1,0 +1,335 @@
+"""A Report as one HTML page that stands alone: no request, no script, light and dark, screen and paper.
+
+What the page says about each number is in `templates/report.html`; here the numbers are put in order. It computes no
+quality: a figure that is not in the Report (or is not a number) is shown as a dash, and a section without any is left
+out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from copydesk import __version__
+from copydesk.errors import MissingExtra
+from copydesk.plots import learning_curve_svg, reliability_svg
+from copydesk.types import Confusion, LabelQuality, ReliabilityBin, Report, Slice, Step
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MATRIX_LABELS = 30
+"""Up to so many labels the confusions are a matrix; above, a list of the most frequent."""
+TEXT_CHARS = 280
+_TABLE_LABELS = 40
+_CONFUSIONS = 20
+_MISTAKES = 30
+_DASH = "–"
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f]")
+_LOWER_IS_BETTER = frozenset({"hamming", "score_mae"})
+_FOLDED_TRAINING = frozenset({"choices", "reasons"})
+_FOLDED_DATA = frozenset({"counts", "dropped"})
+
+
+@dataclass(frozen=True)
+class _Headline:
+    """One metric beside the baseline's; `gain` is positive where the model is better."""
+
+    name: str
+    value: float
+    interval: tuple[float, float] | None
+    baseline: float | None
+    difference: float | None
+    gain: float | None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One label's figures; what a label without test texts cannot have is None."""
+
+    label: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+    threshold: float | None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Texts of one label that were given another, and their share of the label's texts."""
+
+    expected: str
+    predicted: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class _SliceRow:
+    """A slice with its places (0 to 1) on the scale that all slices share; `cut` if its interval begins before it."""
+
+    slice: Slice
+    at: float | None
+    low: float | None
+    high: float | None
+    below: bool
+    cut: bool
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A setting of the training, and the reason for it: the recipe's word or a rule."""
+
+    name: str
+    value: str
+    reason: str
+
+
+def render_report(report: Report) -> str:
+    """Return the page's HTML; the same report always gives the same text. Raises `MissingExtra`."""
+    curve = [step for step in report.history if _drawable(step)]
+    rows = _rows(report.per_label)
+    scale = _scale(report)
+    bins = [part for part in report.calibration.bins if part.n and _finite(part.score) and _finite(part.accuracy)]
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            version=__version__,
+            headlines=[_headline(report, name) for name in report.metrics],
+            rows=rows[:_TABLE_LABELS],
+            more_rows=rows[_TABLE_LABELS:],
+            has_thresholds=any(row.threshold is not None for row in rows),
+            matrix=_matrix(report.confusion),
+            confusions=_confusions(report.confusion),
+            bins=bins,
+            bias=_bias(bins),
+            reliability=reliability_svg(bins) if bins else "",
+            learning_curve=learning_curve_svg(curve) if curve else "",
+            measured=[step for step in curve if _finite(step.validation_loss) or _finite(step.validation_accuracy)],
+            scale=scale,
+            overall=_place(report.metrics.get("accuracy"), scale),
+            slices=[_slice_row(part, scale, report.metrics.get("accuracy")) for part in report.slices],
+            mistakes=sorted(report.mistakes, key=lambda mistake: -(_known(mistake.score) or 0))[:_MISTAKES],
+            choices=_choices(report.training),
+            training=_flat(report.training, leave_out=_FOLDED_TRAINING),
+            parts=_parts(report.data.get("counts")),
+            dropped=_counted(report.data.get("dropped")),
+            data=_flat(report.data, leave_out=_FOLDED_DATA),
+        )
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair in a text must not stop the page
+
+
+def shown_text(value: object) -> str:
+    """Return a text as the page shows it: columns joined by a dot, one line, no control characters, cut if long."""
+    text = " ".join(_UNSEEN.sub(" ", str(value).replace("\x1f", " · ")).split())
+    return text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - 1].rstrip() + "…"
+
+
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError:
+        raise MissingExtra("The report's page", "train", "jinja2") from None
+    environment = Environment(
+        loader=PackageLoader("copydesk"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "figure": _figure,
+        "signed": _signed,
+        "percent": _percent,
+        "unit": _unit,
+        "shown": shown_text,
+        "words": _words,
+    }
+    return environment
+
+
+def _drawable(step: Step) -> bool:
+    return any(_finite(value) for value in (step.loss, step.validation_loss, step.validation_accuracy))
+
+
+def _headline(report: Report, name: str) -> _Headline:
+    value, interval, baseline = report.metrics[name], report.intervals.get(name), _baseline(report, name)
+    known = interval if interval is not None and all(_finite(end) for end in interval) else None
+    difference = value - baseline if baseline is not None and _finite(value) else None
+    gain = -difference if difference is not None and name in _LOWER_IS_BETTER else difference
+    return _Headline(name, value, known, baseline, difference, gain)
+
+
+def _baseline(report: Report, name: str) -> float | None:
+    return _known((report.baseline or {}).get(name))
+
+
+def _rows(per_label: Mapping[str, LabelQuality]) -> list[_Row]:
+    """Return the table in the report's order, or if it is too long to read, the weakest labels first."""
+    rows = [_row(label, quality) for label, quality in per_label.items()]
+    return rows if len(rows) <= _TABLE_LABELS else sorted(rows, key=lambda row: 2.0 if row.f1 is None else row.f1)
+
+
+def _row(label: str, quality: LabelQuality) -> _Row:
+    recall, f1 = (_known(quality.recall), _known(quality.f1)) if quality.support else (None, None)
+    return _Row(label, _known(quality.precision), recall, f1, quality.support, _known(quality.threshold))
+
+
+def _matrix(confusion: Confusion | None) -> list[tuple[str, list[tuple[int, float | None]]]]:
+    """Return per expected label the counts and their shares of the row; none for more than MATRIX_LABELS labels."""
+    if confusion is None or len(confusion.labels) > MATRIX_LABELS:
+        return []
+    return [
+        (label, [(count, count / sum(counts) if sum(counts) else None) for count in counts])
+        for label, counts in zip(confusion.labels, confusion.counts, strict=True)
+    ]
+
+
+def _confusions(confusion: Confusion | None) -> list[_Pair]:
+    if confusion is None:
+        return []
+    pairs = [
+        _Pair(expected, predicted, count, count / sum(counts))
+        for expected, counts in zip(confusion.labels, confusion.counts, strict=True)
+        for predicted, count in zip(confusion.labels, counts, strict=True)
+        if expected != predicted and count
+    ]
+    return sorted(pairs, key=lambda pair: (-pair.count, pair.expected, pair.predicted))[:_CONFUSIONS]
+
+
+def _bias(bins: Sequence[ReliabilityBin]) -> float:
+    """Return by how much the scores are too high on average; negative if they are too low."""
+    return sum(part.n * (part.score - part.accuracy) for part in bins) / (sum(part.n for part in bins) or 1)
+
+
+def _scale(report: Report) -> tuple[float, float]:
+    """Return the ends of the slices' scale, in steps of 0.05: every accuracy has room, a very long interval is cut."""
+    found = [*(part.accuracy for part in report.slices if part.n), report.metrics.get("accuracy")]
+    known = [value for value in found if value is not None and math.isfinite(value)]
+    low = max(math.floor((min(known, default=0.02) - 0.02) * 20), 0) / 20
+    high = min(math.ceil((max(known, default=1.0) + 0.02) * 20), 20) / 20
+    return low, max(high, low + 0.05)
+
+
+def _slice_row(part: Slice, scale: tuple[float, float], overall: float | None) -> _SliceRow:
+    if not part.n:
+        return _SliceRow(part, None, None, None, below=False, cut=False)
+    low, high = part.interval
+    return _SliceRow(
+        part,
+        _place(part.accuracy, scale),
+        _place(low, scale),
+        _place(high, scale),
+        below=overall is not None and high < overall,
+        cut=low < scale[0],
+    )
+
+
+def _place(value: float | None, scale: tuple[float, float]) -> float | None:
+    """Return where a value stands between the ends of the scale, 0 to 1."""
+    if value is None or not _finite(value):
+        return None
+    return min(max((value - scale[0]) / (scale[1] - scale[0]), 0.0), 1.0)
+
+
+def _choices(training: Mapping[str, Any]) -> list[_Choice]:
+    """Join `training["choices"]`, the settings, with `training["reasons"]`."""
+    reasons = training.get("reasons", {})
+    return [
+        _Choice(name, _plain(value), str(reasons.get(name, ""))) for name, value in training.get("choices", {}).items()
+    ]
+
+
+def _parts(counts: object) -> dict[str, dict[str, int]]:
+    """Return per part the counts by label, with the label "" where only the sum is known."""
+    if not isinstance(counts, Mapping):
+        return {}
+    found = {
+        str(part): _counted(value if isinstance(value, Mapping) else {"": value}) for part, value in counts.items()
+    }
+    return {part: by_label for part, by_label in found.items() if by_label}
+
+
+def _counted(counts: object) -> dict[str, int]:
+    found = counts if isinstance(counts, Mapping) else {}
+    return {str(name): count for name, count in found.items() if isinstance(count, int)}
+
+
+def _flat(values: Mapping[str, Any], *, leave_out: frozenset[str]) -> list[tuple[str, str]]:
+    """Return names and values as words; a nested mapping's names, or its place in a list, stand behind its own."""
+    rows: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if name in leave_out or value is None or value == {} or value == []:
+            continue
+        if isinstance(value, Mapping):
+            rows += [(f"{_words(name)}: {_words(key)}", _plain(inner)) for key, inner in value.items()]
+        elif isinstance(value, list) and all(isinstance(inner, Mapping) for inner in value):
+            rows += [(f"{_words(name)}: {place}", _plain(inner)) for place, inner in enumerate(value, 1)]
+        else:
+            rows.append((_words(name), _plain(value)))
+    return rows
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, Mapping):
+        return shown_text(", ".join(f"{_words(name)} {_plain(inner)}" for name, inner in value.items()))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return shown_text("; ".join(_plain(inner) for inner in value))
+    return _DASH if value is None else shown_text(value)
+
+
+def _number(value: float) -> str:
+    if not _finite(value):
+        return _DASH
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    return f"{value:.{digits}f}" if value is not None and _finite(value) else _DASH
+
+
+def _signed(value: float, digits: int = 4) -> str:
+    rounded = f"{abs(value):.{digits}f}"
+    sign = "±" if float(rounded) == 0 else "+" if value > 0 else "−"
+    return sign + rounded
+
+
+def _percent(share: float | None, digits: int = 0) -> str:
+    return f"{share:.{digits}%}".replace("%", "\u00a0%") if share is not None and _finite(share) else _DASH
+
+
+def _unit(value: float | None, unit: str) -> str:
+    """Return a figure with its unit; long times in minutes or hours."""
+    if value is None or not _finite(value):
+        return _DASH
+    if unit == "s" and value >= 60:
+        minutes, seconds = divmod(round(value), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+    return f"{value:,.0f}\u00a0{unit}" if abs(value) >= 100 else f"{value:.3g}\u00a0{unit}"
+
+
+def _words(name: str) -> str:
+    """Turn a key into words: `learning_rate` is "learning rate"."""
+    return shown_text(name.replace("_", " "))
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _known(value: float | None) -> float | None:
+    return value if _finite(value) else None

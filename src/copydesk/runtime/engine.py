@@ -1,0 +1,116 @@
+"""From texts to predictions: normalise, run the model, calibrate, decode. The one path that every answer takes.
+
+`evaluate`, `predict` and the Python API all go through `Classifier`, so what was measured is what users get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+
+from copydesk.bundle import Bundle, Settings, open_bundle
+from copydesk.errors import BundleError, UsageError
+from copydesk.models.base import Model
+from copydesk.normalise import COLUMN_SEPARATOR, normalise
+from copydesk.recipe import Recipe
+from copydesk.tasks import Scores, make_task
+from copydesk.types import Prediction, Report
+
+Text = str | Sequence[str] | Mapping[str, str]
+"""One text; or its columns in the recipe's order; or its columns by name."""
+
+
+def _load_linear(folder: Path) -> Model:
+    from copydesk.models.linear import LinearModel
+
+    return LinearModel.load(folder)
+
+
+def _load_encoder(folder: Path) -> Model:
+    from copydesk.models.encoder import EncoderModel
+
+    return EncoderModel.load(folder)
+
+
+LOADERS: dict[str, Callable[[Path], Model]] = {"linear": _load_linear, "encoder": _load_encoder}
+
+
+class Classifier:
+    """A model with everything between a text and an answer.
+
+    It is made from a bundle by `Classifier.load`, or while training from a model and settings that are no bundle yet.
+    """
+
+    def __init__(self, model: Model, settings: Settings, bundle: Bundle | None = None) -> None:
+        self.model = model
+        self.settings = settings
+        self.task = make_task(settings.task, settings.labels)
+        self._bundle = bundle
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Classifier:
+        """Verify a bundle folder and load its model. Raises `UsageError` or `BundleError`."""
+        bundle = open_bundle(Path(path))
+        kind = bundle.settings.model
+        if kind not in LOADERS:
+            raise BundleError(f"'{path}' holds a model of kind {kind!r}; known kinds: {', '.join(LOADERS)}.")
+        return cls(LOADERS[kind](bundle.layout.model), bundle.settings, bundle)
+
+    def __fspath__(self) -> str:
+        return fspath(self.path)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle it was loaded from."""
+        if self._bundle is None:
+            raise BundleError("This classifier was not loaded from a bundle.")
+        return self._bundle
+
+    @property
+    def path(self) -> Path:
+        """The bundle's folder."""
+        return self.bundle.path
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe it was trained with."""
+        return self.bundle.recipe
+
+    @property
+    def report(self) -> Report:
+        """What evaluation found."""
+        return self.bundle.report
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label names, in the order of the scores."""
+        return self.settings.labels
+
+    def predict(self, texts: Sequence[Text], *, scores: bool = False) -> list[Prediction]:
+        """Return one prediction per text, in order; with `scores`, each holds every label's score.
+
+        Raises `UsageError` for a value that is no text.
+        """
+        return self.task.decode(self.scores(texts), all_scores=scores)
+
+    def scores(self, texts: Sequence[Text]) -> Scores:
+        """Return the calibrated probabilities, shape (len(texts), labels)."""
+        if isinstance(texts, str | Mapping):
+            raise UsageError("predict takes a list of texts; for one text write predict([text]).")
+        clean = [normalise(self._join(text, place), self.settings.normalise) for place, text in enumerate(texts)]
+        return self.task.scores(self.model.logits(clean), self.settings.temperature)
+
+    def _join(self, text: Text, place: int) -> str:
+        """Return one text with its columns joined; a plain string may hold the separator already."""
+        if isinstance(text, str):
+            return text
+        names = self.settings.text
+        if isinstance(text, Mapping):
+            missing = [name for name in names if name not in text]
+            if missing:
+                raise UsageError(f"Text {place} lacks the column {missing[0]!r}; the model reads: {', '.join(names)}.")
+            text = [text[name] for name in names]
+        if not isinstance(text, Sequence) or not all(isinstance(column, str) for column in text):
+            raise UsageError(f"Text {place} is {type(text).__name__}, not a string (or its columns: {', '.join(names)}).")
+        return COLUMN_SEPARATOR.join(column.replace(COLUMN_SEPARATOR, " ") for column in text)

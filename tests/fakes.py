@@ -1,0 +1,132 @@
+"""Small hand-made stand-ins: texts a model can learn, a tiny encoder, a listener that remembers."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copydesk.progress import Advance
+
+SPORT = ("goal", "match", "league", "striker", "coach", "stadium", "penalty", "referee")
+MONEY = ("bank", "shares", "profit", "market", "loan", "budget", "prices", "trade")
+COMMON = ("the", "a", "of", "after", "before", "new", "big", "in", "on", "city", "week", "report", "says", "and")
+
+
+def toy_rows(count: int = 240, seed: int = 7) -> list[tuple[str, str]]:
+    """Return distinct texts about sport or money, half each, that a bag of words can tell apart."""
+    chance = random.Random(seed)
+    rows: dict[str, str] = {}
+    while len(rows) < count:
+        label = ("sport", "money")[len(rows) % 2]
+        own = chance.sample(SPORT if label == "sport" else MONEY, 3)
+        words = [*own, *chance.choices(COMMON, k=chance.randint(4, 9))]
+        chance.shuffle(words)
+        rows.setdefault(" ".join(words), label)
+    return list(rows.items())
+
+
+def write_csv(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = ("text", "label")) -> Path:
+    """Write rows as CSV and return the path."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def write_tiny_encoder(folder: Path) -> Path:
+    """Write a BERT of 2 layers and 32 dimensions with random weights and a vocabulary of the toy words."""
+    import torch
+    from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
+    from tokenizers.models import WordPiece
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = [*"abcdefghijklmnopqrstuvwxyz0123456789.,!?"]
+    words = [*special, *SPORT, *MONEY, *COMMON, *letters, *(f"##{letter}" for letter in letters)]
+    vocabulary = {word: place for place, word in enumerate(dict.fromkeys(words))}
+    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+    )
+    names = {name: f"[{name.removesuffix('_token').upper()}]" for name in ("pad_token", "unk_token", "cls_token")}
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=64, sep_token="[SEP]", mask_token="[MASK]", **names
+    )
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    folder.mkdir(parents=True)
+    BertModel(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
+class FakeModel:
+    """Answers with fixed logits by the text's first word; unknown words get equal logits."""
+
+    kind = "fake"
+
+    def __init__(self, by_word: dict[str, Sequence[float]], labels: int) -> None:
+        self.by_word, self.labels = by_word, labels
+        self.seen: list[str] = []
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.seen.extend(texts)
+        nothing = [0.0] * self.labels
+        rows = [self.by_word.get((text.split() or [""])[0], nothing) for text in texts]
+        return np.array(rows, np.float32).reshape(len(texts), self.labels)
+
+    def save(self, folder: Path) -> None:
+        (folder / "fake.json").write_text("{}", "utf-8")
+
+
+class Listener:
+    """A progress listener that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.warned: list[str] = []
+        self.tracked: dict[str, int] = {}
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    def warn(self, line: str) -> None:
+        self.warned.append(line)
+
+    @contextmanager
+    def track(self, what: str, total: int, unit: str) -> Iterator[Advance]:
+        self.tracked[what] = 0
+
+        def advance(amount: int, note: str = "") -> None:
+            self.tracked[what] += amount
+
+        yield advance
+
+
+class Clock:
+    """A clock that moves on by a fixed step at every look."""
+
+    def __init__(self, step_s: float = 0.001) -> None:
+        self.now, self.step_s = 0.0, step_s
+
+    def __call__(self) -> float:
+        self.now += self.step_s
+        return self.now

@@ -1,0 +1,56 @@
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from copydesk.errors import CopydeskError, UsageError
+from copydesk.files import new_folder, sha256_of, write_json
+
+
+def test_a_folder_appears_only_when_it_is_finished(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "out"
+    with new_folder(target) as folder:
+        (folder / "a.txt").write_text("a")
+        assert not target.exists()
+    assert (target / "a.txt").read_text() == "a"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("failure", [ValueError("no"), KeyboardInterrupt()])
+def test_what_fails_or_is_interrupted_leaves_nothing_behind(tmp_path: Path, failure: BaseException) -> None:
+    with pytest.raises(type(failure)), new_folder(tmp_path / "out") as folder:
+        (folder / "half.txt").write_text("half")
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_exists_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match="exists already. Choose another --out"), new_folder(tmp_path / "out"):
+        pytest.fail("must not be reached")
+
+
+def test_a_full_disk_is_explained_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(CopydeskError, match="No space left on device. Nothing was left behind"), new_folder(tmp_path / "o"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_below_a_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CopydeskError, match="cannot be written"), new_folder(tmp_path / "file" / "out"):
+        pytest.fail("must not be reached")
+
+
+def test_json_is_readable_and_refuses_what_json_does_not_have(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"é": 1.5})
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == {"é": 1.5}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "b.json", float("nan"))
+
+
+def test_the_checksum_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "x").startswith("ba7816bf8f01cfea")

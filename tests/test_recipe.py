@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from copydesk.errors import RecipeError
+from copydesk.recipe import dump_recipe, json_schema, load_recipe, override, parse_recipe, parse_setting, shipped_recipe
+
+
+def test_a_name_is_all_a_recipe_must_say() -> None:
+    recipe = parse_recipe({"name": "demo"})
+    assert (recipe.task, recipe.text, recipe.label, recipe.model.kind) == ("single", ["text"], "label", "encoder")
+    assert recipe.train.epochs == "auto"
+
+
+@pytest.mark.parametrize("name", ["clickbait", "restaurant"])
+def test_shipped_recipes_are_valid_and_survive_being_written_and_read(name: str) -> None:
+    recipe = load_recipe(shipped_recipe(name))
+    assert recipe.name == name
+    import yaml
+
+    assert parse_recipe(yaml.safe_load(dump_recipe(recipe))) == recipe
+
+
+def test_an_unknown_shipped_recipe_names_those_there_are() -> None:
+    with pytest.raises(RecipeError, match="Shipped: clickbait, restaurant"):
+        shipped_recipe("klickbait")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "x", "lable": "y"}, "unknown key 'lable'. Did you mean 'label'\\?"),
+        ({"name": "x", "train": {"epoch": 3}}, "unknown key 'train.epoch'. Did you mean 'epochs'\\?"),
+        ({"name": "x", "prepare": {"split": {"bye": "group"}}}, "'prepare.split.bye'. Did you mean 'by'\\?"),
+        ({"name": "x", "source": [{"url": "a.csv", "sha": "1"}]}, "unknown key 'source.0.sha'. Did you mean 'sha256'\\?"),
+        ({"name": "x", "zzz": 1}, "unknown key 'zzz'. Known here: name, task"),
+        ({}, "'name' is missing"),
+        ({"name": "Not A Name"}, "name: 'Not A Name' is not valid"),
+        ({"name": "x", "task": "sinlge"}, "task: 'sinlge' is not valid"),
+        ({"name": "x", "train": {"learning_rate": 7}}, "train.learning_rate: 7 is not valid"),
+        ({"name": "x", "prepare": {"normalise": "wbe"}}, "prepare.normalise: 'wbe' is not one of: web, none"),
+        ({"name": "x", "prepare": {"split": {"validation": 0.5, "test": 0.5}}}, "at most 0.9 leaves rows to train on"),
+        ({"name": "x", "text": ["a"], "label": "a"}, "'a' is also a text column"),
+        ({"name": "x", "text": []}, "text: \\[\\] is not valid"),
+    ],
+)
+def test_a_mistake_is_refused_with_the_key_and_the_remedy(values: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(values)
+
+
+def test_several_mistakes_are_told_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe({"name": "x", "lable": "y", "modle": {}})
+    assert "label" in str(caught.value) and "model" in str(caught.value)
+
+
+def test_one_column_and_one_source_may_stand_without_brackets() -> None:
+    recipe = parse_recipe({"name": "x", "text": "body", "source": {"url": "https://example.org/a.csv"}})
+    assert recipe.text == ["body"]
+    assert recipe.source[0].url == "https://example.org/a.csv"
+
+
+def test_overrides_reach_into_sections_and_are_validated() -> None:
+    recipe = parse_recipe({"name": "x"})
+    assert override(recipe, {"train.epochs": 3, "model.kind": "linear"}).train.epochs == 3
+    with pytest.raises(RecipeError, match="Did you mean 'epochs'"):
+        override(recipe, {"train.epoch": 3})
+    with pytest.raises(RecipeError, match="'name' is not a section"):
+        override(recipe, {"name.first": "x"})
+
+
+def test_settings_are_read_as_yaml() -> None:
+    assert parse_setting("train.epochs=3") == ("train.epochs", 3)
+    assert parse_setting("train.learning_rate=auto") == ("train.learning_rate", "auto")
+    assert parse_setting("text=[a, b]") == ("text", ["a", "b"])
+    with pytest.raises(RecipeError, match="is not KEY=VALUE"):
+        parse_setting("train.epochs")
+
+
+def test_relative_sources_are_taken_from_the_recipes_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "r.yaml").write_text("name: x\nsource: {url: data/raw.csv}\n")
+    assert load_recipe(folder / "r.yaml").source[0].url == str(folder / "data" / "raw.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"name: [", "is not valid YAML"), (b"- a\n- b\n", "holds list, not a mapping"), (b"name: \xff\xfe", "cannot be read")],
+)
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "bad.yaml").write_bytes(content)
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(tmp_path / "bad.yaml")
+
+
+def test_a_missing_recipe_names_those_at_hand(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text("name: x\n")
+    with pytest.raises(RecipeError, match=r"does not exist. Recipes at hand: .*good.yaml"):
+        load_recipe(tmp_path / "god.yaml")
+
+
+def test_the_json_schema_knows_every_section() -> None:
+    schema = json_schema()
+    assert schema["additionalProperties"] is False
+    assert {"prepare", "model", "train", "gate", "serve"} <= set(schema["properties"])

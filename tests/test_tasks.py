@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from copydesk.errors import DataError
+from copydesk.tasks import make_task
+
+TASK = make_task("single", ["clickbait", "news"])
+
+
+def test_labels_become_their_places() -> None:
+    assert TASK.encode(["news", "clickbait", "news"]).tolist() == [1, 0, 1]
+
+
+def test_an_unknown_label_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DataError, match="'satire' is not one of the model's: clickbait, news"):
+        TASK.encode(["news", "satire"])
+
+
+def test_scores_sum_to_one_even_for_huge_logits() -> None:
+    scores = TASK.scores(np.array([[1000.0, -1000.0], [0.0, 0.0]], np.float32))
+    assert scores.sum(axis=1).tolist() == [1.0, 1.0]
+    assert scores[1].tolist() == [0.5, 0.5]
+
+
+def test_a_higher_temperature_makes_answers_less_sure_but_not_other_ones() -> None:
+    logits = np.array([[2.0, 1.0]], np.float32)
+    sure, unsure = TASK.scores(logits, 0.5), TASK.scores(logits, 4.0)
+    assert sure[0, 0] > unsure[0, 0] > 0.5
+
+
+def test_the_answer_is_the_most_probable_label() -> None:
+    answer = TASK.decode(np.array([[0.3, 0.7]]))[0]
+    assert (answer.label, answer.score, answer.scores) == ("news", 0.7, None)
+
+
+def test_all_scores_come_on_request() -> None:
+    answer = TASK.decode(np.array([[0.25, 0.75]]), all_scores=True)[0]
+    assert answer.to_json() == {"label": "news", "score": 0.75, "scores": {"clickbait": 0.25, "news": 0.75}}
+
+
+def test_the_loss_is_the_cross_entropy_in_nats() -> None:
+    assert TASK.loss(np.zeros((4, 2), np.float32), np.array([0, 1, 0, 1])) == pytest.approx(np.log(2))
+
+
+def test_no_texts_give_no_answers() -> None:
+    assert TASK.decode(TASK.scores(np.empty((0, 2), np.float32))) == []
