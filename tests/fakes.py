@@ -61,7 +61,12 @@ def write_tiny_encoder(folder: Path) -> Path:
     )
     names = {name: f"[{name.removesuffix('_token').upper()}]" for name in ("pad_token", "unk_token", "cls_token")}
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=64, sep_token="[SEP]", mask_token="[MASK]", **names
+        tokenizer_object=tokenizer,
+        model_max_length=64,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        **names,
     )
     torch.manual_seed(3)
     config = BertConfig(

@@ -71,6 +71,7 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, progress: Progress)
     fitted = FITTERS[recipe.model.kind](recipe, dataset, task, progress)
     seconds = time.perf_counter() - started
     classifier = calibrated(recipe, dataset, task, fitted.model)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
     progress.say(f"evaluating on {len(dataset.part('test')[0]):,} test texts")
     report = replace(
         evaluate(classifier, *dataset.part("test")),
@@ -78,6 +79,8 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, progress: Progress)
         history=fitted.history,
         data=_data_facts(dataset),
         baseline=_baseline(recipe, dataset, task, progress),
+        name=recipe.name,
+        created=created,
     )
 
     def fill(layout: Layout) -> Settings:
@@ -91,7 +94,7 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, progress: Progress)
         return classifier.settings
 
     facts = {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": created,
         "copydesk": __version__,
         "data": dataset.content_hash(),
     }

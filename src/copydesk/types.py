@@ -120,6 +120,8 @@ class Report:
     history: list[Step] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    name: str = ""
+    created: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

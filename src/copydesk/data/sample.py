@@ -3,7 +3,7 @@
 They come from our own grammar, sample_grammar.yaml. A template is a text with choices and slots:
 
     (a|b|)       one of the alternatives, which may be empty and may nest
-    {thing}      one of the values of the slot `thing`, itself a template; no value comes twice in one headline
+    {thing}      one of the values of the slot `thing`, itself a template; no plain value comes twice in one headline
     {a thing}    the same with "a" or "an" before it
     {3-40}       a whole number in the range
     *9 template  a template that counts nine times
@@ -143,7 +143,7 @@ def with_article(noun: str) -> str:
 @cache
 def _grammar() -> Grammar:
     text = resources.files("copydesk.data").joinpath("sample_grammar.yaml").read_text("utf-8")
-    document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    document = yaml.safe_load(text)
     return Grammar(
         templates={label: _weighted(document[label]) for label in LABELS},
         slots={slot: _values(block) for slot, block in document["slots"].items()},

@@ -1,7 +1,8 @@
 """A fine-tuned Hugging Face encoder with a classification head.
 
-Any architecture that `AutoModelForSequenceClassification` knows will do. The folder it saves is an ordinary
-transformers model. Training is in `finetune.py`.
+Any encoder that `AutoModel` knows will do. The head is linear on the mean of the token vectors: for sentence encoders
+such as MiniLM it learns from a quarter of the texts what a head on the first token needs (docs/LOG.md). The folder
+holds an ordinary transformers model and `head.safetensors`. Training is in `finetune.py`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ except ImportError:  # pragma: no cover - shown in an environment without the ex
     raise MissingExtra("The encoder", "train", "torch") from None
 
 SETTINGS_FILE = "encoder.json"
+HEAD_FILE = "head.safetensors"
 PREDICT_BATCH_TOKENS = 4_096
 _CHARACTERS_PER_TOKEN = 100
 """Text beyond this many characters per allowed token is not tokenised: no token is that long in practice."""
@@ -33,12 +35,38 @@ _CHARACTERS_PER_TOKEN = 100
 TokenIds = list[list[int]]
 
 
+class PooledClassifier(torch.nn.Module):
+    """An encoder's last hidden states, averaged over the text's tokens, to logits."""
+
+    def __init__(self, body: Any, labels: int) -> None:  # noqa: ANN401 (any transformers encoder)
+        super().__init__()
+        body.pooler = None  # a head on the first token, where the architecture has one; not used
+        self.body = body
+        self.head = torch.nn.Linear(body.config.hidden_size, labels)
+        torch.nn.init.zeros_(self.head.weight)
+        torch.nn.init.zeros_(self.head.bias)
+
+    def forward(self, labels: torch.Tensor | None = None, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return `logits`, shape (texts, labels), and with label indices the mean cross-entropy as `loss`."""
+        hidden = self.body(**inputs).last_hidden_state
+        mask = inputs.get("attention_mask")
+        if mask is None:
+            mean = hidden.mean(dim=1)
+        else:
+            weight = mask.unsqueeze(-1).to(hidden.dtype)
+            mean = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+        logits = self.head(mean)
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
 class EncoderModel:
     """A network, its tokenizer, and how many tokens of a text it reads."""
 
     kind = "encoder"
 
-    def __init__(self, network: Any, tokenizer: Any, max_tokens: int) -> None:  # noqa: ANN401 (transformers' own)
+    def __init__(self, network: PooledClassifier, tokenizer: Any, max_tokens: int) -> None:  # noqa: ANN401
         self.network = network
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
@@ -49,17 +77,28 @@ class EncoderModel:
         The first text column is the first segment, the others, joined by spaces, are the second. Special tokens that
         a user writes, such as `[SEP]`, are read as plain text.
         """
+        rows: list[dict[str, list[int]]] = [{} for _ in texts]
+        for paired in (False, True):
+            places = [place for place, text in enumerate(texts) if (COLUMN_SEPARATOR in text) == paired]
+            for place, row in zip(places, self._encode_alike([texts[place] for place in places], paired), strict=True):
+                rows[place] = row
+        return rows
+
+    def _encode_alike(self, texts: list[str], paired: bool) -> Iterator[dict[str, list[int]]]:
         if not texts:
-            return []
+            return iter(())
         limit = self.max_tokens * _CHARACTERS_PER_TOKEN
         columns = [text.split(COLUMN_SEPARATOR) for text in texts]
-        first = [parts[0][:limit] for parts in columns]
-        pairs = max(len(parts) for parts in columns) > 1
-        second = [" ".join(parts[1:])[:limit] for parts in columns] if pairs else None
         encoded = self.tokenizer(
-            first, second, truncation=True, max_length=self.max_tokens, split_special_tokens=True, return_attention_mask=False
+            [parts[0][:limit] for parts in columns],
+            [" ".join(parts[1:])[:limit] for parts in columns] if paired else None,
+            truncation=True,
+            max_length=self.max_tokens,
+            split_special_tokens=True,
+            return_attention_mask=False,
         )
-        return [dict(zip(encoded.keys(), row, strict=True)) for row in zip(*encoded.values(), strict=True)]
+        keys = list(encoded.keys())
+        return (dict(zip(keys, row, strict=True)) for row in zip(*encoded.values(), strict=True))
 
     def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Pad encoded texts to the longest among them; no attention mask where nothing is padded."""
@@ -81,34 +120,46 @@ class EncoderModel:
         """Return raw outputs, shape (n, labels), in the order of the texts, computed in order of length."""
         rows = self.encode(texts)
         lengths = np.fromiter((len(row["input_ids"]) for row in rows), np.int64, len(rows))
-        result = np.empty((len(rows), self.network.config.num_labels), np.float32)
+        result = np.empty((len(rows), self.network.head.out_features), np.float32)
         device = next(self.network.parameters()).device
         self.network.eval()
         with torch.inference_mode():
             for batch in budget_batches(lengths, PREDICT_BATCH_TOKENS):
                 inputs = {key: value.to(device) for key, value in self.collate([rows[place] for place in batch]).items()}
-                result[batch] = self.network(**inputs).logits.float().cpu().numpy()
+                result[batch] = self.network(**inputs)["logits"].float().cpu().numpy()
         return result
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer."""
+        from safetensors.torch import save_file
+
         with quiet_transformers():
-            self.network.save_pretrained(folder)
+            self.network.body.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
+        save_file({name: array.contiguous().cpu() for name, array in self.network.head.state_dict().items()}, folder / HEAD_FILE)
         write_json(folder / SETTINGS_FILE, {"max_tokens": self.max_tokens})
 
     @classmethod
     def load(cls, folder: Path) -> EncoderModel:
         """Read what `save` wrote; onto the GPU if there is one."""
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from safetensors.torch import load_file
 
         settings = json.loads((folder / SETTINGS_FILE).read_text("utf-8"))
+        head = load_file(folder / HEAD_FILE)
+        model = cls.pretrained(folder, labels=len(head["bias"]), max_tokens=settings["max_tokens"])
+        model.network.head.load_state_dict(head)
+        model.network.to("cuda" if torch.cuda.is_available() else "cpu")
+        return model
+
+    @classmethod
+    def pretrained(cls, folder: Path, *, labels: int, max_tokens: int) -> EncoderModel:
+        """Load an encoder with its tokenizer and a new head, all zeros; `max_tokens` is lowered to what fits."""
+        from transformers import AutoModel, AutoTokenizer
+
         with quiet_transformers():
-            network = AutoModelForSequenceClassification.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-            )
+            body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        return cls(network.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, settings["max_tokens"])
+        return cls(PooledClassifier(body, labels), tokenizer, token_limit(tokenizer, body.config, max_tokens))
 
 
 def token_limit(tokenizer: Any, config: Any, wanted: int) -> int:  # noqa: ANN401 (transformers' own)

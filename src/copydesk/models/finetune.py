@@ -1,8 +1,8 @@
 """Fine-tuning of an encoder: `transformers.Trainer` with token-budget batches and the lower layers frozen.
 
-What it changes in Trainer: the two data loaders (batches by tokens, texts of one length together). Everything else
-is Trainer's: optimiser, schedule, mixed precision, early stopping, the best checkpoint. One seed on one machine gives
-one model.
+What it changes in Trainer: the two data loaders (batches by tokens, texts of one length together) and the optimiser's
+groups (the head learns faster). Everything else is Trainer's: schedule, mixed precision, early stopping, the best
+checkpoint. One seed on one machine gives one model.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
     EarlyStoppingCallback,
     PrinterCallback,
     Trainer,
@@ -30,13 +28,15 @@ from copydesk.data.dataset import Dataset, Part
 from copydesk.errors import CopydeskError
 from copydesk.models.batches import Indices, budget_batches, training_batches
 from copydesk.models.choices import Choices, Facts, choose, measure_bf16_speedup
-from copydesk.models.encoder import PREDICT_BATCH_TOKENS, EncoderModel, quiet_transformers, token_limit
-from copydesk.models.weights import EncoderFiles, find_encoder
+from copydesk.models.encoder import PREDICT_BATCH_TOKENS, EncoderModel, PooledClassifier, quiet_transformers
+from copydesk.models.weights import find_encoder
 from copydesk.progress import Advance, Progress
 from copydesk.recipe import Recipe
 from copydesk.tasks import Task
 from copydesk.types import Step
 
+HEAD_RATE = 10.0
+"""The new head's learning rate as a multiple of the pretrained layers'."""
 _LOG_POINTS = 100
 _EVALUATIONS = 4
 _VALIDATION_TEXTS = 2_000
@@ -57,7 +57,7 @@ def fine_tune(recipe: Recipe, dataset: Dataset, task: Task, *, progress: Progres
     files = find_encoder(recipe.model.encoder, recipe.model.revision)
     progress.say(f"encoder {recipe.model.encoder} from {files.origin}")
     with quiet_transformers():
-        model = _fresh_model(recipe, files, task)
+        model = _fresh_model(recipe, files.folder, task)
         train = _Encoded.of(model, dataset, task, "train")
         validation = _Encoded.of(model, dataset, task, "validation").head(_VALIDATION_TEXTS)
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -87,38 +87,28 @@ def fine_tune(recipe: Recipe, dataset: Dataset, task: Task, *, progress: Progres
     return Tuned(model, training, history)
 
 
-def freeze_lower_layers(network: torch.nn.Module, count: int) -> None:
+def freeze_lower_layers(network: PooledClassifier, count: int) -> None:
     """Keep the embeddings and the `count` lowest layers as they are; nothing is back-propagated through them."""
-    embeddings = getattr(network.base_model, "embeddings", None) or network.get_input_embeddings()
+    embeddings = getattr(network.body, "embeddings", None) or network.body.get_input_embeddings()
     embeddings.requires_grad_(False)
     for layer in _layers_of(network)[:count]:
         layer.requires_grad_(False)
 
 
-def _layers_of(network: Any) -> Sequence[torch.nn.Module]:  # noqa: ANN401 (transformers' own)
+def _layers_of(network: PooledClassifier) -> Sequence[torch.nn.Module]:
     """Return the encoder's layers, lowest first: its longest list of alike modules (none: an empty list)."""
-    lists = [module for module in network.base_model.modules() if isinstance(module, torch.nn.ModuleList)]
+    lists = [module for module in network.body.modules() if isinstance(module, torch.nn.ModuleList)]
     alike = [module for module in lists if len({type(child) for child in module}) == 1]
     return list(max(alike, key=len)) if alike else []
 
 
-def _fresh_model(recipe: Recipe, files: EncoderFiles, task: Task) -> EncoderModel:
-    """Load the pretrained encoder with a new head. Dropout is off: it costs a third of the time and gained nothing."""
-    torch.manual_seed(recipe.train.seed)
-    tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
-    network = AutoModelForSequenceClassification.from_pretrained(
-        files.folder,
-        local_files_only=True,
-        use_safetensors=True,
-        dtype=torch.float32,
-        num_labels=len(task.labels),
-        id2label=dict(enumerate(task.labels)),
-        label2id={label: place for place, label in enumerate(task.labels)},
-    )
-    for module in network.modules():
+def _fresh_model(recipe: Recipe, folder: Path, task: Task) -> EncoderModel:
+    """Load the pretrained encoder with a new head. Dropout is off: it costs time and gained nothing."""
+    model = EncoderModel.pretrained(folder, labels=len(task.labels), max_tokens=recipe.model.max_tokens)
+    for module in model.network.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    return EncoderModel(network, tokenizer, token_limit(tokenizer, network.config, recipe.model.max_tokens))
+    return model
 
 
 @dataclass(frozen=True)
@@ -188,6 +178,19 @@ class _Trainer(Trainer):  # type: ignore[misc]
         batches = [batch.tolist() for batch in budget_batches(dataset.lengths, PREDICT_BATCH_TOKENS)]
         return DataLoader(dataset, batch_sampler=batches, collate_fn=self.data_collator)
 
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:  # noqa: ANN401 (Trainer's signature)
+        """Return AdamW with the new head learning ten times as fast as the pretrained layers."""
+        if self.optimizer is None:
+            network, rate, decay = self.model, self.args.learning_rate, self.args.weight_decay
+            body = [parameter for parameter in network.body.parameters() if parameter.requires_grad]
+            groups = [
+                {"params": [array for array in body if array.ndim > 1], "weight_decay": decay},
+                {"params": [array for array in body if array.ndim <= 1], "weight_decay": 0.0},
+                {"params": list(network.head.parameters()), "weight_decay": 0.0, "lr": rate * HEAD_RATE},
+            ]
+            self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, fused=True)
+        return self.optimizer
+
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return 0: the estimate is not used and costs time in every step."""
         return 0
@@ -208,6 +211,8 @@ class _Listener(TrainerCallback):  # type: ignore[misc]
         self._told = done
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **others: Any) -> None:  # noqa: ANN401
+        if not np.isfinite(logs.get("loss", 0.0)):
+            raise CopydeskError(f"The training loss became {logs['loss']}. Lower train.learning_rate.")
         if "loss" in logs:
             self._note = f"loss {logs['loss']:.3f}"
             self.history.append(self._step(state, loss=logs["loss"], learning_rate=logs["learning_rate"]))
@@ -254,8 +259,6 @@ def _run(
                 f"The GPU's memory is too small for batches of {choices.batch_tokens} tokens. "
                 "Halve them: --set train.batch_tokens=N."
             ) from error
-        if not np.isfinite(listener.history[-1].loss or 0.0):
-            raise CopydeskError(f"The training loss became {listener.history[-1].loss}. Lower train.learning_rate.")
     return listener.history
 
 
@@ -288,6 +291,7 @@ def _arguments(
         greater_is_better=True,
         logging_strategy="steps",
         logging_steps=max(updates // _LOG_POINTS, 1),
+        logging_nan_inf_filter=False,
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,

@@ -1,0 +1,46 @@
+import pytest
+
+from copydesk.models.choices import Facts, choose, measure_bf16_speedup
+from copydesk.recipe import Train
+
+HEADLINES = Facts(texts=22_000, tokens=290_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
+REVIEWS = Facts(texts=570, tokens=9_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
+
+
+def test_small_data_gets_smaller_batches_and_more_epochs() -> None:
+    small, large = choose(Train(), REVIEWS), choose(Train(), HEADLINES)
+    assert small.batch_tokens < large.batch_tokens
+    assert small.epochs > large.epochs
+
+
+def test_more_labels_get_more_updates() -> None:
+    from dataclasses import replace
+
+    assert choose(Train(), replace(HEADLINES, labels=77)).epochs > choose(Train(), HEADLINES).epochs
+
+
+def test_bf16_is_taken_only_where_it_was_measured_to_be_faster() -> None:
+    fast = Facts(texts=22_000, tokens=290_000, labels=2, layers=6, bf16_speedup=3.9, device="cpu")
+    assert choose(Train(), fast).precision == "bf16"
+    assert choose(Train(), HEADLINES).precision == "fp32"
+
+
+def test_every_choice_has_a_reason_and_what_the_recipe_says_is_kept() -> None:
+    choices = choose(Train(epochs=7, learning_rate=1e-3, batch_tokens=64, precision="bf16"), HEADLINES)
+    assert (choices.epochs, choices.learning_rate, choices.batch_tokens, choices.precision) == (7, 1e-3, 64, "bf16")
+    assert set(choices.reasons) == set(choices.values())
+    assert choices.reasons["epochs"] == "from the recipe"
+    assert "epochs" in choose(Train(), HEADLINES).reasons["epochs"]
+
+
+@pytest.mark.parametrize("times", [(4.0, 1.0), (1.0, 8.0)])
+def test_the_speed_of_bf16_is_a_ratio_of_measured_times(times: tuple[float, float]) -> None:
+    ticks = [0.0]
+    calls = iter(range(1_000))
+
+    def clock() -> float:
+        kind = 0 if next(calls) < 12 else 1  # six runs of two looks each, fp32 first
+        ticks[0] += times[kind]
+        return ticks[0]
+
+    assert measure_bf16_speedup("cpu", clock) == pytest.approx(times[0] / times[1])

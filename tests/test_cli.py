@@ -1,0 +1,262 @@
+"""The command line as a user meets it: right and wrong use, what is printed where, and the exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from fakes import toy_rows, write_csv
+
+from copydesk import __version__
+from copydesk.cli import main as cli
+
+RECIPE = "name: toy\nmodel: {kind: linear}\n"
+
+
+class Run:
+    """What one call printed and returned."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    def call(*arguments: str | Path, stdin: str = "") -> Run:
+        monkeypatch.setattr(sys, "argv", ["copydesk", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        captured = capsys.readouterr()
+        return Run(int(exit_.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    (tmp_path / "toy.yaml").write_text(RECIPE)
+    return tmp_path / "toy.yaml"
+
+
+@pytest.fixture
+def bundle(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> str:
+    return run("train", recipe, "--data", toy_csv, "--quiet").out.strip().removeprefix("bundle: ")
+
+
+def test_train_ends_with_the_bundles_folder(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> None:
+    done = run("train", recipe, "--data", toy_csv)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1] == "bundle: bundles/toy-1"
+    assert "accuracy" in done.out
+    assert "fitting the linear model" in done.err
+
+
+def test_train_can_answer_in_json(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> None:
+    done = run("train", recipe, "--data", toy_csv, "--out", "b", "--json")
+    value = json.loads(done.out)
+    assert value["bundle"] == "b"
+    assert value["report"]["metrics"]["accuracy"] > 0.9
+
+
+def test_columns_can_be_named_on_the_command_line(run: Callable[..., Run], recipe: Path, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "other.csv", toy_rows(), ("Review", "Liked"))
+    assert run("train", recipe, "--data", data).code == 1
+    assert run("train", recipe, "--data", data, "--text", "Review", "--label", "Liked").code == 0
+
+
+def test_predict_prints_a_line_per_text(run: Callable[..., Run], bundle: str) -> None:
+    done = run("predict", bundle, "striker penalty goal", "bank loan profit")
+    assert [line.split("\t")[0] for line in done.out.splitlines()] == ["sport", "money"]
+    assert "striker penalty goal" in done.out
+
+
+def test_predict_prints_json_lines_with_scores_on_request(run: Callable[..., Run], bundle: str) -> None:
+    value = json.loads(run("predict", bundle, "striker penalty goal", "--json").out)
+    assert set(value) == {"label", "score"}
+    value = json.loads(run("predict", bundle, "striker penalty goal", "--json", "--scores").out)
+    assert sum(value["scores"].values()) == pytest.approx(1.0)
+    assert "money=" in run("predict", bundle, "striker", "--scores").out
+
+
+def test_predict_reads_standard_input(run: Callable[..., Run], bundle: str) -> None:
+    done = run("predict", bundle, "--stdin", "--quiet", stdin="goal match\n\nbank loan\n")
+    assert [line.split("\t")[0] for line in done.out.splitlines()][::2] == ["sport", "money"]
+
+
+def test_predict_takes_texts_or_standard_input_but_not_both(run: Callable[..., Run], bundle: str) -> None:
+    assert run("predict", bundle).code == 2
+    assert run("predict", bundle, "goal", "--stdin").code == 2
+
+
+def test_two_text_columns_are_parted_by_a_tab(run: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text("name: two\ntext: [title, body]\nmodel: {kind: linear}\n")
+    rows = [(text[:20], text[20:], label) for text, label in toy_rows()]
+    data = write_csv(tmp_path / "two.csv", rows, ("title", "body", "label"))
+    assert run("train", "two.yaml", "--data", data, "--out", "two").code == 0
+    done = run("predict", "two", "goal match\tstriker penalty\tand a tab")
+    assert done.out.startswith("sport\t")
+
+
+def test_evaluate_measures_every_row_of_a_file(run: Callable[..., Run], bundle: str, toy_csv: Path) -> None:
+    value = json.loads(run("evaluate", bundle, toy_csv, "--json").out)
+    assert value["n"] == 240
+    assert value["metrics"]["accuracy"] > 0.9
+    plain = run("evaluate", bundle, toy_csv, "--report", "measured")
+    assert "accuracy" in plain.out
+    assert json.loads(Path("measured/report.json").read_text())["n"] == 240
+    assert Path("measured/report.html").read_text().startswith("<!")
+
+
+def test_evaluate_measures_the_test_part_of_a_dataset(
+    run: Callable[..., Run], bundle: str, recipe: Path, toy_csv: Path
+) -> None:
+    assert run("prepare", recipe, "--data", toy_csv, "--out", "set", "--quiet").out == "dataset: set\n"
+    assert json.loads(run("evaluate", bundle, "set", "--json").out)["n"] == 24
+
+
+def test_evaluate_counts_the_rows_it_leaves_out(run: Callable[..., Run], bundle: str, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "some.csv", [*toy_rows(10), ("", "sport")])
+    done = run("evaluate", bundle, data)
+    assert "1 rows left out: empty text (some.csv:11)" in done.err
+    assert run("evaluate", bundle, write_csv(tmp_path / "none.csv", [("", "")])).code == 1
+
+
+def test_evaluate_refuses_labels_the_model_does_not_have(run: Callable[..., Run], bundle: str, tmp_path: Path) -> None:
+    done = run("evaluate", bundle, write_csv(tmp_path / "odd.csv", [("goal", "weather")]))
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "'weather' is not one of the model's: money, sport" in done.err
+
+
+def test_prepare_prints_what_it_dropped(run: Callable[..., Run], recipe: Path, tmp_path: Path) -> None:
+    rows = [*toy_rows(), ("", "sport"), ("same words", "sport"), ("same words", "money")]
+    done = run("prepare", recipe, "--data", write_csv(tmp_path / "raw.csv", rows))
+    assert done.code == 0, done.err
+    for piece in ("dropped: empty text", "raw.csv:241", "two labels: 'same words'", "dataset: datasets/toy-1"):
+        assert piece in done.out
+    value = json.loads(run("prepare", recipe, "--data", tmp_path / "raw.csv", "--json").out)
+    assert value["manifest"]["dropped"]["empty text"] == 1
+
+
+def test_compare_prints_a_leaderboard(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> None:
+    done = run("compare", recipe, "--data", toy_csv, "--models", "linear")
+    assert done.code == 0, done.err
+    assert "texts/s" in done.out and "linear: bundles/toy-compare-1/linear" in done.out
+    value = json.loads(run("compare", recipe, "--data", toy_csv, "--models", "linear", "--json").out)
+    assert [row["model"] for row in value["models"]] == ["linear"]
+    wrong = run("compare", recipe, "--models", "linear,quantum")
+    assert wrong.code == 2 and "choose from linear, encoder" in wrong.err
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_need_no_model_library(option: str) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv = ['copydesk', {option!r}]\n"
+        "from copydesk.cli.main import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as done:\n"
+        "    assert not done.code\n"
+        "heavy = {'torch', 'transformers', 'polars', 'sklearn', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("train" in done.stdout) if option == "--help" else (__version__ in done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "missing.yaml"], 2, "Recipe 'missing.yaml' does not exist. Recipes at hand: toy.yaml"),
+        (["train", "toy.yaml"], 2, "Recipe 'toy' has no source"),
+        (["train", "toy.yaml", "--data", "missing.csv"], 2, "Data 'missing.csv' does not exist"),
+        (["train", "toy.yaml", "--data", "bad.csv"], 1, "Column 'text' is missing; the data has: a, b"),
+        (["train", "toy.yaml", "--set", "train.epoch=3"], 2, "Did you mean 'epochs'"),
+        (["train", "toy.yaml", "--set", "nonsense"], 2, "is not KEY=VALUE"),
+        (["train", "toy.yaml", "--data", "bad.csv", "--out", "."], 2, "Output '.' exists already"),
+        (["predict", "nothing", "text"], 2, "Bundle 'nothing' does not exist"),
+        (["predict", ".", "text"], 1, "manifest.json is missing"),
+        (["evaluate", "nothing", "bad.csv"], 2, "Bundle 'nothing' does not exist"),
+        (["train", "toy.yaml", "--data", "latin.csv"], 1, "not UTF-8: byte 0xe9 in line 2"),
+    ],
+)
+def test_wrong_input_is_told_in_a_line_with_the_right_exit_code(
+    run: Callable[..., Run], recipe: Path, arguments: list[str], code: int, message: str
+) -> None:
+    Path("bad.csv").write_text("a,b\n1,2\n")
+    Path("latin.csv").write_bytes(b"text,label\ncaf\xe9,x\n")
+    done = run(*arguments)
+    assert (done.code, done.out) == (code, "")
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert not Path("bundles").exists()
+
+
+def test_an_unknown_option_is_wrong_usage(run: Callable[..., Run], recipe: Path) -> None:
+    assert run("train", recipe, "--dta", "x").code == 2
+
+
+def test_debug_shows_the_traceback(run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    from copydesk.errors import RecipeError
+
+    monkeypatch.setattr(sys, "argv", ["copydesk", "train", "missing.yaml", "--debug"])
+    with pytest.raises(RecipeError):
+        cli.main()
+
+
+def test_a_data_file_with_one_class_is_refused(run: Callable[..., Run], recipe: Path, tmp_path: Path) -> None:
+    done = run("train", recipe, "--data", write_csv(tmp_path / "one.csv", [(f"text {n} x", "a") for n in range(9)]))
+    assert done.code == 1
+    assert "All 9 rows have the label 'a'" in done.err
+
+
+def test_memory_that_runs_out_is_told(
+    run: Callable[..., Run], recipe: Path, toy_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*args: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("copydesk.train.train_bundle", exhausted)
+    done = run("train", recipe, "--data", toy_csv)
+    assert done.code == 1 and "Out of memory" in done.err
+
+
+def test_control_c_leaves_nothing_behind_and_exits_with_130(tmp_path: Path, tiny_encoder: Path) -> None:
+    (tmp_path / "slow.yaml").write_text(
+        f"name: slow\nmodel: {{encoder: '{tiny_encoder}', max_tokens: 32}}\ntrain: {{epochs: 10000, early_stop: 0}}\n"
+    )
+    write_csv(tmp_path / "toy.csv", toy_rows())
+    command = [sys.executable, "-m", "copydesk", "train", "slow.yaml", "--data", "toy.csv", "--out", "out/slow"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "frozen_layers" in line:
+            break
+    time.sleep(1)  # into the training itself
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted. Nothing half-written was left behind." in rest
+    assert "Traceback" not in rest
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_parquet_with_fifty_thousand_labels_is_refused(run: Callable[..., Run], recipe: Path) -> None:
+    numbers = range(50_000)
+    pl.DataFrame({"text": [f"row {n}" for n in numbers], "label": list(numbers)}).write_parquet("many.parquet")
+    done = run("train", recipe, "--data", "many.parquet")
+    assert done.code == 1
+    assert "50,000 distinct labels, more than prepare.max_labels (1,000)" in done.err

@@ -1,0 +1,96 @@
+"""What the documents say, held against what is there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import typer
+from pydantic import BaseModel
+
+import copydesk
+from copydesk.cli.main import app
+from copydesk.recipe import Recipe, _section_of
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+PIN = re.compile(r"[A-Za-z0-9._-]+==[^=@/:\s]+")
+
+
+def _source_files() -> set[str]:
+    folder = ROOT / "src" / "copydesk"
+    kept = (path for path in folder.rglob("*") if path.suffix in (".py", ".html", ".yaml") and path.name != "__init__.py")
+    return {path.relative_to(folder).as_posix() for path in kept if "__pycache__" not in path.parts}
+
+
+def test_the_readmes_map_lists_every_file_with_a_comment() -> None:
+    block = README.split("```text\nsrc/copydesk/\n")[1].split("```")[0]
+    listed: set[str] = set()
+    folders: list[str] = []
+    for line in filter(str.strip, block.splitlines()):
+        name, _, comment = line.strip().partition(" ")
+        depth = (len(line) - len(line.lstrip())) // 2 - 1
+        folders = folders[:depth]
+        if name.endswith("/"):
+            folders.append(name)
+        else:
+            listed.add("".join(folders) + name)
+            assert comment.strip(), f"{name} has no comment"
+    assert listed == _source_files()
+
+
+def test_the_changelogs_newest_version_is_the_packages() -> None:
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert newest is not None and newest[1] == copydesk.__version__
+
+
+def test_every_recipe_key_is_documented() -> None:
+    reference = (ROOT / "docs" / "recipe.md").read_text("utf-8")
+
+    def keys(section: type[BaseModel]) -> set[str]:
+        own = set(section.model_fields)
+        below = (_section_of(section, key) for key in own)
+        return own.union(*(keys(part) for part in below if part is not None))
+
+    missing = {key for key in keys(Recipe) if f"`{key}`" not in reference}
+    assert not missing
+
+
+def test_every_command_and_option_is_documented() -> None:
+    reference = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        assert f"copydesk {name}" in reference
+        for parameter in command.params:
+            options = [option for option in parameter.opts if option.startswith("--")]
+            assert all(option in reference for option in options), (name, options)
+
+
+def test_every_environment_variable_is_documented() -> None:
+    used = {
+        name
+        for path in (ROOT / "src").rglob("*.py")
+        for name in re.findall(r'"(COPYDESK_[A-Z_]+)"', path.read_text("utf-8"))
+    }
+    documents = "".join(path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md"))
+    assert used and all(name in documents for name in used)
+
+
+def test_constraints_are_exact_pins_without_addresses() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines() if line and line[0] != "#"]
+    assert all(PIN.fullmatch(line) for line in lines)
+    assert "torch==2.13.0" in lines
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
+    names = {re.split(r"[\[<>=! ]", requirement)[0].lower().replace("_", "-") for requirement in wanted} - {"copydesk"}
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    assert names <= pinned
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"

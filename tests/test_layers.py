@@ -1,0 +1,95 @@
+"""Who may import whom, read from the code itself."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import copydesk
+
+ROOT = Path(copydesk.__file__).parent
+OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "progress", ""}
+ALLOWED: dict[str, set[str]] = {
+    "types": set(),
+    "errors": set(),
+    "normalise": {"errors"},
+    "files": {"errors"},
+    "progress": set(),
+    "ngrams": set(),
+    "recipe": {"errors", "normalise"},
+    "tasks": set(),
+    "metrics": {"tasks"},
+    "bundle": set(),
+    "data": {"ngrams"},
+    "models": {"ngrams", "tasks", "data"},
+    "runtime": {"bundle", "tasks", "models"},
+    "evaluate": {"metrics", "tasks", "runtime"},
+    "plots": {"metrics"},
+    "report_page": {"plots", "metrics"},
+    "card": {"bundle"},
+    "train": {"data", "models", "tasks", "bundle", "evaluate", "report_page", "card", "runtime"},
+    "compare": {"data", "bundle", "train"},
+    "demo": {"data", "compare", "runtime", "train"},
+    "__main__": {"cli"},
+}
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    """Return the rooms of Copydesk that a file imports, at its top or inside its functions."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("copydesk"):
+            module = node.module or ""
+            names = [f"{module}.{alias.name}" for alias in node.names] if module == "copydesk" else [module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("copydesk")]
+        rooms |= {name.split(".")[1] if "." in name else "" for name in names}
+    return {"" if room.startswith("__version__") else room for room in rooms}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_from_rooms_below_its_own(path: Path) -> None:
+    room = _room(path)
+    if room == "cli":
+        return
+    forbidden = _imports(path) - ALLOWED[room] - OPEN_TO_ALL - {room}
+    assert not forbidden, f"{path.relative_to(ROOT)} may not import {sorted(forbidden)}"
+
+
+def test_every_room_is_on_the_list() -> None:
+    assert {_room(path) for path in FILES} - {"cli"} <= set(ALLOWED)
+
+
+def test_models_need_data_only_to_train() -> None:
+    for name in ("base", "batches", "choices", "encoder", "linear", "weights"):
+        assert "data" not in _imports(ROOT / "models" / f"{name}.py")
+
+
+def test_nothing_in_the_project_unpickles() -> None:
+    for path in FILES:
+        tree = ast.parse(path.read_text("utf-8"))
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not imported & {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}, path
+        called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not called & {"torch.load", "np.load", "numpy.load"}, path
+
+
+def test_importing_copydesk_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, copydesk\n"
+        "heavy = {'torch', 'transformers', 'polars', 'sklearn', 'matplotlib', 'numpy', 'pydantic', 'typer'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
