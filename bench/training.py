@@ -1,13 +1,13 @@
-"""Training speed: Trainer as it is usually used, Trainer with dynamic padding, and Copydesk, in one run on one text set.
+"""Training speed: Trainer as usually used, Trainer with dynamic padding, and Copydesk, in one run on the same texts.
 
     python bench/training.py --data headlines.parquet [--texts 4000] [--rounds 3] [--epochs 1]
 
 (a) pads every text to 128 tokens, fp32, batch 32. (b) is Trainer with `DataCollatorWithPadding`, its own optimiser,
 schedule and learning rate (5e-5), batch 32; (b8) the same with Trainer's own default batch of 8. (c) is what
-`copydesk train` does, with everything on `auto`. Speed: examples per second of the optimiser loop alone (loading, tokenising
-and evaluation excluded) over the same texts in turn, the median of the rounds; a slow peer gets fewer steps. Quality: (b)
-and (c) each trained once on all texts for as many epochs as (c) chooses (or --epochs), test accuracy on the same
-test part. (a) computes what (b) computes, with more padding: its quality is (b)'s.
+`copydesk train` does, with everything on `auto`. Speed: examples per second of the training loop over the same texts in
+turn, the median of the rounds; loading, tokenising and evaluations (which Trainer does not do by default) are excluded; a
+slow peer gets fewer steps. Quality: (b) and (c) each trained once on all texts for as many epochs as (c) chooses (or
+--epochs), test accuracy on the same test part. (a) computes what (b) computes, with more padding: its quality is (b)'s.
 
 Without --data it uses the built-in sample, which is easier than real headlines.
 """
@@ -35,8 +35,8 @@ from transformers import (
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.sample import write_sample
-from copydesk.models.encoder import quiet_transformers
-from copydesk.models.finetune import fine_tune
+from copydesk.models.encoder import EncoderModel, quiet_transformers
+from copydesk.models.finetune import choices_for, fine_tune
 from copydesk.models.linear import LinearModel
 from copydesk.models.weights import find_encoder
 from copydesk.progress import Silent
@@ -112,11 +112,18 @@ def _accuracy(logits: Callable[[Sequence[str]], np.ndarray], dataset: Dataset, t
 def _copydesk(
     dataset: Dataset, task: Task, recipe: Recipe, most: int | None = None
 ) -> tuple[float, Callable[[Sequence[str]], np.ndarray], dict[str, Any]]:
-    """Return examples/s of the training loop, the model's logits and its choices; `most` texts, one epoch if given."""
+    """Return examples/s of the training loop, the model's logits and its choices.
+
+    With `most`, only so many texts are seen once, without evaluations, with what `auto` chooses for all of them.
+    """
     if most:
+        model = EncoderModel.pretrained(find_encoder(DEFAULT_ENCODER).folder, labels=len(task.labels), max_tokens=128)
+        lengths = np.array([len(row["input_ids"]) for row in model.encode(dataset.part("train")[0])])
+        chosen = choices_for(recipe, model, lengths)
+        keys = ("batch_tokens", "frozen_layers", "precision", "learning_rate")
+        recipe = override(recipe, {f"train.{key}": getattr(chosen, key) for key in keys} | {"train.epochs": 1})
         frame = dataset.frame.filter(dataset.frame["split"] == "train")
         dataset = Dataset(frame.head(most), dataset.manifest)
-        recipe = override(recipe, {"train.epochs": 1})
     watch = _Stopwatch()
     tuned = fine_tune(recipe, dataset, task, progress=watch)
     return watch.rate, tuned.model.logits, tuned.training["choices"]
@@ -176,9 +183,7 @@ def _trainer(
             use_cpu=True,
             logging_strategy="no",
         )
-        trainer = Trainer(
-            network, arguments, train_dataset=rows, data_collator=DataCollatorWithPadding(tokenizer)
-        )
+        trainer = Trainer(network, arguments, train_dataset=rows, data_collator=DataCollatorWithPadding(tokenizer))
         started = time.perf_counter()
         trainer.train()
         rate = len(rows) * epochs / (time.perf_counter() - started)
@@ -188,7 +193,9 @@ def _trainer(
         found = []
         with torch.inference_mode():
             for start in range(0, len(wanted), 64):
-                inputs = tokenizer(wanted[start : start + 64], truncation=True, max_length=128, padding=True, return_tensors="pt")
+                inputs = tokenizer(
+                    wanted[start : start + 64], truncation=True, max_length=128, padding=True, return_tensors="pt"
+                )
                 found.append(network(**inputs).logits.numpy())
         return np.concatenate(found)
 
@@ -210,8 +217,9 @@ def _linear(data: str | None) -> None:
         model.logits(texts)
         times.append(time.perf_counter() - started)
     print(
-        f"\nlinear: {len(texts):,} texts fitted in {fitted:.1f} s, {len(texts) / statistics.median(times):,.0f} texts/s "
-        f"predicted, test accuracy {_accuracy(model.logits, dataset, task):.4f}"
+        f"\nlinear: {len(texts):,} texts fitted in {fitted:.1f} s, "
+        f"{len(texts) / statistics.median(times):,.0f} texts/s predicted, "
+        f"test accuracy {_accuracy(model.logits, dataset, task):.4f}"
     )
 
 

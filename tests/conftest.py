@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes import toy_rows, write_csv, write_tiny_encoder
 
 from copydesk.recipe import Recipe, parse_recipe
+from fakes import toy_rows, write_csv, write_tiny_encoder
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@ import pytest
 from copydesk.models.choices import Facts, choose, measure_bf16_speedup
 from copydesk.recipe import Train
 
-HEADLINES = Facts(texts=22_000, tokens=290_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
-REVIEWS = Facts(texts=570, tokens=9_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
+HEADLINES = Facts(tokens=290_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
+REVIEWS = Facts(tokens=9_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
 
 
 def test_small_data_gets_smaller_batches_and_more_epochs() -> None:
@@ -20,14 +20,15 @@ def test_more_labels_get_more_updates() -> None:
 
 
 def test_bf16_is_taken_only_where_it_was_measured_to_be_faster() -> None:
-    fast = Facts(texts=22_000, tokens=290_000, labels=2, layers=6, bf16_speedup=3.9, device="cpu")
+    fast = Facts(tokens=290_000, labels=2, layers=6, bf16_speedup=3.9, device="cpu")
     assert choose(Train(), fast).precision == "bf16"
     assert choose(Train(), HEADLINES).precision == "fp32"
 
 
 def test_every_choice_has_a_reason_and_what_the_recipe_says_is_kept() -> None:
-    choices = choose(Train(epochs=7, learning_rate=1e-3, batch_tokens=64, precision="bf16"), HEADLINES)
-    assert (choices.epochs, choices.learning_rate, choices.batch_tokens, choices.precision) == (7, 1e-3, 64, "bf16")
+    choices = choose(Train(epochs=7, learning_rate=1e-3, batch_tokens=64, precision="bf16", frozen_layers=0), HEADLINES)
+    assert (choices.epochs, choices.learning_rate, choices.batch_tokens) == (7, 1e-3, 64)
+    assert (choices.precision, choices.frozen_layers) == ("bf16", 0)
     assert set(choices.reasons) == set(choices.values())
     assert choices.reasons["epochs"] == "from the recipe"
     assert "epochs" in choose(Train(), HEADLINES).reasons["epochs"]

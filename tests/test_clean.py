@@ -8,7 +8,9 @@ from copydesk.errors import DataError
 from copydesk.normalise import COLUMN_SEPARATOR
 
 
-def _clean(rows: list[dict[str, object]], text: tuple[str, ...] = ("text",), max_chars: int = 100) -> tuple[list[CleanRow], Dropped]:
+def _clean(
+    rows: list[dict[str, object]], text: tuple[str, ...] = ("text",), max_chars: int = 100
+) -> tuple[list[CleanRow], Dropped]:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     frame = frame.with_columns(pl.lit("a.csv").alias("_source"), pl.Series("_row", range(1, frame.height + 1)))
     return clean_rows(frame, text, "label", steps=("escapes", "entities", "characters", "spaces"), max_chars=max_chars)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fakes import toy_rows, write_csv
 
 from copydesk import __version__
 from copydesk.cli import main as cli
+from fakes import toy_rows, write_csv
 
 RECIPE = "name: toy\nmodel: {kind: linear}\n"
 

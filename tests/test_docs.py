@@ -20,7 +20,9 @@ PIN = re.compile(r"[A-Za-z0-9._-]+==[^=@/:\s]+")
 
 def _source_files() -> set[str]:
     folder = ROOT / "src" / "copydesk"
-    kept = (path for path in folder.rglob("*") if path.suffix in (".py", ".html", ".yaml") and path.name != "__init__.py")
+    kept = (
+        path for path in folder.rglob("*") if path.suffix in (".py", ".html", ".yaml") and path.name != "__init__.py"
+    )
     return {path.relative_to(folder).as_posix() for path in kept if "__pycache__" not in path.parts}
 
 
@@ -84,9 +86,15 @@ def test_constraints_are_exact_pins_without_addresses() -> None:
 
 def test_every_dependency_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    wanted = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
     names = {re.split(r"[\[<>=! ]", requirement)[0].lower().replace("_", "-") for requirement in wanted} - {"copydesk"}
-    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
     assert names <= pinned
 
 

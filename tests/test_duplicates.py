@@ -12,7 +12,9 @@ def _exact_pairs(texts: list[str], threshold: float) -> set[tuple[int, int]]:
         (first, second)
         for first in range(len(texts))
         for second in range(first + 1, len(texts))
-        if sets[first] and sets[second] and len(sets[first] & sets[second]) / len(sets[first] | sets[second]) >= threshold
+        if sets[first]
+        and sets[second]
+        and len(sets[first] & sets[second]) / len(sets[first] | sets[second]) >= threshold
     }
 
 

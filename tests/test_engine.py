@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from fakes import FakeModel
 
 from copydesk.bundle import Layout, Settings, write_bundle
 from copydesk.errors import BundleError, UsageError
@@ -9,6 +8,7 @@ from copydesk.files import write_json
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.recipe import parse_recipe
 from copydesk.runtime.engine import Classifier
+from fakes import FakeModel
 
 
 def _classifier(model: FakeModel, text: tuple[str, ...] = ("text",)) -> Classifier:

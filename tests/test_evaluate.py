@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from fakes import Clock, FakeModel
 
 from copydesk.bundle import Settings
 from copydesk.errors import DataError
@@ -8,6 +7,7 @@ from copydesk.evaluate import evaluate, fit_temperature, length_slices
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import make_task
 from copydesk.types import Report
+from fakes import Clock, FakeModel
 
 LOGITS = {"goal": [0.0, 3.0], "bank": [3.0, 0.0], "offside": [1.0, 0.0]}
 

@@ -33,7 +33,10 @@ def test_an_output_that_exists_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_explained_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(CopydeskError, match="No space left on device. Nothing was left behind"), new_folder(tmp_path / "o"):
+    with (
+        pytest.raises(CopydeskError, match="No space left on device. Nothing was left behind"),
+        new_folder(tmp_path / "o"),
+    ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import Listener
 
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
@@ -14,6 +13,7 @@ from copydesk.models.encoder import EncoderModel
 from copydesk.models.finetune import Tuned, _Listener, fine_tune, freeze_lower_layers
 from copydesk.recipe import Recipe, override
 from copydesk.tasks import make_task
+from fakes import Listener
 
 
 @pytest.fixture
@@ -103,7 +103,9 @@ def test_special_tokens_in_a_text_are_plain_text(tiny_encoder: Path) -> None:
     assert model.encode(["goal [SEP] bank"])[0]["input_ids"].count(model.tokenizer.sep_token_id) == 1
 
 
-def test_an_encoder_of_another_architecture_trains_too(encoder_recipe: Recipe, dataset: Dataset, tmp_path: Path) -> None:
+def test_an_encoder_of_another_architecture_trains_too(
+    encoder_recipe: Recipe, dataset: Dataset, tmp_path: Path
+) -> None:
     from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
 
     tokenizer = AutoTokenizer.from_pretrained(encoder_recipe.model.encoder)

@@ -1,15 +1,18 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
-from fakes import MONEY, SPORT, toy_rows
 
 from copydesk.models.linear import LinearModel
+from fakes import MONEY, SPORT, toy_rows
 
 
 def _fitted(labels: int = 2) -> LinearModel:
     rows = toy_rows()
-    return LinearModel.fit([text for text, _ in rows], np.array([int(label == "sport") for _, label in rows]), labels=labels)
+    return LinearModel.fit(
+        [text for text, _ in rows], np.array([int(label == "sport") for _, label in rows]), labels=labels
+    )
 
 
 def test_it_learns_which_words_belong_to_which_label() -> None:
@@ -37,7 +40,7 @@ def test_fitting_twice_gives_the_same_model() -> None:
     assert (_fitted().logits(texts) == _fitted().logits(texts)).all()
 
 
-def test_predicting_needs_neither_torch_nor_scikit_learn(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_predicting_needs_neither_torch_nor_scikit_learn(tmp_path: Path) -> None:
     _fitted().save(tmp_path)
     code = (
         "import sys\n"

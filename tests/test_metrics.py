@@ -35,7 +35,9 @@ def test_intervals_hold_the_point_and_match_a_bootstrap_over_texts(answers: tupl
     targets, predicted = answers
     chance = np.random.default_rng(1)
     draws = chance.integers(0, 500, (1_000, 500))
-    slow = np.percentile([f1_score(targets[draw], predicted[draw], average="macro") for draw in draws[:300]], [2.5, 97.5])
+    slow = np.percentile(
+        [f1_score(targets[draw], predicted[draw], average="macro") for draw in draws[:300]], [2.5, 97.5]
+    )
     point = single_metrics(targets, predicted, 4)
     for name, (low, high) in bootstrap_intervals(targets, predicted, 4).items():
         assert low <= point[name] <= high

@@ -7,23 +7,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import toy_rows
 
 from copydesk.models.base import Model
 from copydesk.models.encoder import EncoderModel
 from copydesk.models.linear import LinearModel
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.runtime.engine import LOADERS
+from fakes import toy_rows
 
 TEXTS = [text for text, _ in toy_rows(60)]
-ODD = ["", " ", "a", "x" * 200_000, "goal " * 50_000, "日本語のテキスト", "👩‍👩‍👧 مرحبا", "[SEP] [CLS] [PAD]", f"title{COLUMN_SEPARATOR}body"]
+ODD = [
+    "",
+    " ",
+    "a",
+    "x" * 200_000,
+    "goal " * 50_000,
+    "日本語のテキスト",
+    "👩‍👩‍👧 مرحبا",
+    "[SEP] [CLS] [PAD]",
+    f"title{COLUMN_SEPARATOR}body",
+]
 
 
 def _linear(tiny_encoder: Path) -> Model:
     rows = toy_rows()
-    return LinearModel.fit(
-        [text for text, _ in rows], np.array([int(label == "sport") for _, label in rows]), labels=2
-    )
+    return LinearModel.fit([text for text, _ in rows], np.array([int(label == "sport") for _, label in rows]), labels=2)
 
 
 def _encoder(tiny_encoder: Path) -> Model:

@@ -35,7 +35,16 @@ def test_web_normalisation_repairs_what_the_web_does_to_text(raw: str, clean: st
 
 
 @pytest.mark.parametrize(
-    "text", ["great :) thanks", "sad :( but true", "C# and #1 and #winning", "3 < 5 and x > y", "AT&T", "'quoted' word", "5 % off?"]
+    "text",
+    [
+        "great :) thanks",
+        "sad :( but true",
+        "C# and #1 and #winning",
+        "3 < 5 and x > y",
+        "AT&T",
+        "'quoted' word",
+        "5 % off?",
+    ],
 )
 def test_web_normalisation_keeps_emoticons_hashtags_and_comparisons(text: str) -> None:
     assert normalise(text, WEB).replace("5%", "5 %") == text
@@ -43,7 +52,26 @@ def test_web_normalisation_keeps_emoticons_hashtags_and_comparisons(text: str) -
 
 def test_normalising_twice_is_normalising_once() -> None:
     chance = random.Random(0)
-    pieces = ["&amp;", "amp;", "\\u0026", "lt;", "<b>", "#39;", " , ", " . ", "1", "$", "(", " ", "n't", "'s", "é", "「", "\\", '"']
+    pieces = [
+        "&amp;",
+        "amp;",
+        "\\u0026",
+        "lt;",
+        "<b>",
+        "#39;",
+        " , ",
+        " . ",
+        "1",
+        "$",
+        "(",
+        " ",
+        "n't",
+        "'s",
+        "é",
+        "「",
+        "\\",
+        '"',
+    ]
     for _ in range(3_000):
         raw = "".join(chance.choices(pieces, k=8))
         once = normalise(raw, WEB)

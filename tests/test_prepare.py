@@ -2,13 +2,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fakes import toy_rows, write_csv
 
 from copydesk.data.dataset import load_dataset
 from copydesk.data.duplicates import find_near_duplicates
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import DataError, RecipeError, SourceError, UsageError
 from copydesk.recipe import Recipe, override, parse_recipe
+from fakes import toy_rows, write_csv
 
 RECIPE = parse_recipe({"name": "toy"})
 
@@ -18,10 +18,18 @@ def _prepare(path: Path, rows: list[tuple[str, str]], recipe: Recipe = RECIPE) -
 
 
 def test_the_manifest_says_what_was_dropped_and_why(tmp_path: Path) -> None:
-    rows = [*toy_rows(), ("", "sport"), ("no label here", ""), toy_rows()[0], (toy_rows()[1][0] + " !", toy_rows()[1][1])]
+    rows = [
+        *toy_rows(),
+        ("", "sport"),
+        ("no label here", ""),
+        toy_rows()[0],
+        (toy_rows()[1][0] + " !", toy_rows()[1][1]),
+    ]
     manifest = prepare_dataset(RECIPE, write_csv(tmp_path / "rows.csv", rows)).manifest
     assert manifest["rows_read"] == 244
-    assert manifest["dropped"]["empty text"] == manifest["dropped"]["no label"] == manifest["dropped"]["exact copy"] == 1
+    assert (
+        manifest["dropped"]["empty text"] == manifest["dropped"]["no label"] == manifest["dropped"]["exact copy"] == 1
+    )
     assert manifest["dropped"]["near-copy"] >= 1
     assert manifest["rows"] == 244 - sum(manifest["dropped"].values())
     assert sum(sum(counts.values()) for counts in manifest["counts"].values()) == manifest["rows"]
@@ -38,7 +46,10 @@ def test_no_near_copy_of_a_test_text_is_in_training(tmp_path: Path) -> None:
 
 
 def test_a_near_copy_with_another_label_stays_but_in_the_same_part(tmp_path: Path) -> None:
-    twins = [("the food in this place was really very good indeed", "sport"), ("the food in this place was really very bad indeed", "money")]
+    twins = [
+        ("the food in this place was really very good indeed", "sport"),
+        ("the food in this place was really very bad indeed", "money"),
+    ]
     frame = _prepare(tmp_path, [*toy_rows(), *twins])
     rows = frame.filter(pl.col("text").str.contains("food"))
     assert rows.height == 2

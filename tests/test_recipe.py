@@ -32,7 +32,10 @@ def test_an_unknown_shipped_recipe_names_those_there_are() -> None:
         ({"name": "x", "lable": "y"}, "unknown key 'lable'. Did you mean 'label'\\?"),
         ({"name": "x", "train": {"epoch": 3}}, "unknown key 'train.epoch'. Did you mean 'epochs'\\?"),
         ({"name": "x", "prepare": {"split": {"bye": "group"}}}, "'prepare.split.bye'. Did you mean 'by'\\?"),
-        ({"name": "x", "source": [{"url": "a.csv", "sha": "1"}]}, "unknown key 'source.0.sha'. Did you mean 'sha256'\\?"),
+        (
+            {"name": "x", "source": [{"url": "a.csv", "sha": "1"}]},
+            "unknown key 'source.0.sha'. Did you mean 'sha256'\\?",
+        ),
         ({"name": "x", "zzz": 1}, "unknown key 'zzz'. Known here: name, task"),
         ({}, "'name' is missing"),
         ({"name": "Not A Name"}, "name: 'Not A Name' is not valid"),
@@ -87,7 +90,11 @@ def test_relative_sources_are_taken_from_the_recipes_folder(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"name: [", "is not valid YAML"), (b"- a\n- b\n", "holds list, not a mapping"), (b"name: \xff\xfe", "cannot be read")],
+    [
+        (b"name: [", "is not valid YAML"),
+        (b"- a\n- b\n", "holds list, not a mapping"),
+        (b"name: \xff\xfe", "cannot be read"),
+    ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "bad.yaml").write_bytes(content)

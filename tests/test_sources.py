@@ -65,7 +65,11 @@ def test_several_files_are_stacked_with_their_provenance(tmp_path: Path) -> None
     (tmp_path / "b.txt").write_text("two\nthree\n")
     sources = [SourceFile(url=str(tmp_path / f"{name}.txt"), label=name) for name in "ab"]
     table = read_sources(sources, label_column="label")
-    assert table.frame.select("label", "_source", "_row").rows() == [("a", "a.txt", 1), ("b", "b.txt", 1), ("b", "b.txt", 2)]
+    assert table.frame.select("label", "_source", "_row").rows() == [
+        ("a", "a.txt", 1),
+        ("b", "b.txt", 1),
+        ("b", "b.txt", 2),
+    ]
     assert [file["sha256"] for file in table.files] == [sha256_of(tmp_path / "a.txt"), sha256_of(tmp_path / "b.txt")]
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fakes import Listener, toy_rows, write_csv
 
 import copydesk
 from copydesk.compare import compare_models
@@ -15,6 +14,7 @@ from copydesk.errors import DataError, UsageError
 from copydesk.recipe import Recipe, override
 from copydesk.train import next_free, train_bundle
 from copydesk.types import Report
+from fakes import Listener, toy_rows, write_csv
 
 TEXTS = [text for text, _ in toy_rows(40)]
 

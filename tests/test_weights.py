@@ -38,7 +38,12 @@ def test_an_encoder_that_is_nowhere_lists_what_was_tried() -> None:
     with pytest.raises(EncoderError) as caught:
         find_encoder("nobody/nothing")
     message = str(caught.value)
-    for place in ("the folder 'nobody/nothing'", "the Hugging Face cache", "the Hugging Face Hub", "model.encoder=FOLDER"):
+    for place in (
+        "the folder 'nobody/nothing'",
+        "the Hugging Face cache",
+        "the Hugging Face Hub",
+        "model.encoder=FOLDER",
+    ):
         assert place in message
 
 
@@ -48,9 +53,7 @@ def test_without_the_hub_the_package_gives_the_default_encoder() -> None:
     assert (found.folder / "model.safetensors").is_file()
 
 
-def test_default_weights_with_another_checksum_are_refused(
-    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_default_weights_with_another_checksum_are_refused(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "_package", lambda: weights.EncoderFiles(tiny_encoder, "package"))
     with pytest.raises(EncoderError, match="not the official 53aa51172d"):
         find_encoder(DEFAULT_ENCODER)
@@ -120,10 +123,7 @@ def hub(tiny_encoder: Path) -> Iterator[_Hub]:
 
 
 def test_the_hub_gives_a_pinned_revision_without_pickles_and_then_the_cache(hub: _Hub, tmp_path: Path) -> None:
-    code = (
-        "from copydesk.models.weights import find_encoder\n"
-        f"print(find_encoder('team/tiny', {COMMIT!r}).folder)\n"
-    )
+    code = f"from copydesk.models.weights import find_encoder\nprint(find_encoder('team/tiny', {COMMIT!r}).folder)\n"
     environment = {
         "PATH": "/usr/bin:/bin",
         "HF_HOME": str(tmp_path / "hf"),

@@ -48,6 +48,8 @@ def train(
     from copydesk.recipe import Recipe, load_recipe, override
     from copydesk.train import train_bundle
 
-    described = override(recipe, overrides or {}) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides or {})
+    described = (
+        override(recipe, overrides or {}) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides or {})
+    )
     trained = train_bundle(described, data=data, out=Path(out) if out is not None else None)
     return load(trained.path)

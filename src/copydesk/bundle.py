@@ -140,7 +140,9 @@ def open_bundle(path: Path) -> Bundle:
     Raises `UsageError` if there is no such folder; `BundleError` naming the file that is missing or changed.
     """
     if not path.is_dir():
-        raise UsageError(f"Bundle '{path}' does not exist." if not path.exists() else f"'{path}' is a file, not a bundle.")
+        raise UsageError(
+            f"Bundle '{path}' does not exist." if not path.exists() else f"'{path}' is a file, not a bundle."
+        )
     layout = Layout(path)
     if not layout.is_complete():
         raise BundleError(f"'{path}' is not a complete bundle: {layout.manifest.name} is missing. Train it again.")

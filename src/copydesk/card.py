@@ -59,4 +59,7 @@ def _metric_row(report: Report, name: str) -> str:
 def _baseline_lines(report: Report) -> list[str]:
     if report.baseline is None:
         return []
-    return [f"The {report.baseline['model']} baseline's accuracy on the same texts: {report.baseline['accuracy']:.4f}.", ""]
+    return [
+        f"The {report.baseline['model']} baseline's accuracy on the same texts: {report.baseline['accuracy']:.4f}.",
+        "",
+    ]

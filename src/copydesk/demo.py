@@ -1,4 +1,4 @@
-"""The first five minutes: the clickbait recipe on its real source, or on the built-in sample where that is out of reach.
+"""The first five minutes: the clickbait recipe on its real source, or on the built-in sample out of its reach.
 
 It trains both kinds of model on few enough texts for a coffee break; `copydesk train` is the real thing.
 """
@@ -46,7 +46,9 @@ def run_demo(recipe: Recipe, *, sample: bool, progress: Progress, bundles: Path 
     if sample or not all(is_reachable(source.url) for source in recipe.source):
         file = folder / "headlines.csv"
         write_sample(file)
-        texts_from = f"the built-in sample, written to {file}" + ("" if sample else " (the real source is out of reach)")
+        texts_from = f"the built-in sample, written to {file}" + (
+            "" if sample else " (the real source is out of reach)"
+        )
         raw = read_raw(recipe, file)
     else:
         raw = _some_rows(read_raw(recipe, say=progress.say), recipe.train.seed)

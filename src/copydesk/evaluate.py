@@ -84,7 +84,7 @@ def length_slices(texts: Sequence[str], right: np.ndarray[tuple[int], np.dtype[n
     """Return the accuracy of the quarters of texts by number of words, shortest first."""
     lengths = np.fromiter((len(text.split()) for text in texts), np.int64, len(texts))
     borders = np.unique(np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1], method="nearest"))
-    slices = []
+    slices: list[Slice] = []
     for low, high in zip(borders[:-1], borders[1:], strict=True):
         first = low if not slices else low + 1
         inside = (lengths >= first) & (lengths <= high)

@@ -81,7 +81,15 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG, errno.ENOTDIR, errno.EEXIST):
+        if error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EACCES,
+            errno.EROFS,
+            errno.EFBIG,
+            errno.ENOTDIR,
+            errno.EEXIST,
+        ):
             raise
         reason = os.strerror(error.errno)
         raise CopydeskError(

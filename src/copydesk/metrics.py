@@ -60,7 +60,7 @@ class LabelCounts:
         }
 
 
-def _ratio(numerator: Counts, denominator: NDArray[np.generic]) -> Counts:
+def _ratio(numerator: Counts, denominator: Counts | NDArray[np.int64]) -> Counts:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 

@@ -112,7 +112,9 @@ def steps_of(setting: str | Sequence[str]) -> tuple[str, ...]:
     """Return the step names that a recipe's `prepare.normalise` stands for: a preset or a list of steps."""
     if isinstance(setting, str):
         if setting not in PRESETS:
-            raise RecipeError(f"prepare.normalise: {setting!r} is not one of: {', '.join(PRESETS)}, or a list of steps.")
+            raise RecipeError(
+                f"prepare.normalise: {setting!r} is not one of: {', '.join(PRESETS)}, or a list of steps."
+            )
         return PRESETS[setting]
     unknown = [step for step in setting if step not in STEPS]
     if unknown:

@@ -57,7 +57,9 @@ class Split(_Section):
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Split:
         if self.validation + self.test >= 0.9:
-            raise ValueError(f"validation + test is {self.validation + self.test:g}; at most 0.9 leaves rows to train on")
+            raise ValueError(
+                f"validation + test is {self.validation + self.test:g}; at most 0.9 leaves rows to train on"
+            )
         return self
 
 
@@ -99,6 +101,7 @@ class Train(_Section):
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | Auto = "auto"
     batch_tokens: Annotated[int, Field(ge=8)] | Auto = "auto"
     precision: Precision = "auto"
+    frozen_layers: Annotated[int, Field(ge=0)] | Auto = "auto"
     early_stop: int = Field(2, ge=0, description="Stop after this many evaluations without a better one; 0: never.")
     seed: int = Field(42, ge=0, lt=2**32)
 
@@ -299,7 +302,9 @@ def _with_absolute_sources(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def _recipes_beside(path: Path) -> str:
-    found = sorted(str(file) for file in (path.parent, Path("recipes")) if file.is_dir() for file in file.glob("*.yaml"))
+    found = sorted(
+        str(file) for file in (path.parent, Path("recipes")) if file.is_dir() for file in file.glob("*.yaml")
+    )
     return f"Recipes at hand: {', '.join(dict.fromkeys(found))}." if found else "Give the path of a recipe file (YAML)."
 
 

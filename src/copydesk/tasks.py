@@ -23,8 +23,15 @@ Targets = NDArray[np.int64]
 class Task(Protocol):
     """What every task knows. `labels` are in the order of the columns of logits and scores."""
 
-    name: str
-    labels: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """The task's name in the recipe."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label names, in the order of the columns."""
+        ...
 
     def encode(self, labels: Sequence[str]) -> Targets:
         """Return training targets, one row per text. Raises `DataError` for a label the task does not have."""
@@ -62,8 +69,9 @@ class SingleTask:
         """Return softmax(logits / temperature), shape (n, labels); every row sums to 1."""
         scaled = logits.astype(np.float64) / temperature
         scaled -= scaled.max(axis=1, keepdims=True, initial=-np.inf)
-        exponents = np.exp(scaled)
-        return exponents / exponents.sum(axis=1, keepdims=True)
+        exponents: Scores = np.exp(scaled)
+        probabilities: Scores = exponents / exponents.sum(axis=1, keepdims=True)
+        return probabilities
 
     def decode(self, scores: Scores, *, all_scores: bool = False) -> list[Prediction]:
         """Return the most probable label of each row; ties go to the label that comes first."""

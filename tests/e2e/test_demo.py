@@ -1,4 +1,4 @@
-"""`copydesk demo` on the built-in sample with the real default encoder, as `make demo` runs it where nothing is reached."""
+"""`copydesk demo` on the built-in sample with the real default encoder, as `make demo` runs it without a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ def test_the_demo_trains_compares_predicts_and_says_what_to_do_next(tmp_path: Pa
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    for piece in ("the built-in sample", "encoder", "linear", "What to do next", "predict bundles/demo-1/", "report.html"):
+    for piece in (
+        "the built-in sample",
+        "encoder",
+        "linear",
+        "What to do next",
+        "predict bundles/demo-1/",
+        "report.html",
+    ):
         assert piece in done.stdout
     text = "9 secrets your dentist will never tell you"
     answer = subprocess.run(

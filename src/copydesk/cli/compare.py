@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import DataPath, Debug, Json, LabelColumn, OutPath, Quiet, RecipePath, Set, TextColumns, overrides_of
+from copydesk.cli.options import (
+    DataPath,
+    Debug,
+    Json,
+    LabelColumn,
+    OutPath,
+    Quiet,
+    RecipePath,
+    Set,
+    TextColumns,
+    overrides_of,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +55,10 @@ def compare(
     for note in (note for entry in entries for note in entry.report.notes):
         progress.warn(note)
     if json:
-        rows = [{"model": entry.kind, "bundle": str(entry.bundle.path), "report": entry.report.to_json()} for entry in entries]
+        rows = [
+            {"model": entry.kind, "bundle": str(entry.bundle.path), "report": entry.report.to_json()}
+            for entry in entries
+        ]
         console.print_json({"models": rows})
         return
     console.out.print(tables.leaderboard(entries))

@@ -86,7 +86,9 @@ class _Terminal(_Lines):
             def advance(amount: int, note: str = "") -> None:
                 bars.advance(task, amount)
                 speed = bars.tasks[0].speed
-                bars.update(task, rate=f"{speed:,.0f} {unit}/s" if speed else "", note=note or bars.tasks[0].fields["note"])
+                bars.update(
+                    task, rate=f"{speed:,.0f} {unit}/s" if speed else "", note=note or bars.tasks[0].fields["note"]
+                )
 
             yield advance
 

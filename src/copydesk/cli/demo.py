@@ -22,7 +22,9 @@ def demo(
     recipe: Annotated[
         Path | None, typer.Argument(metavar="[RECIPE]", help="A recipe for headlines; default: clickbait.")
     ] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Use the built-in sample without trying the source.")] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Use the built-in sample without trying the source.")
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:

@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     model: ModelPath,
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: CSV, TSV, JSONL, Parquet, or a Dataset.")],
-    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write report.json and report.html.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write report.json and report.html.")
+    ] = None,
     text: TextColumns = None,
     label: LabelColumn = None,
     json: Json = False,
@@ -50,4 +52,6 @@ def evaluate(
         return
     if not quiet:
         console.out.print(tables.report_table(found))
-    console.out.print(f"accuracy: {found.metrics['accuracy']:.4f}" + (f"  report: {report}" if report else ""), markup=False)
+    console.out.print(
+        f"accuracy: {found.metrics['accuracy']:.4f}" + (f"  report: {report}" if report else ""), markup=False
+    )

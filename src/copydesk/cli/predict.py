@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     model: ModelPath,
-    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="The texts; columns parted by a tab.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT...", help="The texts; columns parted by a tab.")
+    ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one text per line from standard input.")] = False,
     scores: Annotated[bool, typer.Option("--scores", help="Give every label's score.")] = False,
     json: Json = False,
@@ -39,7 +41,9 @@ def predict(
     columns = len(classifier.settings.text)
     lines = (line.rstrip("\r\n") for line in sys.stdin) if stdin else iter(texts or [])
     for batch in _batches(lines):
-        answers = classifier.predict([line.split("\t", columns - 1) if columns > 1 else line for line in batch], scores=scores)
+        answers = classifier.predict(
+            [line.split("\t", columns - 1) if columns > 1 else line for line in batch], scores=scores
+        )
         for line, answer in zip(batch, answers, strict=True):
             if json:
                 console.print_json(answer.to_json())

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import typer
 
-from copydesk.cli.options import DataPath, Debug, Json, LabelColumn, OutPath, Quiet, RecipePath, Set, TextColumns, overrides_of
+from copydesk.cli.options import (
+    DataPath,
+    Debug,
+    Json,
+    LabelColumn,
+    OutPath,
+    Quiet,
+    RecipePath,
+    Set,
+    TextColumns,
+    overrides_of,
+)
 
 
 def register(app: typer.Typer) -> None:

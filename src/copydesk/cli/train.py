@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from copydesk.cli.options import DataPath, Debug, Json, LabelColumn, OutPath, Quiet, RecipePath, Set, TextColumns, overrides_of
+from copydesk.cli.options import (
+    DataPath,
+    Debug,
+    Json,
+    LabelColumn,
+    OutPath,
+    Quiet,
+    RecipePath,
+    Set,
+    TextColumns,
+    overrides_of,
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -101,7 +101,8 @@ def _describe(url: str, filesystem: Any, path: str, sleep: Callable[[float], Non
         mark = next((str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "created") if key in info), "")
         return {"size": info.get("size"), "mark": mark}
 
-    return _retried(url, ask, sleep)
+    description: dict[str, Any] = _retried(url, ask, sleep)
+    return description
 
 
 def _key(url: str, description: dict[str, Any]) -> str:
@@ -166,7 +167,7 @@ def _retried(url: str, ask: Callable[[], Any], sleep: Callable[[float], None]) -
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what really happened: fsspec's HTTP turns every failure into FileNotFoundError, aiohttp some into its own."""
+    """Return what really happened: fsspec's HTTP client turns every failure into FileNotFoundError."""
     while isinstance(error.__cause__, Exception) and not isinstance(error, SourceError):
         error = error.__cause__
     return error

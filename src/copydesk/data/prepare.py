@@ -100,7 +100,9 @@ def _require_labels(rows: list[CleanRow], recipe: Recipe, read: int, dropped: Dr
 def _require_rows(rows: list[CleanRow], recipe: Recipe) -> None:
     labels = Counter(row.label for row in rows)
     if len(labels) == 1:
-        raise DataError(f"All {len(rows):,} rows have the label {next(iter(labels))!r}; at least two labels are needed.")
+        raise DataError(
+            f"All {len(rows):,} rows have the label {next(iter(labels))!r}; at least two labels are needed."
+        )
     single = sorted(label for label, count in labels.items() if count < 2)
     if single:
         shown = ", ".join(repr(label) for label in single[:5]) + (" …" if len(single) > 5 else "")
@@ -127,7 +129,7 @@ def _shares(recipe: Recipe) -> dict[Part, float]:
 
 
 def _without_copies(rows: list[CleanRow], dropped: Dropped) -> list[CleanRow]:
-    """Keep the first of equal texts; case does not count. (Conflicting labels are settled before.)"""
+    """Keep the first of equal texts; case does not count. Conflicting labels are settled before."""
     seen: set[str] = set()
     kept = []
     for row in rows:

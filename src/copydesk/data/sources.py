@@ -157,7 +157,9 @@ def _read_jsonl(raw: bytes, source: SourceFile) -> pl.DataFrame:
         except (json.JSONDecodeError, RecursionError) as error:
             raise SourceError(f"'{source.url}' line {number} is not JSON: {error}.") from None
         if not isinstance(row, dict):
-            raise SourceError(f"'{source.url}' line {number} holds {type(row).__name__}, not an object like {{\"text\": …}}.")
+            raise SourceError(
+                f"'{source.url}' line {number} holds {type(row).__name__}, not an object like {{\"text\": …}}."
+            )
         rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None, strict=False)
 

@@ -17,7 +17,7 @@ _SMALL_TOKENS = 100_000
 """Below this many training tokens (about 7,500 headlines) time matters less than every update."""
 _UPDATES_WANTED = 800
 _UPDATES_PER_LABEL = 20
-_FEWEST_EPOCHS, _MOST_EPOCHS = 2, 8
+_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 8
 _BF16_WORTH = 1.3
 
 
@@ -25,7 +25,6 @@ _BF16_WORTH = 1.3
 class Facts:
     """What the rules look at."""
 
-    texts: int
     tokens: int
     labels: int
     layers: int
@@ -67,7 +66,7 @@ def choose(train: Train, facts: Facts) -> Choices:
         learning_rate=pick("learning_rate", train.learning_rate, *_learning_rate(facts)),
         batch_tokens=batch_tokens,
         precision=pick("precision", train.precision, *_precision(facts)),
-        frozen_layers=pick("frozen_layers", "auto", *_frozen_layers(facts)),
+        frozen_layers=pick("frozen_layers", train.frozen_layers, *_frozen_layers(facts)),
         warmup=pick("warmup", "auto", 0.1, "a tenth of the updates, linear; then linear to zero"),
         weight_decay=pick("weight_decay", "auto", 0.01, "the usual value for AdamW"),
         reasons=reasons,
@@ -84,7 +83,9 @@ def _epochs(facts: Facts, batch_tokens: int) -> tuple[float, str]:
     wanted = _UPDATES_WANTED + _UPDATES_PER_LABEL * facts.labels
     per_epoch = max(facts.tokens / batch_tokens, 1)
     epochs = min(max(round(wanted / per_epoch), _FEWEST_EPOCHS), _MOST_EPOCHS)
-    return float(epochs), f"{per_epoch:,.0f} updates an epoch, {wanted:,} wanted; between 2 and 8 epochs"
+    return float(
+        epochs
+    ), f"{per_epoch:,.0f} updates an epoch, {wanted:,} wanted; between {_FEWEST_EPOCHS} and {_MOST_EPOCHS} epochs"
 
 
 def _learning_rate(facts: Facts) -> tuple[float, str]:
@@ -96,12 +97,18 @@ def _learning_rate(facts: Facts) -> tuple[float, str]:
 def _precision(facts: Facts) -> tuple[str, str]:
     if facts.bf16_speedup >= _BF16_WORTH:
         return "bf16", f"bf16 matrix products run {facts.bf16_speedup:.1f} × as fast as fp32 on this {facts.device}"
-    return "fp32", f"bf16 matrix products run {facts.bf16_speedup:.1f} × as fast as fp32 on this {facts.device}: no gain"
+    return (
+        "fp32",
+        f"bf16 matrix products run {facts.bf16_speedup:.1f} × as fast as fp32 on this {facts.device}: no gain",
+    )
 
 
 def _frozen_layers(facts: Facts) -> tuple[int, str]:
     if facts.tokens < _SMALL_TOKENS:
-        return facts.layers // 3, "the lowest third keeps its pretrained weights: little data changes them for the worse"
+        return (
+            facts.layers // 3,
+            "the lowest third keeps its pretrained weights: little data changes them for the worse",
+        )
     return facts.layers // 2, "the lower half keeps its pretrained weights: twice the speed at the same quality"
 
 

@@ -105,7 +105,7 @@ class EncoderModel:
         lengths = [len(row["input_ids"]) for row in rows]
         longest = max(lengths)
         fill = {"input_ids": self.tokenizer.pad_token_id, "token_type_ids": 0}
-        batch = {
+        batch: dict[str, Any] = {
             key: torch.tensor([row[key] + [fill[key]] * (longest - len(row[key])) for row in rows])
             for key in ("input_ids", "token_type_ids")
             if key in rows[0]
@@ -125,7 +125,9 @@ class EncoderModel:
         self.network.eval()
         with torch.inference_mode():
             for batch in budget_batches(lengths, PREDICT_BATCH_TOKENS):
-                inputs = {key: value.to(device) for key, value in self.collate([rows[place] for place in batch]).items()}
+                inputs = {
+                    key: value.to(device) for key, value in self.collate([rows[place] for place in batch]).items()
+                }
                 result[batch] = self.network(**inputs)["logits"].float().cpu().numpy()
         return result
 
@@ -136,7 +138,10 @@ class EncoderModel:
         with quiet_transformers():
             self.network.body.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
-        save_file({name: array.contiguous().cpu() for name, array in self.network.head.state_dict().items()}, folder / HEAD_FILE)
+        save_file(
+            {name: array.contiguous().cpu() for name, array in self.network.head.state_dict().items()},
+            folder / HEAD_FILE,
+        )
         write_json(folder / SETTINGS_FILE, {"max_tokens": self.max_tokens})
 
     @classmethod

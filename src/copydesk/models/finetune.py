@@ -7,6 +7,7 @@ checkpoint. One seed on one machine gives one model.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -60,16 +62,7 @@ def fine_tune(recipe: Recipe, dataset: Dataset, task: Task, *, progress: Progres
         model = _fresh_model(recipe, files.folder, task)
         train = _Encoded.of(model, dataset, task, "train")
         validation = _Encoded.of(model, dataset, task, "validation").head(_VALIDATION_TEXTS)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        facts = Facts(
-            texts=len(train),
-            tokens=int(train.lengths.sum()),
-            labels=len(task.labels),
-            layers=len(_layers_of(model.network)),
-            bf16_speedup=measure_bf16_speedup(device),
-            device=device,
-        )
-        choices = choose(recipe.train, facts)
+        choices = choices_for(recipe, model, train.lengths)
         for key, value in choices.values().items():
             progress.say(f"  {key} = {value} ({choices.reasons[key]})")
         freeze_lower_layers(model.network, choices.frozen_layers)
@@ -77,14 +70,26 @@ def fine_tune(recipe: Recipe, dataset: Dataset, task: Task, *, progress: Progres
     training = {
         "encoder": recipe.model.encoder,
         "origin": files.origin,
-        "device": device,
-        "processor": _processor(device),
+        "processor": _processor(),
         "max_tokens": model.max_tokens,
         "cut_texts": float(np.mean(train.lengths >= model.max_tokens)),
         "choices": choices.values(),
         "reasons": choices.reasons,
     }
     return Tuned(model, training, history)
+
+
+def choices_for(recipe: Recipe, model: EncoderModel, lengths: Indices) -> Choices:
+    """Return what `auto` stands for, given the training texts' lengths in tokens."""
+    device = _device()
+    facts = Facts(
+        tokens=int(lengths.sum()),
+        labels=model.network.head.out_features,
+        layers=len(_layers_of(model.network)),
+        bf16_speedup=measure_bf16_speedup(device),
+        device=device,
+    )
+    return choose(recipe.train, facts)
 
 
 def freeze_lower_layers(network: PooledClassifier, count: int) -> None:
@@ -98,8 +103,8 @@ def freeze_lower_layers(network: PooledClassifier, count: int) -> None:
 def _layers_of(network: PooledClassifier) -> Sequence[torch.nn.Module]:
     """Return the encoder's layers, lowest first: its longest list of alike modules (none: an empty list)."""
     lists = [module for module in network.body.modules() if isinstance(module, torch.nn.ModuleList)]
-    alike = [module for module in lists if len({type(child) for child in module}) == 1]
-    return list(max(alike, key=len)) if alike else []
+    alike = [list(module) for module in lists if len({type(child) for child in module}) == 1]
+    return max(alike, key=len, default=[])
 
 
 def _fresh_model(recipe: Recipe, folder: Path, task: Task) -> EncoderModel:
@@ -112,7 +117,7 @@ def _fresh_model(recipe: Recipe, folder: Path, task: Task) -> EncoderModel:
 
 
 @dataclass(frozen=True)
-class _Encoded:
+class _Encoded(TorchDataset[dict[str, Any]]):
     """One part of the Dataset as token ids with label indices; tokenised once."""
 
     rows: list[dict[str, Any]]
@@ -121,7 +126,7 @@ class _Encoded:
     @classmethod
     def of(cls, model: EncoderModel, dataset: Dataset, task: Task, part: Part) -> _Encoded:
         texts, labels = dataset.part(part)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {**row, "labels": int(target)} for row, target in zip(model.encode(texts), task.encode(labels), strict=True)
         ]
         return cls(rows, np.fromiter((len(row["input_ids"]) for row in rows), np.int64, len(rows)))
@@ -164,6 +169,8 @@ class _EpochLoader(DataLoader[Any]):
 
 class _Trainer(Trainer):  # type: ignore[misc]
     """Trainer with batches filled to a budget of tokens."""
+
+    optimizer: torch.optim.Optimizer | None
 
     def __init__(self, *args: Any, batch_tokens: int, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
@@ -223,7 +230,7 @@ class _Listener(TrainerCallback):  # type: ignore[misc]
             )
 
     def _seen(self, state: Any) -> int:  # noqa: ANN401
-        return round(state.epoch * self._texts)
+        return int(round(state.epoch * self._texts))
 
     def _step(self, state: Any, **values: float) -> Step:  # noqa: ANN401
         return Step(step=state.global_step, epoch=float(state.epoch), examples=self._seen(state), **values)
@@ -267,7 +274,7 @@ def _arguments(
 ) -> TrainingArguments:
     batches = len(_TrainingSampler(train.lengths, choices.batch_tokens, recipe.train.seed))
     updates = max(round(batches * choices.epochs), 1)
-    every = max(updates // max(_EVALUATIONS, round(choices.epochs)), 1)
+    every = math.ceil(updates / max(_EVALUATIONS, round(choices.epochs)))  # rounded up: the last one is at the end
     strategy = "steps" if len(validation) else "no"
     return TrainingArguments(
         output_dir=str(folder),
@@ -310,9 +317,13 @@ def _validation_metrics(prediction: Any) -> dict[str, float]:  # noqa: ANN401 (t
     return {"accuracy": accuracy, "selection": accuracy - 0.01 * min(loss, 10.0)}
 
 
-def _processor(device: str) -> str:
-    """Return the processor features that training could use, for the report."""
-    if device == "cuda":
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _processor() -> str:
+    """Return the processor and those of its features that training could use, for the report."""
+    if _device() == "cuda":
         return str(torch.cuda.get_device_name())
     wanted = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16")
     found = [name for name, there in torch.cpu.get_capabilities().items() if name in wanted and there]

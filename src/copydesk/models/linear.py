@@ -57,7 +57,9 @@ class LinearModel:
 
     kind = "linear"
 
-    def __init__(self, features: Features, buckets: list[Indices], idf: list[Floats], weights: Floats, bias: Floats) -> None:
+    def __init__(
+        self, features: Features, buckets: list[Indices], idf: list[Floats], weights: Floats, bias: Floats
+    ) -> None:
         self.features = features
         self._buckets, self._idf, self._weights, self._bias = buckets, idf, weights, bias
         self._tables = [_slot_table(features, known) for known in buckets]

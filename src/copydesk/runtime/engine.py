@@ -112,5 +112,7 @@ class Classifier:
                 raise UsageError(f"Text {place} lacks the column {missing[0]!r}; the model reads: {', '.join(names)}.")
             text = [text[name] for name in names]
         if not isinstance(text, Sequence) or not all(isinstance(column, str) for column in text):
-            raise UsageError(f"Text {place} is {type(text).__name__}, not a string (or its columns: {', '.join(names)}).")
+            raise UsageError(
+                f"Text {place} is {type(text).__name__}, not a string (or its columns: {', '.join(names)})."
+            )
         return COLUMN_SEPARATOR.join(column.replace(COLUMN_SEPARATOR, " ") for column in text)
