@@ -5,7 +5,7 @@
 (a) pads every text to 128 tokens, fp32, batch 32. (b) is Trainer with `DataCollatorWithPadding`, its own optimiser,
 schedule and learning rate (5e-5), batch 32; (b8) the same with Trainer's own default batch of 8. (c) is what
 `copydesk train` does, with everything on `auto`. Speed: examples per second of the training loop over the same texts in
-turn, the median of the rounds; loading, tokenising and evaluations (which Trainer does not do by default) are excluded; a
+turn, the median of the rounds; loading, tokenising and evaluations (Trainer does none by default) are excluded; a
 slow peer gets fewer steps. Quality: (b) and (c) each trained once on all texts for as many epochs as (c) chooses (or
 --epochs), test accuracy on the same test part. (a) computes what (b) computes, with more padding: its quality is (b)'s.
 

@@ -132,7 +132,7 @@ def test_evaluate_counts_the_rows_it_leaves_out(run: Callable[..., Run], bundle:
 
 
 def test_evaluate_refuses_labels_the_model_does_not_have(run: Callable[..., Run], bundle: str, tmp_path: Path) -> None:
-    done = run("evaluate", bundle, write_csv(tmp_path / "odd.csv", [("goal", "weather")]))
+    done = run("evaluate", bundle, write_csv(tmp_path / "odd.csv", [("goal", "weather")]), "--quiet")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "'weather' is not one of the model's: money, sport" in done.err
 
@@ -227,7 +227,7 @@ def test_memory_that_runs_out_is_told(
     def exhausted(*args: object, **options: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("copydesk.train.train_bundle", exhausted)
+    monkeypatch.setattr("copydesk.training.train_bundle", exhausted)
     done = run("train", recipe, "--data", toy_csv)
     assert done.code == 1 and "Out of memory" in done.err
 

@@ -46,7 +46,7 @@ def train(
     from pathlib import Path
 
     from copydesk.recipe import Recipe, load_recipe, override
-    from copydesk.train import train_bundle
+    from copydesk.training import train_bundle
 
     described = (
         override(recipe, overrides or {}) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides or {})

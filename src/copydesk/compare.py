@@ -13,7 +13,7 @@ from copydesk.data.prepare import prepare_dataset
 from copydesk.files import refuse_existing
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
-from copydesk.train import BUNDLES, next_free, train_on
+from copydesk.training import BUNDLES, next_free, train_on
 from copydesk.types import Report
 
 

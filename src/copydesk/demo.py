@@ -16,7 +16,7 @@ from copydesk.data.sources import RawTable
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.runtime.engine import Classifier
-from copydesk.train import BUNDLES, next_free
+from copydesk.training import BUNDLES, next_free
 from copydesk.types import Prediction
 
 MOST_ROWS = 8_000

@@ -123,7 +123,9 @@ def render_report(report: Report) -> str:
             data=_flat(report.data, leave_out=_FOLDED_DATA),
         )
     )
-    return page.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair in a text must not stop the page
+    return (
+        page.strip().encode("utf-8", "replace").decode("utf-8")
+    )  # half a surrogate pair in a text must not stop the page
 
 
 def shown_text(value: object) -> str:

@@ -37,7 +37,7 @@ def train(
     """Prepare, train, evaluate, and write a bundle; the last line names its folder."""
     from copydesk.cli import console, tables
     from copydesk.recipe import load_recipe
-    from copydesk.train import train_bundle
+    from copydesk.training import train_bundle
 
     loaded = load_recipe(recipe, overrides_of(set_, text, label))
     progress = console.listener(quiet=quiet or json)
