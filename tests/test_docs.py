@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 
 import copydesk
 from copydesk.cli.main import app
-from copydesk.recipe import Recipe, _section_of
+from copydesk.recipe import Recipe, _section_of, json_schema
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -57,6 +58,10 @@ def test_every_recipe_key_is_documented() -> None:
 
     missing = {key for key in keys(Recipe) if f"`{key}`" not in reference}
     assert not missing
+
+
+def test_the_published_json_schema_is_the_recipes() -> None:
+    assert json.loads((ROOT / "docs" / "recipe.schema.json").read_text("utf-8")) == json_schema()
 
 
 def test_every_command_and_option_is_documented() -> None:

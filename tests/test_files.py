@@ -41,6 +41,17 @@ def test_a_full_disk_is_explained_and_leaves_nothing_behind(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_recognised_in_the_words_of_other_libraries(tmp_path: Path) -> None:
+    message = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(CopydeskError, match="No space left on device. Nothing"), new_folder(tmp_path / "o"):
+        raise RuntimeError(message)
+
+
+def test_other_failures_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), new_folder(tmp_path / "o"):
+        (tmp_path / "missing").read_text()
+
+
 def test_an_output_below_a_file_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CopydeskError, match="cannot be written"), new_folder(tmp_path / "file" / "out"):

@@ -38,9 +38,7 @@ def compare_models(
     progress = progress or Silent()
     folder = out or next_free(BUNDLES, f"{recipe.name}-compare")
     refuse_existing(folder)
-    dataset = prepare_dataset(recipe, data, say=progress.say)
-    for warning in dataset.manifest.get("warnings", []):
-        progress.warn(warning)
+    dataset = prepare_dataset(recipe, data, progress=progress)
     return compare_on(recipe, kinds, dataset, folder, progress=progress)
 
 

@@ -51,10 +51,10 @@ def run_demo(recipe: Recipe, *, sample: bool, progress: Progress, bundles: Path 
         )
         raw = read_raw(recipe, file)
     else:
-        raw = _some_rows(read_raw(recipe, say=progress.say), recipe.train.seed)
+        raw = _some_rows(read_raw(recipe, progress=progress), recipe.train.seed)
         texts_from = f"{raw.frame.height:,} rows of the recipe's real source"
     progress.say(f"texts: {texts_from}")
-    dataset = prepare_table(recipe, raw, say=progress.say)
+    dataset = prepare_table(recipe, raw, progress=progress)
     entries = compare_on(recipe, ("linear", "encoder"), dataset, folder, progress=progress)
     best = Classifier.load(entries[0].bundle.path)
     return Demo(texts_from, entries, list(zip(HEADLINES, best.predict(HEADLINES), strict=True)))

@@ -19,6 +19,8 @@ from typing import Any
 
 from copydesk.errors import CopydeskError, UsageError
 
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG, errno.ENOTDIR, errno.EEXIST)
+
 
 def sha256_of(path: Path) -> str:
     """Return the file's SHA-256 as 64 hexadecimal digits."""
@@ -80,18 +82,17 @@ def _flush(path: Path) -> None:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if error.errno not in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EACCES,
-            errno.EROFS,
-            errno.EFBIG,
-            errno.ENOTDIR,
-            errno.EEXIST,
-        ):
+    except Exception as error:
+        reason = _refusal(error)
+        if reason is None:
             raise
-        reason = os.strerror(error.errno)
         raise CopydeskError(
             f"'{path}' cannot be written: {reason}. Nothing was left behind; choose another --out or make room."
         ) from error
+
+
+def _refusal(error: Exception) -> str | None:
+    """Return why the disk refused, if it did. Libraries written in Rust name the system's error in their message."""
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        return os.strerror(error.errno)
+    return next((os.strerror(number) for number in _REFUSALS if f"os error {number})" in str(error)), None)

@@ -56,9 +56,7 @@ def train_bundle(
     progress = progress or Silent()
     target = out or next_free(BUNDLES, recipe.name)
     refuse_existing(target)
-    dataset = prepare_dataset(recipe, data, say=progress.say)
-    for warning in dataset.manifest.get("warnings", []):
-        progress.warn(warning)
+    dataset = prepare_dataset(recipe, data, progress=progress)
     return train_on(recipe, dataset, target, progress=progress)
 
 

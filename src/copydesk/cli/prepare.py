@@ -47,10 +47,8 @@ def prepare(
     target = out or next_free(Path("datasets"), loaded.name)
     refuse_existing(target)
     progress = console.listener(quiet=quiet or json)
-    dataset = prepare_dataset(loaded, data, say=progress.say)
+    dataset = prepare_dataset(loaded, data, progress=progress)
     dataset.save(target)
-    for warning in dataset.manifest["warnings"]:
-        progress.warn(warning)
     if json:
         console.print_json({"dataset": str(target), "manifest": dataset.manifest})
         return

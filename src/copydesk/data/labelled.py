@@ -32,7 +32,7 @@ def read_labelled(recipe: Recipe, data: str, *, steps: Sequence[str], progress: 
         if not texts:
             raise DataError(f"The Dataset '{data}' has no test part.")
         return Labelled(texts, labels)
-    raw = read_raw(recipe, data, say=progress.say)
+    raw = read_raw(recipe, data, progress=progress)
     rows, dropped = clean_rows(raw.frame, recipe.text, recipe.label, steps=steps, max_chars=recipe.prepare.max_chars)
     for reason, count in dropped.counts.items():
         progress.warn(f"{count:,} rows left out: {reason} ({', '.join(dropped.examples[reason][:3])})")

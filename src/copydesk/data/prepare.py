@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -20,43 +20,45 @@ from copydesk.data.sources import RawTable, read_sources, source_of_path
 from copydesk.data.split import split_rows
 from copydesk.errors import DataError, RecipeError
 from copydesk.normalise import steps_of
+from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
 
 _SHOWN_CONFLICTS = 20
 
 
 def prepare_dataset(
-    recipe: Recipe, data: str | PathLike[str] | None = None, *, say: Callable[[str], None] = lambda line: None
+    recipe: Recipe, data: str | PathLike[str] | None = None, *, progress: Progress | None = None
 ) -> Dataset:
     """Return the recipe's Dataset, from its source or from `data`; an already prepared Dataset is taken as it is.
 
-    `say` is told what is being done. Raises `SourceError` or `DataError`.
+    `progress` is told what is done, and warned about the data. Raises `SourceError` or `DataError`.
     """
     if data is not None and is_dataset(Path(data)):
         return load_dataset(Path(data))
-    return prepare_table(recipe, read_raw(recipe, data, say=say), say=say)
+    return prepare_table(recipe, read_raw(recipe, data, progress=progress), progress=progress)
 
 
-def read_raw(
-    recipe: Recipe, data: str | PathLike[str] | None = None, *, say: Callable[[str], None] = lambda line: None
-) -> RawTable:
+def read_raw(recipe: Recipe, data: str | PathLike[str] | None = None, *, progress: Progress | None = None) -> RawTable:
     """Read the raw rows that the recipe or `data` names."""
     if data is None and not recipe.source:
         raise RecipeError(f"Recipe '{recipe.name}' has no source. Add one, or give the data with --data PATH.")
     sources = recipe.source if data is None else [source_of_path(data)]
     for source in sources:
-        say(f"reading {source.url}")
+        (progress or Silent()).say(f"reading {source.url}")
     return read_sources(sources, label_column=recipe.label)
 
 
-def prepare_table(recipe: Recipe, raw: RawTable, *, say: Callable[[str], None] = lambda line: None) -> Dataset:
+def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = None) -> Dataset:
     """Turn raw rows into the Dataset. Raises `DataError` if what is left cannot train a model."""
     settings = recipe.prepare
     steps = steps_of(settings.normalise)
-    say(f"cleaning {raw.frame.height:,} rows")
+    progress = progress or Silent()
+    progress.say(f"cleaning {raw.frame.height:,} rows")
     rows, dropped = clean_rows(raw.frame, recipe.text, recipe.label, steps=steps, max_chars=settings.max_chars)
     _require_labels(rows, recipe, raw.frame.height, dropped)
     warnings = label_warnings(Counter(row.label for row in rows))
+    for warning in warnings:
+        progress.warn(warning)
     rows, conflicts = resolve_conflicts(rows, settings.conflicts, dropped)
     rows = _without_copies(rows, dropped) if settings.dedupe != "none" else rows
     rows, groups = _without_near_copies(rows, recipe, dropped)
