@@ -54,11 +54,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises `UsageError` if `path` exists, `CopydeskError` if the disk is full or may not be written.
     """
     refuse_existing(path)
-    with _explained(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        with _explained(path):
+        with writing(path):
             yield temporary
             for file in temporary.rglob("*"):
                 _flush(file)
@@ -79,7 +79,8 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn a disk's refusal inside the block (full, read-only, not permitted) into an error that names `path`."""
     try:
         yield
     except Exception as error:
@@ -87,7 +88,7 @@ def _explained(path: Path) -> Iterator[None]:
         if reason is None:
             raise
         raise CopydeskError(
-            f"'{path}' cannot be written: {reason}. Nothing was left behind; choose another --out or make room."
+            f"'{path}' cannot be written: {reason}. Nothing was left behind; make room, or choose another place."
         ) from error
 
 

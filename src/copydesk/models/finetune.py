@@ -28,6 +28,7 @@ from transformers import (
 
 from copydesk.data.dataset import Dataset, Part
 from copydesk.errors import CopydeskError
+from copydesk.files import writing
 from copydesk.models.batches import Indices, budget_batches, training_batches
 from copydesk.models.choices import Choices, Facts, choose, measure_bf16_speedup
 from copydesk.models.encoder import PREDICT_BATCH_TOKENS, EncoderModel, PooledClassifier, quiet_transformers
@@ -260,7 +261,8 @@ def _run(
         if len(validation) and recipe.train.early_stop:
             trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=recipe.train.early_stop))
         try:
-            trainer.train()
+            with writing(Path(folder)):
+                trainer.train()
         except torch.cuda.OutOfMemoryError as error:
             raise CopydeskError(
                 f"The GPU's memory is too small for batches of {choices.batch_tokens} tokens. "
