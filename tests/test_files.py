@@ -18,6 +18,14 @@ def test_a_folder_appears_only_when_it_is_finished(tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
+def test_what_is_finished_can_be_read_by_others(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "a.txt").write_text("a")
+        (folder / "a.txt").chmod(0o600)
+    assert (tmp_path / "out" / "a.txt").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o755
+
+
 @pytest.mark.parametrize("failure", [ValueError("no"), KeyboardInterrupt()])
 def test_what_fails_or_is_interrupted_leaves_nothing_behind(tmp_path: Path, failure: BaseException) -> None:
     with pytest.raises(type(failure)), new_folder(tmp_path / "out") as folder:

@@ -60,9 +60,9 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         with writing(path):
             yield temporary
-            for file in temporary.rglob("*"):
+            for file in [temporary, *temporary.rglob("*")]:
+                file.chmod(0o755 if file.is_dir() else 0o644)  # some libraries write for the owner alone
                 _flush(file)
-            temporary.chmod(0o755)
             os.rename(temporary, path)
             _flush(path.parent)
     except BaseException:
