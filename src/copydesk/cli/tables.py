@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
     """Return one row per model, best first."""
     table = _table(
         f"{entries[0].report.n:,} test texts",
-        ["model", "accuracy", "95 % interval", "macro F1", "training", "texts/s", "one text", "size"],
+        ["model", "accuracy", "95 %", "macro F1", "training", "texts/s", "one text", "size"],
     )
     for entry in entries:
         report = entry.report
@@ -57,18 +58,27 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
         table.add_row(
             entry.kind,
             f"{report.metrics['accuracy']:.4f}",
-            f"{low:.4f} – {high:.4f}",
+            f"{low:.3f}–{high:.3f}",
             f"{report.metrics['macro_f1']:.4f}",
-            f"{report.costs['train_seconds']:,.1f} s",
+            f"{report.costs['train_seconds']:,.0f} s",
             f"{report.costs.get('texts_per_second', 0):,.0f}",
             f"{report.latency_ms['p50']:.1f} ms",
-            f"{report.costs['bundle_mb']:,.1f} MB",
+            f"{report.costs['bundle_mb']:,.0f} MB"
+            if report.costs["bundle_mb"] >= 10
+            else f"{report.costs['bundle_mb']:.1f} MB",
         )
     return table
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
+        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
     return table
