@@ -144,7 +144,8 @@ def _slot_table(features: Features, known: Indices) -> NDArray[np.int32]:
 
 def _document_frequencies(buckets: Indices, owner: Indices, texts: int, features: Features) -> tuple[Indices, Floats]:
     """Return the buckets found in at least two texts, and ln(texts / frequency) + 1 for each."""
-    pairs = np.unique(owner << features.bits | buckets)
+    pairs = np.sort(owner << features.bits | buckets)  # np.unique hashes instead, ten times as slow here
+    pairs = pairs[np.flatnonzero(np.diff(pairs, prepend=-1))]
     frequency = np.bincount(pairs & ((1 << features.bits) - 1), minlength=1 << features.bits)
     kept = np.flatnonzero(frequency >= _MINIMUM_DOCUMENTS)
     return kept, (np.log(texts / frequency[kept]) + 1).astype(np.float32)
