@@ -3,8 +3,8 @@ import pytest
 from copydesk.models.choices import Facts, choose, measure_bf16_speedup
 from copydesk.recipe import Train
 
-HEADLINES = Facts(tokens=290_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
-REVIEWS = Facts(tokens=9_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
+HEADLINES = Facts(tokens=290_000, texts=20_000, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
+REVIEWS = Facts(tokens=9_000, texts=600, labels=2, layers=6, bf16_speedup=0.1, device="cpu")
 
 
 def test_small_data_gets_smaller_batches_and_more_epochs() -> None:
@@ -20,7 +20,7 @@ def test_more_labels_get_more_updates() -> None:
 
 
 def test_bf16_is_taken_only_where_it_was_measured_to_be_faster() -> None:
-    fast = Facts(tokens=290_000, labels=2, layers=6, bf16_speedup=3.9, device="cpu")
+    fast = Facts(tokens=290_000, texts=20_000, labels=2, layers=6, bf16_speedup=3.9, device="cpu")
     assert choose(Train(), fast).precision == "bf16"
     assert choose(Train(), HEADLINES).precision == "fp32"
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from copydesk.models.linear import LinearModel
+from copydesk.tasks import make_task
 from fakes import MONEY, SPORT, toy_rows
 
 
 def _fitted(labels: int = 2) -> LinearModel:
     rows = toy_rows()
-    return LinearModel.fit(
-        [text for text, _ in rows], np.array([int(label == "sport") for _, label in rows]), labels=labels
-    )
+    targets = np.array([int(label == "sport") for _, label in rows])
+    return LinearModel.fit([text for text, _ in rows], targets, make_task("single", [*"abcdef"][:labels]))
 
 
 def test_it_learns_which_words_belong_to_which_label() -> None:
@@ -27,7 +27,7 @@ def test_unseen_words_leave_only_the_bias() -> None:
 
 def test_three_labels_have_three_columns() -> None:
     texts = [f"{word} {number}" for number in range(20) for word in ("red", "green", "blue")]
-    model = LinearModel.fit(texts, np.array([0, 1, 2] * 20), labels=3)
+    model = LinearModel.fit(texts, np.array([0, 1, 2] * 20), make_task("single", ["r", "g", "b"]))
     assert model.logits(["red 99", "green 99", "blue 99"]).argmax(axis=1).tolist() == [0, 1, 2]
 
 

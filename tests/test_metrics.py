@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from copydesk.metrics import (
-    bootstrap_intervals,
-    calibration_of,
-    label_qualities,
-    proportion_interval,
-    single_metrics,
-)
+from copydesk.metrics.base import best_threshold, proportion_interval
+from copydesk.metrics.single import bootstrap_intervals, calibration_of, label_counts, measure_single
+
+
+def single_metrics(targets: np.ndarray, predicted: np.ndarray, labels: int) -> dict[str, float]:
+    return measure_single(targets, np.eye(labels)[predicted], [str(label) for label in range(labels)]).metrics
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def test_intervals_are_the_same_every_time(answers: tuple[np.ndarray, np.ndarray
 
 
 def test_per_label_figures_with_a_label_never_predicted() -> None:
-    found = label_qualities(np.array([0, 0, 1]), np.array([0, 0, 0]), ["a", "b"])
+    found = label_counts(np.array([0, 0, 1]), np.array([0, 0, 0]), 2).qualities(["a", "b"])
     assert (found["a"].precision, found["a"].recall, found["a"].support) == (pytest.approx(2 / 3), 1.0, 2)
     assert (found["b"].precision, found["b"].recall, found["b"].f1) == (0.0, 0.0, 0.0)
 
@@ -72,3 +71,18 @@ def test_wilson_intervals_are_as_published() -> None:
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
     assert proportion_interval(0, 0) == (0.0, 1.0)
     assert proportion_interval(10, 10)[1] == pytest.approx(1.0)
+
+
+def test_the_best_threshold_is_the_one_with_the_best_f1() -> None:
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.2, 0.1])
+    truth = np.array([1, 1, 0, 1, 0, 0])
+    tried = {cut: f1_score(truth, scores >= cut) for cut in (0.05, 0.15, 0.4, 0.65, 0.75, 0.85)}
+    assert best_threshold(scores, truth, otherwise=0.5) == pytest.approx(max(tried, key=lambda cut: tried[cut]))
+
+
+def test_equal_scores_are_never_torn_apart_by_a_threshold() -> None:
+    assert best_threshold(np.array([0.5, 0.5, 0.5, 0.1]), np.array([1, 0, 1, 0]), otherwise=0.9) == pytest.approx(0.3)
+
+
+def test_no_truth_no_threshold() -> None:
+    assert best_threshold(np.array([0.5, 0.1]), np.array([0, 0]), otherwise=0.33) == 0.33

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from copydesk.models.base import Model
-from copydesk.models.encoder import EncoderModel
+from copydesk.models.encoder import EncoderModel, Reading
 from copydesk.models.linear import LinearModel
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.runtime.engine import LOADERS
+from copydesk.tasks import make_task
 from fakes import toy_rows
 
 TEXTS = [text for text, _ in toy_rows(60)]
@@ -31,13 +32,14 @@ ODD = [
 
 def _linear(tiny_encoder: Path) -> Model:
     rows = toy_rows()
-    return LinearModel.fit([text for text, _ in rows], np.array([int(label == "sport") for _, label in rows]), labels=2)
+    task = make_task("single", ["money", "sport"])
+    return LinearModel.fit([text for text, _ in rows], task.encode([label for _, label in rows]), task)
 
 
 def _encoder(tiny_encoder: Path) -> Model:
     import torch
 
-    model = EncoderModel.pretrained(tiny_encoder, labels=2, max_tokens=32)
+    model = EncoderModel.pretrained(tiny_encoder, outputs=2, reading=Reading(32))
     torch.manual_seed(0)
     torch.nn.init.normal_(model.network.head.weight)
     return model

@@ -9,8 +9,8 @@ from copydesk.types import ReliabilityBin, Step
 BINS = [ReliabilityBin(0.55, 0.5, 4), ReliabilityBin(0.75, 0.7, 40), ReliabilityBin(0.98, 0.99, 2_000)]
 HISTORY = [
     Step(10, 0.5, 500, loss=0.7),
-    Step(20, 1.0, 1_000, loss=0.4, validation_loss=0.45, validation_accuracy=0.875),
-    Step(40, 2.0, 2_000, loss=0.2, validation_loss=0.35, validation_accuracy=0.9),
+    Step(20, 1.0, 1_000, loss=0.4, validation_loss=0.45, validation_quality=0.875),
+    Step(40, 2.0, 2_000, loss=0.2, validation_loss=0.35, validation_quality=0.9),
 ]
 
 
@@ -79,7 +79,7 @@ def test_a_plot_asks_for_nothing_and_carries_no_date() -> None:
     assert not re.findall(r'(?:src|href)="(?!#)', svg)
 
 
-def test_a_curve_without_validation_accuracy_has_one_panel() -> None:
+def test_a_curve_without_validation_quality_has_one_panel() -> None:
     only_loss = [Step(10, 0.5, 500, loss=0.7), Step(20, 1.0, 1_000, loss=0.4)]
     words = words_in(learning_curve_svg(only_loss))
     assert "Validation accuracy: not measured." in words
@@ -88,13 +88,13 @@ def test_a_curve_without_validation_accuracy_has_one_panel() -> None:
 
 def test_a_curve_of_one_step_and_one_without_losses_can_be_drawn() -> None:
     assert "training" in words_in(learning_curve_svg(HISTORY[:1]))
-    assert "validation accuracy" in words_in(learning_curve_svg([Step(1, 1.0, 9, validation_accuracy=0.5)]))
+    assert "validation accuracy" in words_in(learning_curve_svg([Step(1, 1.0, 9, validation_quality=0.5)]))
 
 
 def test_numbers_that_are_none_leave_their_point_out() -> None:
     odd = [ReliabilityBin(float("nan"), 0.5, 4), ReliabilityBin(0.65, float("nan"), 0), *BINS]
     assert reliability_svg(odd) == reliability_svg(BINS)
-    lost = [*HISTORY, Step(50, 2.5, 1_500, loss=float("nan"), validation_accuracy=float("inf"))]
+    lost = [*HISTORY, Step(50, 2.5, 1_500, loss=float("nan"), validation_quality=float("inf"))]
     assert learning_curve_svg(lost) == learning_curve_svg(HISTORY)
 
 

@@ -12,7 +12,8 @@ from copydesk.compare import compare_models
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import DataError, UsageError
 from copydesk.recipe import Recipe, override
-from copydesk.training import next_free, train_bundle
+from copydesk.runs import next_free
+from copydesk.training import train_bundle
 from copydesk.types import Report
 from fakes import Listener, toy_rows, write_csv
 

@@ -5,6 +5,7 @@
     recipe.yaml     the merged recipe, defaults included
     model/          the model's own files: safetensors and JSON, never a pickle
     report.json     what evaluation found; report.html is the same for people
+    history.json    the learning curve, every update
     README.md       the model card
 
 Opening a bundle checks every file; it does not load the model (`runtime.engine` does).
@@ -14,16 +15,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from copydesk.errors import BundleError, UsageError
 from copydesk.files import new_folder, sha256_of, write_json, write_text
 from copydesk.recipe import Recipe, dump_recipe, parse_recipe
-from copydesk.types import Report
+from copydesk.tasks import Task, make_task
+from copydesk.types import Decision, Report
 
 FORMAT = 1
 
@@ -60,6 +63,11 @@ class Layout:
         return self.root / "report.json"
 
     @property
+    def history(self) -> Path:
+        """Every update's loss, learning rate and rate, where the model was trained by updates."""
+        return self.root / "history.json"
+
+    @property
     def report_page(self) -> Path:
         """The evaluation as a page."""
         return self.root / "report.html"
@@ -88,6 +96,17 @@ class Settings:
     text: tuple[str, ...]
     normalise: tuple[str, ...]
     temperature: float = 1.0
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    decision: Decision = Decision()
+
+    def task_of(self) -> Task:
+        """Return the task that turns the model's outputs into answers."""
+        return make_task(self.task, self.labels, decision=self.decision, categories=self.categories)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Settings:
+        """Rebuild settings from their JSON form; unknown or missing keys raise `pydantic.ValidationError`."""
+        return TypeAdapter(cls).validate_python(value)
 
 
 @dataclass(frozen=True)
@@ -155,8 +174,11 @@ def open_bundle(path: Path) -> Bundle:
     for name, recorded in manifest["files"].items():
         _verify(path, name, recorded)
     settings = _read_json(layout.settings)
-    lists = {key: tuple(settings[key]) for key in ("labels", "text", "normalise")}
-    return Bundle(path, Settings(**{**settings, **lists}), manifest)
+    try:
+        return Bundle(path, Settings.from_json(settings), manifest)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BundleError(f"'{layout.settings}': {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
 
 
 def _verify(root: Path, name: str, recorded: dict[str, Any]) -> None:

@@ -6,13 +6,20 @@ from copydesk.bundle import Settings
 from copydesk.recipe import Recipe
 from copydesk.types import Report
 
+_ANSWERS = {"single": "one of", "multi": "any of", "signals": "with a score and a tag for each of"}
+_LIMITS = {
+    "single": "Unless it abstains, it answers with one of its labels, also for a text that fits none.",
+    "multi": "A label is given where its score reaches its threshold; the report lists the thresholds.",
+    "signals": "It fills the whole sheet for every text; a score near 0 means that the category is hardly there.",
+}
+
 
 def model_card(recipe: Recipe, report: Report, settings: Settings) -> str:
     """Return the card as Markdown: use, quality, limits, data."""
     lines = [
         f"# {recipe.name}",
         "",
-        f"A `{report.task}` text classifier ({report.model}) made with Copydesk. It answers one of: "
+        f"A `{report.task}` text classifier ({report.model}) made with Copydesk. It answers {_ANSWERS[report.task]}: "
         + ", ".join(f"`{label}`" for label in settings.labels[:30])
         + (f" and {len(settings.labels) - 30} more." if len(settings.labels) > 30 else "."),
         "",
@@ -32,14 +39,14 @@ def model_card(recipe: Recipe, report: Report, settings: Settings) -> str:
         *(_metric_row(report, name) for name in report.metrics),
         "",
         *_baseline_lines(report),
-        f"Calibration error (ECE) {report.calibration.ece:.4f}. One text takes {report.latency_ms['p50']:.1f} ms "
-        f"(median) on the machine that trained it.",
+        *([f"Calibration error (ECE) {report.calibration.ece:.4f}."] if report.calibration else []),
+        f"One text takes {report.latency_ms['p50']:.1f} ms (median) on the machine that trained it.",
         "",
         "## Limits",
         "",
         f"It reads {' and '.join(f'`{column}`' for column in settings.text)} only, and knows texts like those it was "
-        "trained on. It always answers with one of its labels, also for a text that fits none. The report lists its "
-        "most confident mistakes and its accuracy by length of text.",
+        f"trained on. {_LIMITS[report.task]} The report lists its most confident mistakes and its accuracy by length "
+        "of text.",
         "",
         "## Data",
         "",
@@ -59,7 +66,8 @@ def _metric_row(report: Report, name: str) -> str:
 def _baseline_lines(report: Report) -> list[str]:
     if report.baseline is None:
         return []
+    headline = report.headline
     return [
-        f"The {report.baseline['model']} baseline's accuracy on the same texts: {report.baseline['accuracy']:.4f}.",
+        f"The {report.baseline['model']} baseline's {headline} on the same texts: {report.baseline[headline]:.4f}.",
         "",
     ]

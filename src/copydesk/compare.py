@@ -13,7 +13,8 @@ from copydesk.data.prepare import prepare_dataset
 from copydesk.files import refuse_existing
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
-from copydesk.training import BUNDLES, next_free, train_on
+from copydesk.runs import BUNDLES, next_free
+from copydesk.training import Run, train_on
 from copydesk.types import Report
 
 
@@ -34,7 +35,7 @@ def compare_models(
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Entry]:
-    """Train each kind on the same Dataset, write its bundle to `out/KIND`, and return them best accuracy first."""
+    """Train each kind on the same Dataset, write its bundle to `out/KIND`, and return them, the best first."""
     progress = progress or Silent()
     folder = out or next_free(BUNDLES, f"{recipe.name}-compare")
     refuse_existing(folder)
@@ -48,6 +49,6 @@ def compare_on(
     """Train each kind on a prepared Dataset; see `compare_models`."""
     entries = []
     for kind in kinds:
-        bundle = train_on(override(recipe, {"model.kind": kind}), dataset, folder / kind, progress=progress)
+        bundle = train_on(override(recipe, {"model.kind": kind}), dataset, folder / kind, run=Run(progress))
         entries.append(Entry(kind, bundle, bundle.report))
-    return sorted(entries, key=lambda entry: -entry.report.metrics["accuracy"])
+    return sorted(entries, key=lambda entry: -entry.report.metrics[entry.report.headline])

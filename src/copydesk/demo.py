@@ -15,8 +15,8 @@ from copydesk.data.sample import write_sample
 from copydesk.data.sources import RawTable
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
+from copydesk.runs import BUNDLES, next_free
 from copydesk.runtime.engine import Classifier
-from copydesk.training import BUNDLES, next_free
 from copydesk.types import Prediction
 
 MOST_ROWS = 8_000

@@ -7,7 +7,8 @@
     ├── SourceError            data that cannot be fetched or read
     ├── DataError              data that was read and cannot be used
     ├── EncoderError           pretrained weights that cannot be found or trusted
-    └── BundleError            a bundle that is incomplete, changed or of another version
+    ├── BundleError            a bundle that is incomplete, changed or of another version
+    └── Terminated             exit code 143: SIGTERM came, and a checkpoint was saved
 
 A message says what happened with the value, what was expected, and what to do about it.
 """
@@ -54,3 +55,9 @@ class EncoderError(CopydeskError):
 
 class BundleError(CopydeskError):
     """A bundle without a manifest, with a changed or missing file, or of a format that is not known."""
+
+
+class Terminated(CopydeskError):
+    """SIGTERM ended the work; what was done so far is saved."""
+
+    exit_code = 143

@@ -10,28 +10,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from copydesk.metrics import (
-    bootstrap_intervals,
-    calibration_of,
-    label_qualities,
-    proportion_interval,
-    single_metrics,
-)
+from copydesk.metrics.base import Flags, proportion_interval
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.runtime.engine import Classifier
-from copydesk.tasks import Scores, Targets, Task
-from copydesk.types import Confusion, Mistake, Report, Slice
+from copydesk.tasks import Scores, Targets, Task, heads_loss
+from copydesk.types import Label, Mistake, Report, Slice
 
 Clock = Callable[[], float]
 _SHOWN_MISTAKES = 25
 _LATENCY_TEXTS = 50
 _WARM_UP_TEXTS = 3
-_CONFUSION_LABELS = 200
 _TEMPERATURES = (0.2, 5.0)
 
 
 def evaluate(
-    classifier: Classifier, texts: Sequence[str], labels: Sequence[str], *, clock: Clock = time.perf_counter
+    classifier: Classifier, texts: Sequence[str], labels: Sequence[Label], *, clock: Clock = time.perf_counter
 ) -> Report:
     """Predict the texts and measure the answers against their labels.
 
@@ -62,26 +55,28 @@ def report_of(
     latency_ms: dict[str, float],
     costs: dict[str, float],
 ) -> Report:
-    """Return the Report of known scores; `targets` has shape (n,), `scores` (n, labels)."""
-    predicted = scores.argmax(axis=1)
+    """Return the Report of known scores, in the task's own shapes."""
+    measured = task.measure(targets, scores)
     return Report(
         task=task.name,
         model=model,
         n=len(texts),
-        metrics=single_metrics(targets, predicted, len(task.labels)),
-        intervals=bootstrap_intervals(targets, predicted, len(task.labels)),
-        per_label=label_qualities(targets, predicted, task.labels),
-        slices=length_slices(texts, predicted == targets),
-        calibration=calibration_of(targets, scores),
-        confusion=_confusion(task, targets, predicted),
+        metrics=measured.metrics,
+        intervals=measured.intervals,
+        per_label=measured.per_label,
+        slices=length_slices(texts, task.right(targets, scores)),
+        calibration=measured.calibration,
+        confusion=measured.confusion,
         mistakes=_mistakes(task, texts, targets, scores),
         latency_ms=latency_ms,
         costs=costs,
+        notes=measured.notes,
+        headline=task.headline,
     )
 
 
-def length_slices(texts: Sequence[str], right: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[Slice]:
-    """Return the accuracy of the quarters of texts by number of words, shortest first."""
+def length_slices(texts: Sequence[str], right: Flags) -> list[Slice]:
+    """Return the share of wholly right answers in the quarters of texts by number of words, shortest first."""
     lengths = np.fromiter((len(text.split()) for text in texts), np.int64, len(texts))
     borders = np.unique(np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1], method="nearest"))
     slices: list[Slice] = []
@@ -92,7 +87,7 @@ def length_slices(texts: Sequence[str], right: np.ndarray[tuple[int], np.dtype[n
     return slices
 
 
-def _slice(name: str, right: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Slice:
+def _slice(name: str, right: Flags) -> Slice:
     hits = int(right.sum())
     return Slice(name, len(right), hits / max(len(right), 1), proportion_interval(hits, len(right)))
 
@@ -107,7 +102,8 @@ def fit_temperature(task: Task, logits: np.ndarray[tuple[int, int], np.dtype[np.
     golden = (np.sqrt(5) - 1) / 2
 
     def loss(log_temperature: float) -> float:
-        return task.loss(logits, targets, float(np.exp(log_temperature))) + log_temperature**2 / (2 * len(targets))
+        temperature = float(np.exp(log_temperature))
+        return heads_loss(task.heads, logits, targets, temperature) + log_temperature**2 / (2 * len(targets))
 
     while high - low > 1e-3:
         first, second = high - golden * (high - low), low + golden * (high - low)
@@ -134,24 +130,16 @@ def measure_latency(
     return {"p50": float(p50), "p95": float(p95)}
 
 
-def _confusion(task: Task, targets: Targets, predicted: Targets) -> Confusion | None:
-    labels = len(task.labels)
-    if labels > _CONFUSION_LABELS:
-        return None
-    counts = np.bincount(targets * labels + predicted, minlength=labels * labels).reshape(labels, labels)
-    return Confusion(list(task.labels), counts.tolist())
-
-
 def _mistakes(task: Task, texts: Sequence[str], targets: Targets, scores: Scores) -> list[Mistake]:
-    best, predicted = scores.max(axis=1), scores.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != targets)
-    surest = wrong[np.argsort(-best[wrong], kind="stable")][:_SHOWN_MISTAKES]
+    surprise, answers = task.surprise(targets, scores), task.answers(scores)
+    wrong = np.flatnonzero(~task.right(targets, scores))
+    surest = wrong[np.argsort(-surprise[wrong], kind="stable")][:_SHOWN_MISTAKES]
     return [
         Mistake(
             texts[place].replace(COLUMN_SEPARATOR, " · "),
-            task.labels[targets[place]],
-            task.labels[predicted[place]],
-            float(best[place]),
+            task.describe(targets[place]),
+            task.describe(answers[place]),
+            float(surprise[place]),
         )
         for place in surest
     ]

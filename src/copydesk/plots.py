@@ -15,7 +15,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from copydesk.errors import MissingExtra
-from copydesk.metrics import proportion_interval
+from copydesk.metrics.base import proportion_interval
 from copydesk.types import ReliabilityBin, Step
 
 if TYPE_CHECKING:
@@ -61,24 +61,24 @@ def reliability_svg(bins: Sequence[ReliabilityBin], *, name: str = "reliability"
     )
 
 
-def learning_curve_svg(history: Sequence[Step], *, name: str = "learning-curve") -> str:
-    """Draw losses, and validation accuracy where it was measured, against the number of training texts seen.
+def learning_curve_svg(history: Sequence[Step], *, quality: str = "accuracy", name: str = "learning-curve") -> str:
+    """Draw losses, and validation quality where it was measured, against the number of training texts seen.
 
-    `name` must differ from that of every other plot in the page. Raises `MissingExtra`.
+    `quality` names its metric; `name` must differ from that of every other plot in the page. Raises `MissingExtra`.
     """
-    accuracy = _points(history, lambda step: step.validation_accuracy)
-    values = [value for _, value in accuracy]
+    measured = _points(history, lambda step: step.validation_quality)
+    values = [value for _, value in measured]
     spoken = (
         f"{values[0]:.4f} at first, {max(values):.4f} at best, {values[-1]:.4f} at the end"
         if values
         else "not measured"
     )
     return _draw(
-        lambda figure: _learning_curve(figure, history),
-        size=(5.0, 4.9 if accuracy else 3.1),
+        lambda figure: _learning_curve(figure, history, quality),
+        size=(5.0, 4.9 if measured else 3.1),
         name=name,
-        title="Learning curve: loss and validation accuracy against the number of training texts seen",
-        description=f"Validation accuracy: {spoken}.",
+        title=f"Learning curve: loss and validation {quality} against the number of training texts seen",
+        description=f"Validation {quality}: {spoken}.",
     )
 
 
@@ -101,11 +101,11 @@ def _reliability(figure: Figure, bins: Sequence[ReliabilityBin]) -> None:
     lower.yaxis.set_major_formatter(lambda value, position: f"{value:,.0f}")
 
 
-def _learning_curve(figure: Figure, history: Sequence[Step]) -> None:
+def _learning_curve(figure: Figure, history: Sequence[Step], quality: str) -> None:
     training = _points(history, lambda step: step.loss)
     validation = _points(history, lambda step: step.validation_loss)
-    accuracy = _points(history, lambda step: step.validation_accuracy)
-    losses, *others = figure.subplots(2 if accuracy else 1, 1, sharex=True, squeeze=False)[:, 0]
+    measured = _points(history, lambda step: step.validation_quality)
+    losses, *others = figure.subplots(2 if measured else 1, 1, sharex=True, squeeze=False)[:, 0]
     _line(losses, training, label="training", color=_MUTED, linewidth=1.2)
     _line(losses, validation, label="validation", color=_ACCENT, linewidth=1.6, marker="o", markersize=4.5)
     losses.set(ylabel="loss")
@@ -113,8 +113,8 @@ def _learning_curve(figure: Figure, history: Sequence[Step]) -> None:
     if training or validation:
         losses.legend(frameon=False, loc="upper right")
     for axes in others:
-        _line(axes, accuracy, color=_ACCENT, linewidth=1.6, marker="o", markersize=4.5)
-        axes.set(ylabel="validation accuracy")
+        _line(axes, measured, color=_ACCENT, linewidth=1.6, marker="o", markersize=4.5)
+        axes.set(ylabel=f"validation {quality}")
     last = [losses, *others][-1]
     last.set(xlabel="training texts seen")
     last.set_xlim(left=0)

@@ -23,7 +23,7 @@ DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
 Auto = Literal["auto"]
 Format = Literal["auto", "csv", "tsv", "jsonl", "parquet", "lines"]
-ModelKind = Literal["linear", "encoder"]
+ModelKind = Literal["linear", "encoder", "keywords"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -51,7 +51,10 @@ class Split(_Section):
 
     validation: Share = Field(0.1, description="Share of rows for early stopping, calibration and thresholds.")
     test: Share = Field(0.1, description="Share of rows that only the final evaluation sees.")
-    by: Literal["group", "row"] = Field("group", description="`group`: similar texts go to the same part.")
+    by: Literal["group", "row", "time"] = Field(
+        "group", description="`group`: similar texts go to the same part; `time`: the newest rows are the test part."
+    )
+    time: str | None = Field(None, description="The column with dates or times, for `by: time`.")
     similarity: float = Field(0.6, gt=0.5, le=1.0, description="From which Jaccard similarity texts form a group.")
 
     @model_validator(mode="after")
@@ -60,6 +63,8 @@ class Split(_Section):
             raise ValueError(
                 f"validation + test is {self.validation + self.test:g}; at most 0.9 leaves rows to train on"
             )
+        if (self.by == "time") != (self.time is not None):
+            raise ValueError("`by: time` and `time: COLUMN` belong together; one of them is missing")
         return self
 
 
@@ -72,8 +77,11 @@ class Prepare(_Section):
     conflicts: Literal["majority", "drop"] = Field("majority", description="For one text under several labels.")
     max_chars: int = Field(100_000, gt=0, description="Longer texts are left out, and counted.")
     max_labels: int = Field(1_000, gt=1, description="More distinct labels are taken for a mistaken column.")
+    min_support: int = Field(1, ge=1, description="Labels with fewer rows are left out, and named (task `multi`).")
     split: Split = Split()
-    resample: Literal["none"] = Field("none", description="How the training part is balanced.")
+    resample: Literal["none", "median_undersample", "mltl"] = Field(
+        "none", description="How the training part, and only it, is balanced (task `multi`)."
+    )
 
     @field_validator("normalise")
     @classmethod
@@ -91,7 +99,21 @@ class Model(_Section):
     kind: ModelKind = "encoder"
     encoder: str = Field(DEFAULT_ENCODER, description="A folder, or the name of an encoder on the Hugging Face Hub.")
     revision: str | None = Field(None, description="The hub revision; the default encoder's is pinned.")
-    max_tokens: int = Field(128, ge=8, le=8192, description="Longer texts are cut here.")
+    max_tokens: int = Field(128, ge=8, le=8192, description="How many tokens the encoder reads at once.")
+    long_texts: Literal["head", "head_tail", "windows"] = Field(
+        "head", description="Of a longer text: its beginning, beginning and end, or windows with averaged outputs."
+    )
+    keywords: str | None = Field(None, description="A keyword file: the kind `keywords`, and the fallback.")
+
+
+class Decide(_Section):
+    """How scores become answers."""
+
+    abstain_below: float = Field(0.0, ge=0, le=1, description="Say nothing if the best score is lower.")
+    min_labels: int = Field(0, ge=0, le=1, description="1: the best label even if none reaches its threshold.")
+    thresholds: Literal["macro_f1", "micro_f1"] = Field(
+        "macro_f1", description="What the thresholds are tuned for on the validation part (task `multi`)."
+    )
 
 
 class Train(_Section):
@@ -102,6 +124,12 @@ class Train(_Section):
     batch_tokens: Annotated[int, Field(ge=8)] | Auto = "auto"
     precision: Precision = "auto"
     frozen_layers: Annotated[int, Field(ge=0)] | Auto = "auto"
+    loss: Literal["auto", "cross_entropy", "focal", "asymmetric"] = Field(
+        "auto", description="`focal` and `asymmetric` are for task `multi`."
+    )
+    class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: rare labels weigh more.")
+    accumulate: int = Field(1, ge=1, description="Batches per update: a larger batch in the same memory.")
+    checkpoint_minutes: float = Field(10, gt=0, description="A checkpoint at least this often, and each epoch.")
     early_stop: int = Field(2, ge=0, description="Stop after this many evaluations without a better one; 0: never.")
     seed: int = Field(42, ge=0, lt=2**32)
 
@@ -139,12 +167,18 @@ class Recipe(_Section):
     """Everything one classifier is made of."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Names the bundle and the registry entry.")
-    task: Literal["single"] = Field("single", description="`single`: one of K labels.")
+    task: Literal["single", "multi", "signals"] = Field(
+        "single", description="`single`: one of K labels; `multi`: any subset; `signals`: a score and a tag each."
+    )
     source: Annotated[list[SourceFile], BeforeValidator(_as_list)] = []
     text: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)] = ["text"]
     label: str = "label"
+    separator: str = Field("auto", min_length=1, description="What parts several labels written in one string.")
+    aliases: str | None = Field(None, description="A file of old label names and the names they became.")
+    categories: dict[str, list[str]] = Field({}, description="Task `signals`: each category's tags.")
     prepare: Prepare = Prepare()
     model: Model = Model()
+    decide: Decide = Decide()
     train: Train = Train()
     tune: Tune = Tune()
     behaviours: str | None = Field(None, description="A file of behavioural tests, relative to the recipe.")
@@ -156,6 +190,30 @@ class Recipe(_Section):
         if self.label in self.text:
             raise ValueError(f"label: {self.label!r} is also a text column; the model would read its own answer")
         return self
+
+    @model_validator(mode="after")
+    def _keys_fit_the_task(self) -> Recipe:
+        problems = [message for wrong, message in _misfits(self) if wrong]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def _misfits(recipe: Recipe) -> list[tuple[bool, str]]:
+    """Return for every key that only some tasks know whether it is out of place, and what to say then."""
+    task, multi = recipe.task, recipe.task == "multi"
+    return [
+        (task == "signals" and not recipe.categories, "task 'signals' needs `categories`, each with its tags"),
+        (task != "signals" and bool(recipe.categories), "`categories` is for task 'signals'"),
+        (not multi and recipe.prepare.resample != "none", "prepare.resample is for task 'multi'"),
+        (not multi and recipe.prepare.min_support > 1, "prepare.min_support is for task 'multi'"),
+        (not multi and recipe.decide.min_labels > 0, "decide.min_labels is for task 'multi'"),
+        (not multi and recipe.train.loss in ("focal", "asymmetric"), f"train.loss {recipe.train.loss} is for 'multi'"),
+        (task == "signals" and recipe.decide.abstain_below > 0, "decide.abstain_below is not for task 'signals'"),
+        (task == "signals" and recipe.train.class_weights != "none", "train.class_weights is not for task 'signals'"),
+        (task == "signals" and recipe.aliases is not None, "aliases are for the tasks 'single' and 'multi'"),
+        (recipe.model.kind == "keywords" and not recipe.model.keywords, "model.kind 'keywords' needs model.keywords"),
+    ]
 
 
 def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -176,7 +234,7 @@ def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None =
     if not isinstance(values, dict):
         raise RecipeError(f"Recipe '{path}' holds {type(values).__name__}, not a mapping of keys such as 'name: …'.")
     recipe = parse_recipe(values, where=f"Recipe '{path}'", overrides=overrides)
-    return _with_absolute_sources(recipe, Path(path).resolve().parent)
+    return _with_absolute_paths(recipe, Path(path).resolve().parent)
 
 
 def parse_recipe(
@@ -293,12 +351,15 @@ def _keys_of(location: tuple[int | str, ...]) -> list[str]:
     return list(section.model_fields)
 
 
-def _with_absolute_sources(recipe: Recipe, folder: Path) -> Recipe:
-    def absolute(source: SourceFile) -> SourceFile:
-        local = "://" not in source.url and not Path(source.url).is_absolute()
-        return source.model_copy(update={"url": str(folder / source.url)}) if local else source
+def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
+    def absolute(path: str) -> str:
+        return path if "://" in path or Path(path).is_absolute() else str(folder / path)
 
-    return recipe.model_copy(update={"source": [absolute(source) for source in recipe.source]})
+    sources = [source.model_copy(update={"url": absolute(source.url)}) for source in recipe.source]
+    aliases = absolute(recipe.aliases) if recipe.aliases else None
+    keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
+    model = recipe.model.model_copy(update={"keywords": keywords})
+    return recipe.model_copy(update={"source": sources, "aliases": aliases, "model": model})
 
 
 def _recipes_beside(path: Path) -> str:

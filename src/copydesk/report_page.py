@@ -93,8 +93,10 @@ def render_report(report: Report) -> str:
     """Return the page's HTML; the same report always gives the same text. Raises `MissingExtra`."""
     curve = [step for step in report.history if _drawable(step)]
     rows = _rows(report.per_label)
-    scale = _scale(report)
-    bins = [part for part in report.calibration.bins if part.n and _finite(part.score) and _finite(part.accuracy)]
+    overall = _wholly_right(report.slices)
+    scale = _scale(report.slices, overall)
+    measured = report.calibration.bins if report.calibration else []
+    bins = [part for part in measured if part.n and _finite(part.score) and _finite(part.accuracy)]
     page = (
         _environment()
         .get_template("report.html")
@@ -110,11 +112,11 @@ def render_report(report: Report) -> str:
             bins=bins,
             bias=_bias(bins),
             reliability=reliability_svg(bins) if bins else "",
-            learning_curve=learning_curve_svg(curve) if curve else "",
-            measured=[step for step in curve if _finite(step.validation_loss) or _finite(step.validation_accuracy)],
+            learning_curve=learning_curve_svg(curve, quality=_words(report.headline)) if curve else "",
+            measured=[step for step in curve if _finite(step.validation_loss) or _finite(step.validation_quality)],
             scale=scale,
-            overall=_place(report.metrics.get("accuracy"), scale),
-            slices=[_slice_row(part, scale, report.metrics.get("accuracy")) for part in report.slices],
+            overall=_place(overall, scale),
+            slices=[_slice_row(part, scale, overall) for part in report.slices],
             mistakes=sorted(report.mistakes, key=lambda mistake: -(_known(mistake.score) or 0))[:_MISTAKES],
             choices=_choices(report.training),
             training=_flat(report.training, leave_out=_FOLDED_TRAINING),
@@ -158,7 +160,7 @@ def _environment() -> Environment:
 
 
 def _drawable(step: Step) -> bool:
-    return any(_finite(value) for value in (step.loss, step.validation_loss, step.validation_accuracy))
+    return any(_finite(value) for value in (step.loss, step.validation_loss, step.validation_quality))
 
 
 def _headline(report: Report, name: str) -> _Headline:
@@ -211,9 +213,15 @@ def _bias(bins: Sequence[ReliabilityBin]) -> float:
     return sum(part.n * (part.score - part.accuracy) for part in bins) / (sum(part.n for part in bins) or 1)
 
 
-def _scale(report: Report) -> tuple[float, float]:
+def _wholly_right(slices: Sequence[Slice]) -> float | None:
+    """Return the share of wholly right answers over all slices, which part the test texts."""
+    known = [part for part in slices if part.n and _finite(part.accuracy)]
+    return sum(part.n * part.accuracy for part in known) / sum(part.n for part in known) if known else None
+
+
+def _scale(slices: Sequence[Slice], overall: float | None) -> tuple[float, float]:
     """Return the ends of the slices' scale, in steps of 0.05: every accuracy has room, a very long interval is cut."""
-    found = [*(part.accuracy for part in report.slices if part.n), report.metrics.get("accuracy")]
+    found = [*(part.accuracy for part in slices if part.n), overall]
     known = [value for value in found if value is not None and math.isfinite(value)]
     low = max(math.floor((min(known, default=0.02) - 0.02) * 20), 0) / 20
     high = min(math.ceil((max(known, default=1.0) + 0.02) * 20), 20) / 20

@@ -1,13 +1,14 @@
 """Recipe and data to a bundle: prepare, fit, calibrate, evaluate, write.
 
-Each kind of model is fitted by one function in `FITTERS`; the rest is the same for all. Nothing is written before
-everything has worked.
+Each kind of model is fitted by one function in `FITTERS`; the rest is the same for all. The bundle is written when
+everything has worked; until then a run lives in its work folder (`models/checkpoints.py`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -15,24 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from copydesk import __version__
-from copydesk.bundle import Bundle, Layout, Settings, write_bundle
+from copydesk.bundle import Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import DataError
 from copydesk.evaluate import evaluate, fit_temperature
 from copydesk.files import refuse_existing, write_json, write_text
+from copydesk.models import distributed
 from copydesk.models.base import Model
+from copydesk.models.checkpoints import Work
 from copydesk.models.linear import LinearModel
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
 from copydesk.report_page import render_report
+from copydesk.runs import find_work, thinned
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import Task, make_task
-from copydesk.types import Report, Step
-
-BUNDLES = Path("bundles")
+from copydesk.types import Decision, Report, Step
 
 
 @dataclass(frozen=True)
@@ -44,36 +46,78 @@ class Fitted:
     history: list[Step] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What goes on beside a training: where checkpoints and a profile go, and who listens."""
+
+    progress: Progress
+    work: Work | None = None
+    trace: Path | None = None
+
+
 def train_bundle(
     recipe: Recipe,
     *,
     data: str | PathLike[str] | None = None,
     out: Path | None = None,
+    resume: bool = False,
+    trace: Path | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
-    """Prepare, train, evaluate, and write the bundle to `out` (default: the next free `bundles/NAME-N`)."""
+    """Prepare, train, evaluate, and write the bundle to `out` (default: the next free `bundles/NAME-N`).
+
+    With `resume`, the run that was last begun and not finished (for `out`, if it is given) goes on from its last
+    checkpoint. `trace` is a file for a profile of a few steps.
+    """
     progress = progress or Silent()
-    target = out or next_free(BUNDLES, recipe.name)
-    refuse_existing(target)
+    if out is not None:
+        refuse_existing(out)
     dataset = prepare_dataset(recipe, data, progress=progress)
-    return train_on(recipe, dataset, target, progress=progress)
+    work = find_work(recipe, dataset, out, resume=resume, progress=progress)
+    return train_on(recipe, dataset, work.bundle, run=Run(progress, work, trace))
 
 
-def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, progress: Progress) -> Bundle:
-    """Train on a prepared Dataset and write the bundle. Raises `DataError` if it has no test part."""
+def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle:
+    """Train on a prepared Dataset and write the bundle. Raises `DataError` if it has no test part.
+
+    Of several processes that train together the leader writes it; all return it.
+    """
     if not dataset.part("test")[0]:
         raise DataError("The Dataset has no test rows, so the model could not be evaluated. Raise prepare.split.test.")
-    task = make_task(recipe.task, dataset.labels)
+    task = task_of(recipe, dataset)
     started = time.perf_counter()
-    fitted = FITTERS[recipe.model.kind](recipe, dataset, task, progress)
+    with _kept_if_worth_it(run.work):
+        fitted = FITTERS[recipe.model.kind](recipe, dataset, task, run)
     seconds = time.perf_counter() - started
+    if distributed.is_leader():
+        _write(recipe, dataset, out, fitted, task, seconds, run.progress)
+    distributed.wait_for_all()
+    if distributed.is_leader() and run.work is not None:
+        run.work.remove()
+    return open_bundle(out)
+
+
+@contextmanager
+def _kept_if_worth_it(work: Work | None) -> Iterator[None]:
+    """Remove the work folder of a run that fails before its first checkpoint: there is nothing to resume."""
+    try:
+        yield
+    except BaseException:
+        if work is not None and work.last_whole()[0] is None and distributed.is_leader():
+            work.remove()
+        raise
+
+
+def _write(
+    recipe: Recipe, dataset: Dataset, out: Path, fitted: Fitted, task: Task, seconds: float, progress: Progress
+) -> None:
     classifier = calibrated(recipe, dataset, task, fitted.model)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     progress.say(f"evaluating on {len(dataset.part('test')[0]):,} test texts")
     report = replace(
         evaluate(classifier, *dataset.part("test")),
         training=fitted.training,
-        history=fitted.history,
+        history=thinned(fitted.history),
         data=_data_facts(dataset),
         baseline=_baseline(recipe, dataset, task, progress),
         name=recipe.name,
@@ -82,6 +126,8 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, progress: Progress)
 
     def fill(layout: Layout) -> Settings:
         fitted.model.save(layout.model)
+        if fitted.history:
+            write_json(layout.history, [asdict(step) for step in fitted.history])
         megabytes = sum(file.stat().st_size for file in layout.files()) / 1e6
         costs = {**report.costs, "train_seconds": seconds, "bundle_mb": megabytes}
         finished = replace(report, costs=costs, notes=_notes(report))
@@ -95,13 +141,17 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, progress: Progress)
         "copydesk": __version__,
         "data": dataset.content_hash(),
     }
-    return write_bundle(out, recipe=recipe, facts=facts, fill=fill)
+    write_bundle(out, recipe=recipe, facts=facts, fill=fill)
 
 
 def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Classifier:
-    """Return the classifier with its temperature fitted on the validation part (1 where there is none)."""
+    """Return the classifier with temperature and thresholds fitted on the validation part, if there is one."""
     texts, labels = dataset.part("validation")
-    temperature = fit_temperature(task, model.logits(texts), task.encode(labels)) if texts else 1.0
+    temperature = 1.0
+    if texts:
+        logits, targets = model.logits(texts), task.encode(labels)
+        temperature = fit_temperature(task, logits, targets)
+        task = task.decided(task.scores(logits, temperature), targets)
     steps = tuple(dataset.manifest.get("normalise", steps_of(recipe.prepare.normalise)))
     settings = Settings(
         task=task.name,
@@ -110,33 +160,34 @@ def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Cl
         text=tuple(recipe.text),
         normalise=steps,
         temperature=temperature,
+        categories={category: tuple(recipe.categories[category]) for category in recipe.categories},
+        decision=task.decision,
     )
     return Classifier(model, settings)
 
 
-def next_free(folder: Path, name: str) -> Path:
-    """Return the first of `folder/name-1`, `-2`, … that does not exist."""
-    number = 1
-    while (folder / f"{name}-{number}").exists():
-        number += 1
-    return folder / f"{name}-{number}"
+def task_of(recipe: Recipe, dataset: Dataset) -> Task:
+    """Return the recipe's task over the Dataset's labels, without thresholds yet."""
+    decide = recipe.decide
+    decision = Decision(abstain_below=decide.abstain_below, min_labels=decide.min_labels, aim=decide.thresholds)
+    return make_task(recipe.task, dataset.labels, decision=decision, categories=recipe.categories)
 
 
-def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, progress: Progress) -> Fitted:
+def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
     texts, labels = dataset.part("train")
-    progress.say(f"fitting the linear model on {len(texts):,} texts")
-    model = LinearModel.fit(texts, task.encode(labels), labels=len(task.labels))
+    run.progress.say(f"fitting the linear model on {len(texts):,} texts")
+    model = LinearModel.fit(texts, task.encode(labels), task, balanced=recipe.train.class_weights == "balanced")
     return Fitted(model, {"features": asdict(model.features)})
 
 
-def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, progress: Progress) -> Fitted:
+def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
     from copydesk.models.finetune import fine_tune
 
-    tuned = fine_tune(recipe, dataset, task, progress=progress)
+    tuned = fine_tune(recipe, dataset, task, progress=run.progress, work=run.work, trace=run.trace)
     return Fitted(tuned.model, tuned.training, tuned.history)
 
 
-FITTERS: dict[str, Callable[[Recipe, Dataset, Task, Progress], Fitted]] = {
+FITTERS: dict[str, Callable[[Recipe, Dataset, Task, Run], Fitted]] = {
     "linear": _fit_linear,
     "encoder": _fit_encoder,
 }
@@ -147,19 +198,21 @@ def _baseline(recipe: Recipe, dataset: Dataset, task: Task, progress: Progress) 
     if recipe.model.kind == "linear":
         return None
     started = time.perf_counter()
-    fitted = _fit_linear(recipe, dataset, task, progress)
+    fitted = _fit_linear(recipe, dataset, task, Run(progress))
     seconds = time.perf_counter() - started
     report = evaluate(calibrated(recipe, dataset, task, fitted.model), *dataset.part("test"))
     return {"model": "linear", **report.metrics, "train_seconds": seconds, **report.costs}
 
 
 def _notes(report: Report) -> list[str]:
-    if report.baseline is None or report.metrics["accuracy"] >= report.baseline["accuracy"]:
-        return []
-    return [
-        f"The {report.model} (accuracy {report.metrics['accuracy']:.4f}) LOSES to the linear baseline "
-        f"({report.baseline['accuracy']:.4f}). Ship the linear model, or give the {report.model} more data or epochs."
-    ]
+    headline = report.headline
+    if report.baseline is None or report.metrics[headline] >= report.baseline[headline]:
+        return report.notes
+    lost = (
+        f"The {report.model} ({headline} {report.metrics[headline]:.4f}) LOSES to the linear baseline "
+        f"({report.baseline[headline]:.4f}). Ship the linear model, or give the {report.model} more data or epochs."
+    )
+    return [lost, *report.notes]
 
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:

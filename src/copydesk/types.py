@@ -10,17 +10,64 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
+@dataclass(frozen=True, order=True)
+class Signal:
+    """One category's impact, from -1 (bad) to 1 (good), and what it is about; the empty tag says nothing more.
+
+    As a training label it states what is known of one category; as an answer it is one line of the whole sheet.
+    """
+
+    category: str
+    score: float
+    tag: str = ""
+
+    @property
+    def intensity(self) -> str:
+        """How strong the impact is, whatever its direction: low below 0.33, medium below 0.66, else high."""
+        strength = abs(self.score)
+        return "low" if strength < 0.33 else "medium" if strength < 0.66 else "high"
+
+
+Label = str | tuple[str, ...] | tuple[Signal, ...]
+"""What a training text is labelled with: one name (`single`), sorted names (`multi`), sorted signals (`signals`)."""
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """What a user gets back for one text: the label, how sure the model is (0 to 1), and on request every score."""
+    """What a user gets back for one text; which fields are set is the task's to say.
 
-    label: str
-    score: float
+    `single`: `label` and `score` (0 to 1); a model that abstains has no label. `multi`: `labels`, the surest first.
+    `signals`: one signal per category. `scores` holds every label's score, on request. `fallback` says why another
+    model than the recipe's answered.
+    """
+
+    label: str | None = None
+    score: float | None = None
+    labels: list[str] | None = None
+    signals: list[Signal] | None = None
     scores: dict[str, float] | None = None
+    abstained: bool = False
+    fallback: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form; `scores` only if they were asked for."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        """Return the JSON form, without what does not apply; an abstaining `single` has the label null."""
+        values = {key: value for key, value in asdict(self).items() if value is not None and value is not False}
+        if self.signals is not None:
+            values["signals"] = [{**asdict(signal), "intensity": signal.intensity} for signal in self.signals]
+        return {"label": None, **values} if self.abstained and self.labels is None else values
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How scores become answers: the recipe's `decide` section with the thresholds tuned on the validation part.
+
+    `thresholds` are in the order of the labels (none yet: empty); `aim` is the F1 they are tuned for.
+    """
+
+    abstain_below: float = 0.0
+    min_labels: int = 0
+    aim: str = "macro_f1"
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +83,10 @@ class LabelQuality:
 
 @dataclass(frozen=True)
 class Slice:
-    """Quality on a part of the test data that a rule picks out, e.g. the shortest quarter of the texts."""
+    """Quality on a part of the test data that a rule picks out, e.g. the shortest quarter of the texts.
+
+    `accuracy` is the share of texts whose answer is wholly right (`tasks.Task.right`).
+    """
 
     name: str
     n: int
@@ -82,7 +132,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Step:
-    """One point of the learning curve. `examples` is how many training texts had been seen."""
+    """One point of the learning curve. `examples` is how many training texts had been seen.
+
+    `validation_quality` is the task's headline metric on the validation part.
+    """
 
     step: int
     epoch: float
@@ -91,14 +144,15 @@ class Step:
     learning_rate: float | None = None
     examples_per_second: float | None = None
     validation_loss: float | None = None
-    validation_accuracy: float | None = None
+    validation_quality: float | None = None
 
 
 @dataclass(frozen=True)
 class Report:
     """What evaluation found. The keys are stable: other tools read `report.json`.
 
-    `metrics` are point estimates, `intervals` their 95 % bootstrap intervals. `latency_ms` is for one text at a
+    `metrics` are point estimates, `intervals` their 95 % bootstrap intervals; `headline` names the metric that
+    models are compared by. `latency_ms` is for one text at a
     time, `costs` holds seconds, texts per second and megabytes. `baseline` names the linear model's figures on the
     same test texts where there is one. `notes` are lines that a reader must not miss.
     """
@@ -110,7 +164,7 @@ class Report:
     intervals: dict[str, tuple[float, float]]
     per_label: dict[str, LabelQuality]
     slices: list[Slice]
-    calibration: Calibration
+    calibration: Calibration | None
     confusion: Confusion | None
     mistakes: list[Mistake]
     latency_ms: dict[str, float]
@@ -122,6 +176,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     name: str = ""
     created: str = ""
+    headline: str = "accuracy"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

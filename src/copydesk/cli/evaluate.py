@@ -53,5 +53,6 @@ def evaluate(
     if not quiet:
         console.out.print(tables.report_table(found))
     console.out.print(
-        f"accuracy: {found.metrics['accuracy']:.4f}" + (f"  report: {report}" if report else ""), markup=False
+        f"{found.headline}: {found.metrics[found.headline]:.4f}" + (f"  report: {report}" if report else ""),
+        markup=False,
     )

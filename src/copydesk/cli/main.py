@@ -1,12 +1,13 @@
 """The `copydesk` command: one place that turns errors into a line and an exit code.
 
-0: done; 1: the work failed; 2: wrong usage; 130: interrupted. Importing this loads no model library; each command
-imports what it needs when it runs.
+0: done; 1: the work failed; 2: wrong usage; 130: interrupted; 143: terminated. Importing this loads no
+model library; each command imports what it needs when it runs.
 """
 
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -42,21 +43,32 @@ def _root(
     """Hold the options that stand before a command."""
 
 
+_INTERRUPTED = (
+    "Interrupted. Nothing half-written was left behind. A training that saved a checkpoint continues with --resume."
+)
+
+
 def _explained(command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with its errors printed in a line or two; with --debug they are raised as they are."""
 
     @functools.wraps(command)
     def run(*args: Any, debug: bool = False, **options: Any) -> None:  # noqa: ANN401 (whatever the command takes)
+        signal.signal(signal.SIGTERM, _terminate)
         try:
             command(*args, debug=debug, **options)
         except CopydeskError as error:
             _fail(str(error), error.exit_code, debug)
         except KeyboardInterrupt:
-            _fail("Interrupted. Nothing half-written was left behind.", 130, debug)
+            _fail(_INTERRUPTED, 130, debug)
         except MemoryError:
             _fail("Out of memory. Lower train.batch_tokens or model.max_tokens, or use a larger machine.", 1, debug)
 
     return run
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Leave as on Ctrl-C, through every clean-up, with the exit code that tells of SIGTERM."""
+    sys.exit(128 + number)
 
 
 def _fail(message: str, code: int, debug: bool) -> None:

@@ -41,7 +41,7 @@ def prepare(
     from copydesk.data.prepare import prepare_dataset
     from copydesk.files import refuse_existing
     from copydesk.recipe import load_recipe
-    from copydesk.training import next_free
+    from copydesk.runs import next_free
 
     loaded = load_recipe(recipe, overrides_of(set_, text, label))
     target = out or next_free(Path("datasets"), loaded.name)

@@ -48,16 +48,17 @@ def report_table(report: Report) -> Table:
 
 def leaderboard(entries: Sequence[Entry]) -> Table:
     """Return one row per model, best first."""
+    headline = entries[0].report.headline
     table = _table(
         f"{entries[0].report.n:,} test texts",
-        ["model", "accuracy", "95 %", "macro F1", "training", "texts/s", "one text", "size"],
+        ["model", headline, "95 %", "macro F1", "training", "texts/s", "one text", "size"],
     )
     for entry in entries:
         report = entry.report
-        low, high = report.intervals["accuracy"]
+        low, high = report.intervals[headline]
         table.add_row(
             entry.kind,
-            f"{report.metrics['accuracy']:.4f}",
+            f"{report.metrics[headline]:.4f}",
             f"{low:.3f}–{high:.3f}",
             f"{report.metrics['macro_f1']:.4f}",
             f"{report.costs['train_seconds']:,.0f} s",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from copydesk.cli.options import (
@@ -30,18 +33,28 @@ def train(
     set_: Set = None,
     text: TextColumns = None,
     label: LabelColumn = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the last unfinished run.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Trace a few steps; print the costliest operators.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Prepare, train, evaluate, and write a bundle; the last line names its folder."""
     from copydesk.cli import console, tables
+    from copydesk.models.distributed import is_leader
+    from copydesk.progress import Silent
     from copydesk.recipe import load_recipe
+    from copydesk.runs import next_free
     from copydesk.training import train_bundle
 
     loaded = load_recipe(recipe, overrides_of(set_, text, label))
-    progress = console.listener(quiet=quiet or json)
-    bundle = train_bundle(loaded, data=data, out=out, progress=progress)
+    progress = console.listener(quiet=quiet or json) if is_leader() else Silent()
+    trace = next_free(Path("profiles"), loaded.name) / "trace.json" if profile else None
+    bundle = train_bundle(loaded, data=data, out=out, resume=resume, trace=trace, progress=progress)
+    if not is_leader():
+        return
     report = bundle.report
     for note in report.notes:
         progress.warn(note)

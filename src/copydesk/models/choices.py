@@ -26,6 +26,7 @@ class Facts:
     """What the rules look at."""
 
     tokens: int
+    texts: int
     labels: int
     layers: int
     bf16_speedup: float
@@ -43,6 +44,7 @@ class Choices:
     frozen_layers: int
     warmup: float
     weight_decay: float
+    loss: str
     reasons: dict[str, str]
 
     def values(self) -> dict[str, Any]:
@@ -50,6 +52,10 @@ class Choices:
         values = asdict(self)
         del values["reasons"]
         return values
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything, reasons included; `Choices(**value)` makes it again."""
+        return asdict(self)
 
 
 def choose(train: Train, facts: Facts) -> Choices:
@@ -69,6 +75,7 @@ def choose(train: Train, facts: Facts) -> Choices:
         frozen_layers=pick("frozen_layers", train.frozen_layers, *_frozen_layers(facts)),
         warmup=pick("warmup", "auto", 0.1, "a tenth of the updates, linear; then linear to zero"),
         weight_decay=pick("weight_decay", "auto", 0.01, "the usual value for AdamW"),
+        loss=pick("loss", train.loss, "cross_entropy", "for several labels: the sum of binary ones"),
         reasons=reasons,
     )
 

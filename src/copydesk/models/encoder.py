@@ -8,10 +8,11 @@ holds an ordinary transformers model and `head.safetensors`. Training is in `fin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from copydesk.errors import MissingExtra
 from copydesk.files import write_json
 from copydesk.models.batches import budget_batches
+from copydesk.models.tokens import Tokens, join_rows
 from copydesk.normalise import COLUMN_SEPARATOR
 
 try:
@@ -29,25 +31,32 @@ except ImportError:  # pragma: no cover - shown in an environment without the ex
 SETTINGS_FILE = "encoder.json"
 HEAD_FILE = "head.safetensors"
 PREDICT_BATCH_TOKENS = 4_096
+LongTexts = Literal["head", "head_tail", "windows"]
 _CHARACTERS_PER_TOKEN = 100
 """Text beyond this many characters per allowed token is not tokenised: no token is that long in practice."""
+_TEXTS_AT_ONCE = 2_000
+_HEAD_SHARE = 0.25
+"""Of a long text a quarter is read from its beginning, the rest from its end (Sun et al. 2019)."""
+_OVERLAP = 0.25
+_MOST_WINDOWS = 32
 
-TokenIds = list[list[int]]
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class PooledClassifier(torch.nn.Module):
-    """An encoder's last hidden states, averaged over the text's tokens, to logits."""
+    """An encoder's last hidden states, averaged over the row's tokens, to logits."""
 
-    def __init__(self, body: Any, labels: int) -> None:  # noqa: ANN401 (any transformers encoder)
+    def __init__(self, body: Any, outputs: int) -> None:  # noqa: ANN401 (any transformers encoder)
         super().__init__()
         body.pooler = None  # a head on the first token, where the architecture has one; not used
         self.body = body
-        self.head = torch.nn.Linear(body.config.hidden_size, labels)
+        self.head = torch.nn.Linear(body.config.hidden_size, outputs)
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
+        self.loss: Loss | None = None
 
     def forward(self, labels: torch.Tensor | None = None, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return `logits`, shape (texts, labels), and with label indices the mean cross-entropy as `loss`."""
+        """Return `logits`, shape (rows, outputs), and with targets the mean `loss` that training has set."""
         hidden = self.body(**inputs).last_hidden_state
         mask = inputs.get("attention_mask")
         if mask is None:
@@ -56,80 +65,127 @@ class PooledClassifier(torch.nn.Module):
             weight = mask.unsqueeze(-1).to(hidden.dtype)
             mean = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
         logits = self.head(mean)
-        if labels is None:
+        if labels is None or self.loss is None:
             return {"logits": logits}
-        return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+        return {"loss": self.loss(logits.float(), labels), "logits": logits}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How much of a text the encoder reads at once, and what it does with a longer one."""
+
+    max_tokens: int
+    long_texts: LongTexts = "head"
 
 
 class EncoderModel:
-    """A network, its tokenizer, and how many tokens of a text it reads."""
+    """A network, its tokenizer, and how it reads texts."""
 
     kind = "encoder"
 
-    def __init__(self, network: PooledClassifier, tokenizer: Any, max_tokens: int) -> None:  # noqa: ANN401
+    def __init__(self, network: PooledClassifier, tokenizer: Any, reading: Reading) -> None:  # noqa: ANN401
         self.network = network
         self.tokenizer = tokenizer
-        self.max_tokens = max_tokens
+        self.reading = reading
 
-    def encode(self, texts: Sequence[str]) -> list[dict[str, list[int]]]:
-        """Return each text's token ids (and segment ids, if the network takes them), cut to `max_tokens`.
+    def encode(self, texts: Sequence[str]) -> Tokens:
+        """Return the texts' token ids (and segment ids, where there are any).
 
         The first text column is the first segment, the others, joined by spaces, are the second. Special tokens that
-        a user writes, such as `[SEP]`, are read as plain text.
+        a user writes, such as `[SEP]`, are read as plain text. A text beyond `max_tokens` is cut after its beginning
+        (`head`), in its middle (`head_tail`), or has several overlapping rows (`windows`, at most 32).
         """
-        rows: list[dict[str, list[int]]] = [{} for _ in texts]
-        for paired in (False, True):
-            places = [place for place, text in enumerate(texts) if (COLUMN_SEPARATOR in text) == paired]
-            for place, row in zip(places, self._encode_alike([texts[place] for place in places], paired), strict=True):
-                rows[place] = row
-        return rows
+        ids: list[list[int]] = []
+        segments: list[list[int]] = []
+        owner: list[int] = []
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            chunk = texts[start : start + _TEXTS_AT_ONCE]
+            rows: list[list[dict[str, list[int]]]] = [[] for _ in chunk]
+            for paired in (False, True):
+                places = [place for place, text in enumerate(chunk) if (COLUMN_SEPARATOR in text) == paired]
+                for place, row in self._encode_alike([chunk[place] for place in places], paired):
+                    rows[places[place]].append(row)
+            for place, of_text in enumerate(rows):
+                for row in of_text[:_MOST_WINDOWS]:
+                    ids.append(row["input_ids"])
+                    segments.append(row.get("token_type_ids") or [0] * len(row["input_ids"]))
+                    owner.append(start + place)
+        return join_rows(ids, segments, owner, len(texts))
 
-    def _encode_alike(self, texts: list[str], paired: bool) -> Iterator[dict[str, list[int]]]:
+    def _encode_alike(self, texts: list[str], paired: bool) -> Iterator[tuple[int, dict[str, list[int]]]]:
+        """Yield rows with the place of their text, for texts that all have one column or all have several."""
         if not texts:
-            return iter(())
-        limit = self.max_tokens * _CHARACTERS_PER_TOKEN
+            return
+        limit, windows = self.reading.max_tokens, self.reading.long_texts == "windows"
         columns = [text.split(COLUMN_SEPARATOR) for text in texts]
+        first = [parts[0] for parts in columns]
+        second = [" ".join(parts[1:]) for parts in columns] if paired else None
+        special = self.tokenizer.num_special_tokens_to_add(pair=paired)
+        if second is None:
+            first = self._fitted(first, limit - special)
+        elif self.reading.long_texts == "head":
+            first, second = self._fitted(first, limit), self._fitted(second, limit)
+        else:  # the first column keeps at most a quarter, so that the second has a known place
+            first = self._shortened(first, limit // 4, 1.0)
+            second = self._fitted(second, limit - limit // 4 - special)
+        more: dict[str, Any] = {"return_overflowing_tokens": True, "stride": int(limit * _OVERLAP)} if windows else {}
         encoded = self.tokenizer(
-            [parts[0][:limit] for parts in columns],
-            [" ".join(parts[1:])[:limit] for parts in columns] if paired else None,
-            truncation=True,
-            max_length=self.max_tokens,
+            first,
+            second,
+            truncation="only_second" if windows and paired else True,
+            max_length=limit,
             split_special_tokens=True,
             return_attention_mask=False,
+            **more,
         )
+        owner = encoded.pop("overflow_to_sample_mapping") if windows else range(len(texts))
         keys = list(encoded.keys())
-        return (dict(zip(keys, row, strict=True)) for row in zip(*encoded.values(), strict=True))
+        for place, *row in zip(owner, *encoded.values(), strict=True):
+            yield int(place), dict(zip(keys, row, strict=True))
 
-    def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Pad encoded texts to the longest among them; no attention mask where nothing is padded."""
-        lengths = [len(row["input_ids"]) for row in rows]
-        longest = max(lengths)
-        fill = {"input_ids": self.tokenizer.pad_token_id, "token_type_ids": 0}
-        batch: dict[str, Any] = {
-            key: torch.tensor([row[key] + [fill[key]] * (longest - len(row[key])) for row in rows])
-            for key in ("input_ids", "token_type_ids")
-            if key in rows[0]
-        }
-        if min(lengths) < longest:
-            batch["attention_mask"] = (torch.arange(longest) < torch.tensor(lengths)[:, None]).long()
-        if "labels" in rows[0]:
-            batch["labels"] = torch.tensor([row["labels"] for row in rows])
-        return batch
+    def _fitted(self, texts: list[str], tokens: int) -> list[str]:
+        """Return texts of a length that can be tokenised; with `head_tail`, of so many tokens."""
+        if self.reading.long_texts == "head_tail":
+            return self._shortened(texts, tokens, _HEAD_SHARE)
+        most = self.reading.max_tokens * _CHARACTERS_PER_TOKEN
+        return [text[: most * (_MOST_WINDOWS if self.reading.long_texts == "windows" else 1)] for text in texts]
+
+    def _shortened(self, texts: list[str], tokens: int, head_share: float) -> list[str]:
+        """Return texts of at most so many tokens, cut out of the middle: `head_share` of them from the beginning."""
+        most = tokens * _CHARACTERS_PER_TOKEN
+        texts = [text if len(text) <= 2 * most else f"{text[:most]} {text[-most:]}" for text in texts]
+        found = self.tokenizer(
+            texts, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
+        )["offset_mapping"]
+        head = int(tokens * head_share)
+        tail = tokens - head
+        return [
+            text
+            if len(offsets) <= tokens
+            else (text[: offsets[head - 1][1]] if head else "")
+            + (" " + text[offsets[len(offsets) - tail][0] :] if tail else "")
+            for text, offsets in zip(texts, found, strict=True)
+        ]
+
+    def batch(self, tokens: Tokens, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, torch.Tensor]:
+        """Return these rows as the network takes them."""
+        padded = tokens.padded(rows, self.tokenizer.pad_token_id)
+        return {key: torch.from_numpy(array) for key, array in padded.items()}
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return raw outputs, shape (n, labels), in the order of the texts, computed in order of length."""
-        rows = self.encode(texts)
-        lengths = np.fromiter((len(row["input_ids"]) for row in rows), np.int64, len(rows))
-        result = np.empty((len(rows), self.network.head.out_features), np.float32)
+        """Return raw outputs, shape (n, outputs), in the order of the texts, computed in order of length."""
+        return self.logits_of(self.encode(texts))
+
+    def logits_of(self, tokens: Tokens) -> NDArray[np.float32]:
+        """Return raw outputs of already encoded texts, the mean of a text's rows."""
+        result = np.empty((len(tokens), self.network.head.out_features), np.float32)
         device = next(self.network.parameters()).device
         self.network.eval()
         with torch.inference_mode():
-            for batch in budget_batches(lengths, PREDICT_BATCH_TOKENS):
-                inputs = {
-                    key: value.to(device) for key, value in self.collate([rows[place] for place in batch]).items()
-                }
-                result[batch] = self.network(**inputs)["logits"].float().cpu().numpy()
-        return result
+            for rows in budget_batches(tokens.lengths, PREDICT_BATCH_TOKENS):
+                inputs = {key: array.to(device) for key, array in self.batch(tokens, rows).items()}
+                result[rows] = self.network(**inputs)["logits"].float().cpu().numpy()
+        return tokens.by_text(result)
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer."""
@@ -142,29 +198,32 @@ class EncoderModel:
             {name: array.contiguous().cpu() for name, array in self.network.head.state_dict().items()},
             folder / HEAD_FILE,
         )
-        write_json(folder / SETTINGS_FILE, {"max_tokens": self.max_tokens})
+        write_json(
+            folder / SETTINGS_FILE, {"max_tokens": self.reading.max_tokens, "long_texts": self.reading.long_texts}
+        )
 
     @classmethod
     def load(cls, folder: Path) -> EncoderModel:
         """Read what `save` wrote; onto the GPU if there is one."""
         from safetensors.torch import load_file
 
-        settings = json.loads((folder / SETTINGS_FILE).read_text("utf-8"))
+        reading = Reading(**json.loads((folder / SETTINGS_FILE).read_text("utf-8")))
         head = load_file(folder / HEAD_FILE)
-        model = cls.pretrained(folder, labels=len(head["bias"]), max_tokens=settings["max_tokens"])
+        model = cls.pretrained(folder, outputs=len(head["bias"]), reading=reading)
         model.network.head.load_state_dict(head)
         model.network.to("cuda" if torch.cuda.is_available() else "cpu")
         return model
 
     @classmethod
-    def pretrained(cls, folder: Path, *, labels: int, max_tokens: int) -> EncoderModel:
+    def pretrained(cls, folder: Path, *, outputs: int, reading: Reading) -> EncoderModel:
         """Load an encoder with its tokenizer and a new head, all zeros; `max_tokens` is lowered to what fits."""
         from transformers import AutoModel, AutoTokenizer
 
         with quiet_transformers():
             body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        return cls(PooledClassifier(body, labels), tokenizer, token_limit(tokenizer, body.config, max_tokens))
+        limit = token_limit(tokenizer, body.config, reading.max_tokens)
+        return cls(PooledClassifier(body, outputs), tokenizer, Reading(limit, reading.long_texts))
 
 
 def token_limit(tokenizer: Any, config: Any, wanted: int) -> int:  # noqa: ANN401 (transformers' own)

@@ -1,8 +1,8 @@
 """The from-scratch baseline: hashed word and character n-grams with logistic regression.
 
 Words (1 and 2) and characters (2 and 4) are two blocks, each weighted by inverse document frequency and scaled to
-length 1, so that the many character n-grams do not drown the words. Fitting is scikit-learn's; predicting needs
-numpy alone. It does not see word order beyond two words.
+length 1, so that the many character n-grams do not drown the words. Fitting is scikit-learn's (`linear_fit.py`);
+predicting needs numpy alone. It does not see word order beyond two words.
 """
 
 from __future__ import annotations
@@ -11,21 +11,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from copydesk.errors import MissingExtra
 from copydesk.files import write_json
 from copydesk.ngrams import NgramHashes, chunked, hash_ngrams
-from copydesk.tasks import Targets
+from copydesk.tasks import Targets, Task
 
 WEIGHTS_FILE = "linear.safetensors"
 SETTINGS_FILE = "linear.json"
-_MINIMUM_DOCUMENTS = 2
-_MAXIMUM_ITERATIONS = 200
-_TOLERANCE = 1e-4
+_FEW_COLUMNS = 16
+"""Up to so many columns one pass over all n-grams for each is quicker than one pass over each text for all."""
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -52,7 +49,7 @@ class LinearModel:
     """Weights over n-gram buckets.
 
     `buckets` are the sorted buckets that occur in training texts, per block; `idf` their weights, `weights` the
-    coefficients, shape (buckets, columns), one column for two labels; `bias` has one entry per column.
+    coefficients, shape (buckets, columns), one column for two exclusive labels; `bias` has one entry per column.
     """
 
     kind = "linear"
@@ -62,7 +59,7 @@ class LinearModel:
     ) -> None:
         self.features = features
         self._buckets, self._idf, self._weights, self._bias = buckets, idf, weights, bias
-        self._tables = [_slot_table(features, known) for known in buckets]
+        self._tables = [slot_table(features, known) for known in buckets]
         ends = np.cumsum([0, *(known.size for known in buckets)])
         self._block_weights = [
             np.concatenate([np.zeros((1, weights.shape[1]), np.float32), weights[start:stop] * scale[:, None]])
@@ -71,30 +68,22 @@ class LinearModel:
         self._block_squares = [np.concatenate([np.zeros(1, np.float32), scale**2]) for scale in idf]
 
     @classmethod
-    def fit(cls, texts: Sequence[str], targets: Targets, *, labels: int, strength: float = 10.0) -> LinearModel:
-        """Train on texts and their label indices, shape (n,). `strength` is 1 / L2 penalty (scikit-learn's C)."""
-        try:
-            from scipy import sparse
-            from sklearn.linear_model import LogisticRegression
-        except ImportError:
-            raise MissingExtra("Training", "train", "scikit-learn") from None
+    def fit(
+        cls, texts: Sequence[str], targets: Targets, task: Task, *, strength: float = 10.0, balanced: bool = False
+    ) -> LinearModel:
+        """Train on texts and the task's targets. `strength` is 1 / L2 penalty (scikit-learn's C).
+
+        With `balanced`, rare labels weigh more: every label as if it had as many texts as the others.
+        """
+        from copydesk.models.linear_fit import fit_heads, matrix_of
+
         features = Features()
-        matrices, known, weights_of = [], [], []
-        for buckets, owner, count in features.blocks(texts):
-            kept, idf = _document_frequencies(buckets, owner, count, features)
-            known.append(kept)
-            weights_of.append(idf)
-            matrices.append(_matrix(sparse, _slot_table(features, kept)[buckets], owner, count, idf))
-        matrix = sparse.hstack(matrices, format="csr")
-        regression = LogisticRegression(C=strength, max_iter=_MAXIMUM_ITERATIONS, tol=_TOLERANCE)
-        regression.fit(matrix, targets)
-        weights, bias = regression.coef_, regression.intercept_
-        if len(regression.classes_) != labels:  # a label without a training row keeps the lowest score
-            weights, bias = _with_absent_labels(regression, labels)
-        return cls(features, known, weights_of, weights.T.astype(np.float32), bias.astype(np.float32))
+        matrix, known, idf = matrix_of(features, texts)
+        weights, bias = fit_heads(matrix, targets, task, strength=strength, balanced=balanced)
+        return cls(features, known, idf, weights, bias)
 
     def logits(self, texts: Sequence[str]) -> Floats:
-        """Return raw outputs, shape (n, labels); a text without known n-grams gets the bias."""
+        """Return raw outputs, shape (n, outputs); a text without known n-grams gets the bias."""
         parts = [self._logits(chunk) for chunk in chunked(texts)]
         columns = np.concatenate(parts) if parts else np.empty((0, len(self._bias)), np.float32)
         if columns.shape[1] > 1:
@@ -108,8 +97,7 @@ class LinearModel:
             slots = table[buckets]
             length = np.sqrt(np.bincount(owner, squares[slots], count))
             length[length == 0] = 1
-            for column in range(weights.shape[1]):
-                total[:, column] += np.bincount(owner, weights[slots, column], count) / length
+            total += _sums(weights, slots, owner, count) / length[:, None]
         return total.astype(np.float32)
 
     def save(self, folder: Path) -> None:
@@ -135,37 +123,23 @@ class LinearModel:
         return cls(features, buckets, [arrays[f"idf.{block}"] for block in blocks], arrays["weights"], arrays["bias"])
 
 
-def _slot_table(features: Features, known: Indices) -> NDArray[np.int32]:
+def slot_table(features: Features, known: Indices) -> NDArray[np.int32]:
     """Return for every bucket its position among the known ones plus 1; 0 for an unknown bucket."""
     table = np.zeros(1 << features.bits, np.int32)
     table[known] = np.arange(1, known.size + 1)
     return table
 
 
-def _document_frequencies(buckets: Indices, owner: Indices, texts: int, features: Features) -> tuple[Indices, Floats]:
-    """Return the buckets found in at least two texts, and ln(texts / frequency) + 1 for each."""
-    pairs = np.sort(owner << features.bits | buckets)  # np.unique hashes instead, ten times as slow here
-    pairs = pairs[np.flatnonzero(np.diff(pairs, prepend=-1))]
-    frequency = np.bincount(pairs & ((1 << features.bits) - 1), minlength=1 << features.bits)
-    kept = np.flatnonzero(frequency >= _MINIMUM_DOCUMENTS)
-    return kept, (np.log(texts / frequency[kept]) + 1).astype(np.float32)
-
-
-def _matrix(sparse: Any, slots: NDArray[np.int32], owner: Indices, texts: int, idf: Floats) -> Any:  # noqa: ANN401
-    """Return one block's CSR matrix, shape (texts, known buckets), rows scaled as `LinearModel._logits` does."""
-    seen = slots > 0
-    values = idf[slots[seen] - 1]
-    owner = owner[seen]
-    length = np.sqrt(np.bincount(owner, values.astype(np.float64) ** 2, texts))
-    scaled = (values / np.maximum(length, 1e-12)[owner]).astype(np.float32)
-    return sparse.csr_matrix((scaled, (owner, slots[seen] - 1)), shape=(texts, idf.size))
-
-
-def _with_absent_labels(regression: Any, labels: int) -> tuple[NDArray[Any], NDArray[Any]]:  # noqa: ANN401
-    weights, bias = regression.coef_, regression.intercept_
-    if len(regression.classes_) == 2:
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    full = np.zeros((labels, weights.shape[1]))
-    floor = np.full(labels, bias.min() - 10.0)
-    full[regression.classes_], floor[regression.classes_] = weights, bias
-    return full, floor
+def _sums(weights: Floats, slots: NDArray[np.int32], owner: Indices, texts: int) -> NDArray[np.float64]:
+    """Return for each text the sum of its slots' weights, shape (texts, columns)."""
+    total = np.zeros((texts, weights.shape[1]))
+    if weights.shape[1] <= _FEW_COLUMNS:
+        for column in range(weights.shape[1]):
+            total[:, column] = np.bincount(owner, weights[slots, column], texts)
+        return total
+    seen = np.flatnonzero(slots)
+    slots, owner = slots[seen], owner[seen]
+    ends = np.searchsorted(owner, np.arange(texts), side="right")
+    for text, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        total[text] = weights[slots[start:end]].sum(axis=0)
+    return total

@@ -14,7 +14,7 @@ from copydesk.errors import BundleError, UsageError
 from copydesk.models.base import Model
 from copydesk.normalise import COLUMN_SEPARATOR, normalise
 from copydesk.recipe import Recipe
-from copydesk.tasks import Scores, make_task
+from copydesk.tasks import Scores
 from copydesk.types import Prediction, Report
 
 Text = str | Sequence[str] | Mapping[str, str]
@@ -45,7 +45,7 @@ class Classifier:
     def __init__(self, model: Model, settings: Settings, bundle: Bundle | None = None) -> None:
         self.model = model
         self.settings = settings
-        self.task = make_task(settings.task, settings.labels)
+        self.task = settings.task_of()
         self._bundle = bundle
 
     @classmethod
@@ -87,15 +87,22 @@ class Classifier:
         """The label names, in the order of the scores."""
         return self.settings.labels
 
-    def predict(self, texts: Sequence[Text], *, scores: bool = False) -> list[Prediction]:
+    def predict(
+        self,
+        texts: Sequence[Text],
+        *,
+        scores: bool = False,
+        thresholds: Mapping[str, float] | float | None = None,
+    ) -> list[Prediction]:
         """Return one prediction per text, in order; with `scores`, each holds every label's score.
 
-        Raises `UsageError` for a value that is no text.
+        `thresholds` replace the tuned ones, by label or one for all. Raises `UsageError` for a value that is no text.
         """
-        return self.task.decode(self.scores(texts), all_scores=scores)
+        task = self.task if thresholds is None else self.task.with_thresholds(thresholds)
+        return task.decode(self.scores(texts), all_scores=scores)
 
     def scores(self, texts: Sequence[Text]) -> Scores:
-        """Return the calibrated probabilities, shape (len(texts), labels)."""
+        """Return the calibrated probabilities, shape (len(texts), outputs)."""
         if isinstance(texts, str | Mapping):
             raise UsageError("predict takes a list of texts; for one text write predict([text]).")
         clean = [normalise(self._join(text, place), self.settings.normalise) for place, text in enumerate(texts)]

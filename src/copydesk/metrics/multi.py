@@ -1,0 +1,117 @@
+"""Figures of any-subset answers: precision, recall and F1 in all their means, subset accuracy, Hamming loss.
+
+Intervals are from 1,000 resamples of the test texts. A resample is a vector of how often each text was drawn, so that
+all of them together are one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from copydesk.metrics.base import (
+    RESAMPLES,
+    SEED,
+    Counts,
+    Flags,
+    Interval,
+    LabelCounts,
+    Measured,
+    percentiles,
+    ratio,
+)
+from copydesk.metrics.single import calibration_error, reliability_bins
+from copydesk.types import Calibration
+
+_DRAWS_AT_ONCE = 100
+Value = TypeVar("Value")
+
+
+def measure_multi(truth: Flags, given: Flags, scores: Counts, labels: Sequence[str], thresholds: Counts) -> Measured:
+    """Return the figures of given labels against the truth, all of shape (n, labels)."""
+    texts = _per_text(truth, given)
+    counts = LabelCounts(*(part.sum(0).astype(np.float64) for part in (truth, given, truth & given)))
+    once = {name: float(values.mean()) for name, values in texts.items()}
+    return Measured(
+        _in_order({**_metrics(counts), **once}),
+        _in_order(_intervals(truth, given, texts)),
+        counts.qualities(labels, thresholds.tolist()),
+        _calibration(truth, scores),
+        notes=_never_given(counts, labels),
+    )
+
+
+def micro_f1(truth: Flags, given: Flags) -> float:
+    """Return the F1 of all decisions together."""
+    both, total = float((truth & given).sum()), float(truth.sum() + given.sum())
+    return 2 * both / total if total else 0.0
+
+
+def _per_text(truth: Flags, given: Flags) -> dict[str, Counts]:
+    both, actual, predicted = (part.sum(1).astype(np.float64) for part in (truth & given, truth, given))
+    return {
+        "subset_accuracy": (truth == given).all(1).astype(np.float64),
+        "hamming": (truth != given).mean(1),
+        "samples_precision": ratio(both, predicted),
+        "samples_recall": ratio(both, actual),
+        "samples_f1": ratio(2 * both, actual + predicted),
+    }
+
+
+def _metrics(counts: LabelCounts) -> dict[str, float]:
+    return {name: float(value) for name, value in _of_labels(counts).items()}
+
+
+def _of_labels(counts: LabelCounts) -> dict[str, Counts]:
+    micro = counts.micro()
+    parts = {"precision": LabelCounts.precision, "recall": LabelCounts.recall, "f1": LabelCounts.f1}
+    found: dict[str, Counts] = {}
+    for name, part in parts.items():
+        found[f"micro_{name}"] = part(micro)[..., 0]
+        found[f"macro_{name}"] = counts.macro(part(counts))
+        found[f"weighted_{name}"] = counts.weighted(part(counts))
+    return found
+
+
+_ORDER = ("micro_f1", "macro_f1", "samples_f1", "weighted_f1", "subset_accuracy", "hamming")
+
+
+def _in_order(values: dict[str, Value]) -> dict[str, Value]:
+    """Return the values with the most quoted metrics first."""
+    return {name: values[name] for name in (*_ORDER, *sorted(set(values) - set(_ORDER)))}
+
+
+def _intervals(truth: Flags, given: Flags, texts: dict[str, Counts]) -> dict[str, Interval]:
+    rng = np.random.default_rng(SEED)
+    n = len(truth)
+    tables = [part.astype(np.float32) for part in (truth, given, truth & given)]
+    rows = np.stack(list(texts.values()), axis=1).astype(np.float32)
+    found: dict[str, list[Counts]] = {}
+    for _ in range(RESAMPLES // _DRAWS_AT_ONCE):
+        draws = rng.multinomial(n, np.full(n, 1 / n), size=_DRAWS_AT_ONCE).astype(np.float32)
+        counts = LabelCounts(*((draws @ table).astype(np.float64) for table in tables))
+        means = dict(zip(texts, (draws @ rows / n).T.astype(np.float64), strict=True))
+        for name, values in {**_of_labels(counts), **means}.items():
+            found.setdefault(name, []).append(values)
+    return {name: percentiles(np.concatenate(values)) for name, values in found.items()}
+
+
+def _calibration(truth: Flags, scores: Counts) -> Calibration:
+    """Return how well each label's score matches how often the label is right, over all decisions.
+
+    ECE is over equal-width bins of the score; Brier is the mean squared difference, from 0 to 1.
+    """
+    bins = reliability_bins(scores.ravel(), truth.ravel())
+    return Calibration(calibration_error(bins), float(((scores - truth) ** 2).mean()), bins)
+
+
+def _never_given(counts: LabelCounts, labels: Sequence[str]) -> list[str]:
+    silent = [
+        label for label, had, gave in zip(labels, counts.actual, counts.predicted, strict=True) if had and not gave
+    ]
+    if not silent:
+        return []
+    shown = ", ".join(silent[:10]) + (" …" if len(silent) > 10 else "")
+    return [f"{len(silent)} labels that occur in the test part were never given: {shown}. They have too few texts."]

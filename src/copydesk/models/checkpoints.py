@@ -1,0 +1,98 @@
+"""A training run's own folder: what it set out to do, and checkpoints that are whole or do not count.
+
+    run.json           recipe, data and choices: what a resumed run must share
+    checkpoint-N/      Trainer's files after N updates; complete.json, written last, lists their checksums
+
+It knows files, not models.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from copydesk.files import sha256_of, write_json
+
+RUN_FILE = "run.json"
+COMPLETE_FILE = "complete.json"
+_SUFFIX = ".training"
+
+
+@dataclass(frozen=True)
+class Work:
+    """The folder of a run that is under way; it stands beside the bundle it will become."""
+
+    root: Path
+
+    @classmethod
+    def beside(cls, bundle: Path) -> Work:
+        """Return the work folder of a bundle to be."""
+        return cls(bundle.parent / f".{bundle.name}{_SUFFIX}")
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle it will become."""
+        return self.root.parent / self.root.name.removeprefix(".").removesuffix(_SUFFIX)
+
+    def begin(self, facts: dict[str, Any]) -> None:
+        """Make the folder and note what the run sets out to do."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        temporary = self.root / f"{RUN_FILE}.new"
+        write_json(temporary, facts)
+        temporary.replace(self.root / RUN_FILE)
+
+    def facts(self) -> dict[str, Any] | None:
+        """Return what the run set out to do; None if there is no readable note of it."""
+        try:
+            facts = json.loads((self.root / RUN_FILE).read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return facts if isinstance(facts, dict) else None
+
+    def checkpoints(self) -> list[Path]:
+        """Return the folders of checkpoints, whole or not, newest first."""
+        found = [path for path in self.root.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
+        return sorted(found, key=_step_of, reverse=True)
+
+    def last_whole(self) -> tuple[Path | None, list[Path]]:
+        """Return the newest checkpoint that is whole, and the newer ones that are not."""
+        damaged: list[Path] = []
+        for checkpoint in self.checkpoints():
+            if is_whole(checkpoint):
+                return checkpoint, damaged
+            damaged.append(checkpoint)
+        return None, damaged
+
+    def remove(self) -> None:
+        """Remove the folder and everything in it."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def seal(checkpoint: Path) -> None:
+    """Note every file's checksum: from now on the checkpoint counts as whole."""
+    files = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != COMPLETE_FILE)
+    temporary = checkpoint / f"{COMPLETE_FILE}.new"
+    write_json(temporary, {path.relative_to(checkpoint).as_posix(): sha256_of(path) for path in files})
+    temporary.replace(checkpoint / COMPLETE_FILE)
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Tell whether every file of a checkpoint is the one that was written."""
+    try:
+        sums = json.loads((checkpoint / COMPLETE_FILE).read_text("utf-8"))
+        return all(sha256_of(checkpoint / name) == sum_ for name, sum_ in sums.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def unfinished(folder: Path, name: str) -> list[Work]:
+    """Return the runs in `folder` for bundles `NAME-N` that were begun and not finished, newest first."""
+    found = [Work(path) for path in folder.glob(f".{name}-*{_SUFFIX}") if path.is_dir()]
+    return sorted(found, key=lambda work: work.root.stat().st_mtime, reverse=True)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])

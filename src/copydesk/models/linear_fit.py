@@ -1,0 +1,149 @@
+"""Fitting the linear model: one scikit-learn estimator per head of the task's outputs.
+
+A softmax is one multinomial logistic regression, sigmoids are one logistic regression per label, a tanh is a ridge
+regression on the score's inverse. Only training imports this.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copydesk.errors import MissingExtra
+from copydesk.models.linear import Features, Floats, Indices, slot_table
+from copydesk.tasks import Head, Targets, Task
+
+try:
+    from scipy import sparse
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression, Ridge
+except ImportError:  # pragma: no cover - shown in an environment without the extra
+    raise MissingExtra("Training", "train", "scikit-learn") from None
+
+_MINIMUM_DOCUMENTS = 2
+_MAXIMUM_ITERATIONS = 200
+_TOLERANCE = 1e-4
+_LABEL_TOLERANCE = 1e-2
+"""Each of many labels is fitted less exactly: their thresholds are tuned afterwards anyway."""
+_LARGEST_SCORE = 0.97
+_NEVER = -10.0
+
+Matrix = Any
+Columns = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Weights, shape (features, columns), and a bias per column."""
+
+
+def matrix_of(features: Features, texts: Sequence[str]) -> tuple[Matrix, list[Indices], list[Floats]]:
+    """Return the texts' CSR matrix, and per block the buckets that occur and their weights."""
+    matrices, known, weights_of = [], [], []
+    for buckets, owner, count in features.blocks(texts):
+        kept, idf = _document_frequencies(buckets, owner, count, features)
+        known.append(kept)
+        weights_of.append(idf)
+        matrices.append(_block(slot_table(features, kept)[buckets], owner, count, idf))
+    return sparse.hstack(matrices, format="csr"), known, weights_of
+
+
+def fit_heads(
+    matrix: Matrix, targets: Targets, task: Task, *, strength: float, balanced: bool
+) -> tuple[Floats, Floats]:
+    """Return weights, shape (features, columns), and biases; two exclusive labels alone share one column."""
+    columns = targets.reshape(len(targets), -1)
+    parts = [_FITTERS[head.kind](matrix, columns, head, strength, balanced) for head in task.heads]
+    weights = np.concatenate([weights for weights, _ in parts], axis=1)
+    bias = np.concatenate([bias for _, bias in parts])
+    if task.outputs == 2 and task.heads[0].kind == "softmax":
+        weights, bias = weights[:, 1:] - weights[:, :1], bias[1:] - bias[:1]
+    return weights.astype(np.float32), bias.astype(np.float32)
+
+
+def _fit_softmax(matrix: Matrix, columns: Targets, head: Head, strength: float, balanced: bool) -> Columns:
+    wanted = columns[:, head.target].astype(np.float64)
+    known = np.flatnonzero(~np.isnan(wanted))
+    places = wanted[known].astype(np.int64)
+    weights, bias = np.zeros((matrix.shape[1], head.stop - head.start)), np.full(head.stop - head.start, _NEVER)
+    there = np.unique(places)
+    if len(there) < 2:  # nothing to tell apart: always the only one, or the first
+        bias[there if len(there) else 0] = 0.0
+        return weights, bias
+    regression = LogisticRegression(
+        C=strength, max_iter=_MAXIMUM_ITERATIONS, tol=_TOLERANCE, class_weight="balanced" if balanced else None
+    )
+    regression.fit(matrix[known] if len(known) < len(wanted) else matrix, places)
+    found, offset = regression.coef_, regression.intercept_
+    if len(there) == 2:
+        found, offset = np.concatenate([-found, found]) / 2, np.concatenate([-offset, offset]) / 2
+    weights[:, there] = found.T
+    bias[:] = offset.min() + _NEVER  # a label without a training row keeps the lowest score
+    bias[there] = offset
+    return weights, bias
+
+
+def _fit_sigmoids(matrix: Matrix, columns: Targets, head: Head, strength: float, balanced: bool) -> Columns:
+    places = range(head.target, head.target + head.stop - head.start)
+
+    def fit(place: int) -> Columns:
+        return _fit_one_sigmoid(matrix, columns[:, place] > 0, strength, balanced)
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(_processors()) as pool:  # liblinear lets other threads run
+        warnings.simplefilter("ignore", ConvergenceWarning)  # near enough: the thresholds are tuned afterwards
+        parts = list(pool.map(fit, places))
+    return np.stack([weights for weights, _ in parts], axis=1)[:, :, 0], np.concatenate([bias for _, bias in parts])
+
+
+def _fit_one_sigmoid(matrix: Matrix, wanted: NDArray[np.bool_], strength: float, balanced: bool) -> Columns:
+    share = wanted.mean()
+    if share in (0, 1):
+        return np.zeros((matrix.shape[1], 1)), np.array([_NEVER if share == 0 else -_NEVER])
+    regression = LogisticRegression(
+        C=strength,
+        solver="liblinear",
+        dual=True,
+        tol=_LABEL_TOLERANCE,
+        random_state=0,
+        class_weight="balanced" if balanced else None,
+    )
+    regression.fit(matrix, wanted)
+    return regression.coef_.T, regression.intercept_
+
+
+def _fit_tanh(matrix: Matrix, columns: Targets, head: Head, strength: float, balanced: bool) -> Columns:
+    wanted = columns[:, head.target].astype(np.float64)
+    known = np.flatnonzero(~np.isnan(wanted))
+    if not len(known):
+        return np.zeros((matrix.shape[1], 1)), np.zeros(1)
+    ridge = Ridge(alpha=1 / strength, solver="lsqr")
+    ridge.fit(matrix[known], np.arctanh(np.clip(wanted[known], -_LARGEST_SCORE, _LARGEST_SCORE)))
+    return ridge.coef_[:, None], np.array([ridge.intercept_])
+
+
+_FITTERS = {"softmax": _fit_softmax, "sigmoid": _fit_sigmoids, "tanh": _fit_tanh}
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _document_frequencies(buckets: Indices, owner: Indices, texts: int, features: Features) -> tuple[Indices, Floats]:
+    """Return the buckets found in at least two texts, and ln(texts / frequency) + 1 for each."""
+    pairs = np.sort(owner << features.bits | buckets)  # np.unique hashes instead, ten times as slow here
+    pairs = pairs[np.flatnonzero(np.diff(pairs, prepend=-1))]
+    frequency = np.bincount(pairs & ((1 << features.bits) - 1), minlength=1 << features.bits)
+    kept = np.flatnonzero(frequency >= _MINIMUM_DOCUMENTS)
+    return kept, (np.log(texts / frequency[kept]) + 1).astype(np.float32)
+
+
+def _block(slots: NDArray[np.int32], owner: Indices, texts: int, idf: Floats) -> Matrix:
+    """Return one block's CSR matrix, shape (texts, known buckets), rows scaled as `LinearModel._logits` does."""
+    seen = slots > 0
+    values = idf[slots[seen] - 1]
+    owner = owner[seen]
+    length = np.sqrt(np.bincount(owner, values.astype(np.float64) ** 2, texts))
+    scaled = (values / np.maximum(length, 1e-12)[owner]).astype(np.float32)
+    return sparse.csr_matrix((scaled, (owner, slots[seen] - 1)), shape=(texts, idf.size))

@@ -1,0 +1,164 @@
+"""`transformers.Trainer` with token-budget batches, a faster head, and checkpoints that can be trusted.
+
+What it changes: the training batches (by tokens, texts of one length together, each process a share of every
+batch), the evaluation (the task's own, on whole texts), the optimiser's groups, and when checkpoints are written.
+Schedule, mixed precision, accumulation, early stopping and the best checkpoint are Trainer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+from transformers import Trainer, TrainerControl, TrainingArguments
+
+from copydesk.models import distributed
+from copydesk.models.batches import Indices, training_batches
+from copydesk.models.callbacks import Listener
+from copydesk.models.checkpoints import seal
+from copydesk.models.encoder import EncoderModel
+from copydesk.models.tokens import Tokens
+from copydesk.tasks import Targets, Task, heads_loss
+
+HEAD_RATE = 10.0
+"""The new head's learning rate as a multiple of the pretrained layers'."""
+
+
+@dataclass(frozen=True)
+class Encoded(TorchDataset[int]):
+    """One part of the Dataset as tokens and targets; tokenised once. Its items are row numbers."""
+
+    tokens: Tokens
+    targets: Targets
+
+    def head(self, texts: int) -> Encoded:
+        """Return the first texts."""
+        return Encoded(self.tokens.first_texts(texts), self.targets[:texts])
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, place: int) -> int:
+        return place
+
+
+class BatchSampler(Sampler[list[int]]):
+    """The epochs' batches, each epoch shuffled anew from the seed; this process's share of each."""
+
+    def __init__(self, lengths: Indices, budget: int, seed: int) -> None:
+        self._lengths, self._budget, self._seed, self._epoch = lengths, budget, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle for this epoch from now on."""
+        self._epoch = epoch
+
+    def _batches(self) -> list[Indices]:
+        return training_batches(self._lengths, self._budget, np.random.default_rng([self._seed, self._epoch]))
+
+    def __len__(self) -> int:
+        return len(self._batches())
+
+    def __iter__(self) -> Iterator[list[int]]:
+        share, of = distributed.rank(), distributed.world_size()
+        for batch in self._batches():
+            yield (batch[share::of] if len(batch) >= of else batch).tolist()
+
+
+class _EpochLoader(DataLoader[Any]):
+    """A data loader that passes on the epoch, which Trainer announces by `set_epoch`."""
+
+    def set_epoch(self, epoch: int) -> None:
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+class EncoderTrainer(Trainer):  # type: ignore[misc]
+    """Trainer for an `EncoderModel` on `Encoded` parts."""
+
+    optimizer: torch.optim.Optimizer | None
+
+    control: TrainerControl
+
+    def __init__(
+        self,
+        model: EncoderModel,
+        task: Task,
+        arguments: TrainingArguments,
+        parts: tuple[Encoded, Encoded],
+        *,
+        batch_tokens: int,
+        listener: Listener,
+    ) -> None:
+        super().__init__(
+            model.network,
+            arguments,
+            data_collator=self._collate,
+            train_dataset=parts[0],
+            eval_dataset=parts[1],
+            callbacks=[listener],
+        )
+        self._encoder, self._task, self._batch_tokens, self._listener = model, task, batch_tokens, listener
+
+    def _collate(self, rows: list[int]) -> dict[str, torch.Tensor]:
+        part: Encoded = self.train_dataset
+        targets = part.targets[part.tokens.owner[rows]]
+        return {**self._encoder.batch(part.tokens, rows), "labels": torch.from_numpy(targets)}
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the batches by tokens."""
+        sampler = BatchSampler(self.train_dataset.tokens.lengths, self._batch_tokens, self.args.seed)
+        return _EpochLoader(self.train_dataset, batch_sampler=sampler, collate_fn=self.data_collator)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:  # noqa: ANN401 (Trainer's signature)
+        """Return AdamW with the new head learning ten times as fast as the pretrained layers."""
+        if self.optimizer is None:
+            network, rate, decay = self._encoder.network, self.args.learning_rate, self.args.weight_decay
+            body = [parameter for parameter in network.body.parameters() if parameter.requires_grad]
+            groups = [
+                {"params": [array for array in body if array.ndim > 1], "weight_decay": decay},
+                {"params": [array for array in body if array.ndim <= 1], "weight_decay": 0.0},
+                {"params": list(network.head.parameters()), "weight_decay": 0.0, "lr": rate * HEAD_RATE},
+            ]
+            self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, fused=True)
+        return self.optimizer
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Return 0: the estimate is not used and costs time in every step."""
+        return 0
+
+    def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:  # noqa: ANN401 (Trainer's signature)
+        """Measure the task's headline metric and loss on whole validation texts.
+
+        `selection` is what the best checkpoint is chosen by: of equal quality the lower loss is better.
+        """
+        part: Encoded = self.eval_dataset
+        precision = torch.bfloat16 if self.args.bf16 else torch.float16
+        mixed = torch.autocast(self.args.device.type, dtype=precision) if self.args.bf16 or self.args.fp16 else None
+        with mixed or nullcontext():
+            logits = self._encoder.logits_of(part.tokens)
+        self._encoder.network.train()
+        quality = self._task.quality(self._task.scores(logits), part.targets)
+        loss = heads_loss(self._task.heads, logits, part.targets)
+        metrics = {"eval_loss": loss, "eval_quality": quality, "eval_selection": quality - 0.01 * min(loss, 10.0)}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Keep the rate of examples with every training step's loss."""
+        if "loss" in logs:
+            logs["examples_per_second"] = self._listener.rate
+        super().log(logs, start_time)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401 (Trainer's signature)
+        super()._save_checkpoint(model, trial)
+        distributed.wait_for_all()
+        if distributed.is_leader():
+            seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+        self._listener.saved()

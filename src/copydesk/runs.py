@@ -1,0 +1,80 @@
+"""Training runs on disk: the next free name, what to continue, and the learning curve they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from copydesk.data.dataset import Dataset
+from copydesk.errors import UsageError
+from copydesk.models import distributed
+from copydesk.models.checkpoints import Work, unfinished
+from copydesk.progress import Progress
+from copydesk.recipe import Recipe
+from copydesk.types import Step
+
+BUNDLES = Path("bundles")
+_CURVE_POINTS = 100
+
+
+def next_free(folder: Path, name: str) -> Path:
+    """Return the first of `folder/name-1`, `-2`, … that does not exist and that no unfinished run stands for."""
+    number = 1
+    while any(path.exists() for path in (folder / f"{name}-{number}", Work.beside(folder / f"{name}-{number}").root)):
+        number += 1
+    return folder / f"{name}-{number}"
+
+
+def find_work(recipe: Recipe, dataset: Dataset, out: Path | None, *, resume: bool, progress: Progress) -> Work:
+    """Return the run to continue, or a new one; of several processes the leader decides.
+
+    Raises `UsageError` if the run to continue is of another recipe or other data.
+    """
+    root = distributed.from_leader(lambda: str(_find(recipe, dataset, out, resume, progress).root))
+    return Work(Path(root))
+
+
+def _find(recipe: Recipe, dataset: Dataset, out: Path | None, resume: bool, progress: Progress) -> Work:
+    begun = [Work.beside(out)] if out is not None else unfinished(BUNDLES, recipe.name)
+    begun = [work for work in begun if work.root.is_dir()]
+    if resume and begun:
+        _require_same(begun[0], recipe, dataset)
+        progress.say(f"resuming {begun[0].bundle}")
+        return begun[0]
+    if resume:
+        progress.say("nothing to resume: a new run")
+    work = Work.beside(out or next_free(BUNDLES, recipe.name))
+    if work.root.is_dir():
+        progress.warn(f"The unfinished run for '{work.bundle}' is given up; --resume would have continued it.")
+        work.remove()
+    return work
+
+
+def _require_same(work: Work, recipe: Recipe, dataset: Dataset) -> None:
+    """Raise `UsageError` naming what differs from the run that was begun."""
+    facts = work.facts() or {}
+    before, now = facts.get("recipe", {}), recipe.model_dump(mode="json")
+    changed = [key for key in now if facts and before.get(key) != now[key]]
+    if facts and facts.get("data") != dataset.content_hash():
+        changed.append("the data")
+    if changed:
+        raise UsageError(
+            f"The unfinished run for '{work.bundle}' cannot be resumed: {', '.join(changed)} changed since it began. "
+            "Resume with what it began with, or train without --resume."
+        )
+
+
+def thinned(history: Sequence[Step], most: int = _CURVE_POINTS) -> list[Step]:
+    """Return the learning curve with at most so many training points, each the mean of its stretch of updates."""
+    losses = [step for step in history if step.loss is not None]
+    size = max(1, -(-len(losses) // most))
+    kept = [_mean(losses[start : start + size]) for start in range(0, len(losses), size)]
+    return sorted([*kept, *(step for step in history if step.loss is None)], key=lambda step: step.step)
+
+
+def _mean(steps: Sequence[Step]) -> Step:
+    """Return the last of some training points with the mean loss and rate of all."""
+    rates = [step.examples_per_second for step in steps if step.examples_per_second]
+    loss = sum(step.loss or 0.0 for step in steps) / len(steps)
+    return replace(steps[-1], loss=loss, examples_per_second=sum(rates) / len(rates) if rates else None)

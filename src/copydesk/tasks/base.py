@@ -1,0 +1,152 @@
+"""What every task knows, and how its outputs are made of heads.
+
+A head is a run of output columns that belong together: a softmax over exclusive labels, sigmoids of independent ones,
+or a score squeezed by tanh. Losses (here and for training) and the linear model are written once, by head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copydesk.metrics.base import Measured
+from copydesk.types import Decision, Label, Prediction
+
+Scores = NDArray[np.float64]
+Targets = NDArray[Any]
+Logits = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Head:
+    """Output columns `start` to `stop` (exclusive) and the target columns they answer, from `target` on.
+
+    `softmax` answers one target column that holds an index; `sigmoid` as many columns of 0 and 1 as it has outputs;
+    `tanh` one column with a number from -1 to 1. A NaN target is unknown and does not count. `weight` is the head's
+    share of the loss.
+    """
+
+    kind: Literal["softmax", "sigmoid", "tanh"]
+    start: int
+    stop: int
+    target: int = 0
+    weight: float = 1.0
+
+
+class Task(Protocol):
+    """What every task knows."""
+
+    @property
+    def name(self) -> str:
+        """The task's name in the recipe."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label names (`signals`: the categories) in the order of the outputs."""
+        ...
+
+    @property
+    def decision(self) -> Decision:
+        """How scores become answers."""
+        ...
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """What the outputs are made of."""
+        ...
+
+    @property
+    def outputs(self) -> int:
+        """The number of output columns."""
+        ...
+
+    @property
+    def headline(self) -> str:
+        """The metric that models are compared by; higher is better."""
+        ...
+
+    def encode(self, labels: Sequence[Label]) -> Targets:
+        """Return training targets, one row per text. Raises `DataError` for a label the task does not have."""
+        ...
+
+    def scores(self, logits: Logits, temperature: float = 1.0) -> Scores:
+        """Turn raw outputs, shape (n, outputs), into probabilities (or scores), softened by the temperature."""
+        ...
+
+    def decode(self, scores: Scores, *, all_scores: bool = False) -> list[Prediction]:
+        """Turn scores into answers."""
+        ...
+
+    def decided(self, scores: Scores, targets: Targets) -> Task:
+        """Return the task with thresholds tuned on these validation scores, where the task has thresholds."""
+        ...
+
+    def with_thresholds(self, thresholds: Mapping[str, float] | float) -> Task:
+        """Return the task with other thresholds, by label or one for all. Raises `UsageError` if it has none."""
+        ...
+
+    def quality(self, scores: Scores, targets: Targets) -> float:
+        """Return the headline metric, cheaply: what training watches on the validation part."""
+        ...
+
+    def measure(self, targets: Targets, scores: Scores) -> Measured:
+        """Return every metric with its interval, the labels' quality, calibration and confusions."""
+        ...
+
+    def answers(self, scores: Scores) -> Targets:
+        """Return the answers in the form of targets."""
+        ...
+
+    def right(self, targets: Targets, scores: Scores) -> NDArray[np.bool_]:
+        """Tell for each text whether its answer is wholly right."""
+        ...
+
+    def surprise(self, targets: Targets, scores: Scores) -> Scores:
+        """Return how surely each text's answer contradicts its label, 0 to 1 (signals: to 2)."""
+        ...
+
+    def describe(self, target: NDArray[Any]) -> str:
+        """Return one text's label, or answer, in words."""
+        ...
+
+
+def heads_loss(heads: Sequence[Head], logits: Logits, targets: Targets, temperature: float = 1.0) -> float:
+    """Return the weighted sum of the heads' mean losses in nats (tanh: mean squared error)."""
+    columns = targets.reshape(len(targets), -1)
+    return sum(head.weight * _head_loss(head, logits, columns, temperature) for head in heads)
+
+
+def _head_loss(head: Head, logits: Logits, columns: Targets, temperature: float) -> float:
+    outputs = logits[:, head.start : head.stop].astype(np.float64)
+    wanted = columns[:, head.target : head.target + (head.stop - head.start if head.kind == "sigmoid" else 1)]
+    known = ~np.isnan(wanted.astype(np.float64)).any(axis=1)
+    outputs, wanted = outputs[known], wanted[known]
+    if not len(outputs):
+        return 0.0
+    if head.kind == "tanh":
+        return float(((np.tanh(outputs) - wanted) ** 2).mean())
+    if head.kind == "sigmoid":
+        scaled = outputs / temperature
+        return float((np.logaddexp(0, scaled) - wanted * scaled).mean())
+    chosen = softmax(outputs / temperature)[np.arange(len(wanted)), wanted[:, 0].astype(np.int64)]
+    return float(-np.log(np.maximum(chosen, 1e-300)).mean())
+
+
+def softmax(logits: Logits) -> Scores:
+    """Return softmax over the last axis; every row sums to 1."""
+    scaled = logits.astype(np.float64)
+    scaled -= scaled.max(axis=-1, keepdims=True, initial=-np.inf)
+    exponents: Scores = np.exp(scaled)
+    probabilities: Scores = exponents / exponents.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def sigmoid(logits: Logits) -> Scores:
+    """Return 1 / (1 + e^-x), without overflow."""
+    result: Scores = 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))
+    return result

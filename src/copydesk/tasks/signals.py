@@ -1,0 +1,168 @@
+"""A sheet of signals: for every category a score from -1 to 1 and a tag.
+
+The outputs are one tanh column per category, then each category's tags as a softmax; the first tag is the empty one.
+A training text need not know every category: what it leaves open does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copydesk.errors import DataError
+from copydesk.metrics.base import Measured, best_threshold
+from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1
+from copydesk.tasks.base import Head, Logits, Scores, Targets, softmax
+from copydesk.tasks.multi import replaced_thresholds
+from copydesk.types import Decision, Label, Prediction, Signal
+
+SCORE_WEIGHT, TAG_WEIGHT = 0.7, 0.3
+_PRESENT_FROM = 0.25
+"""The least strength at which a category counts as present, where validation does not say better."""
+_ENOUGH_TEXTS = 5
+
+
+@dataclass(frozen=True)
+class SignalsTask:
+    """A score and a tag per category. Targets have shape (n, 2 x categories): scores, then tag numbers; NaN: unknown.
+
+    `tags` are the categories' vocabularies without the empty tag, which is number 0 in each.
+    """
+
+    labels: tuple[str, ...]
+    tags: tuple[tuple[str, ...], ...]
+    decision: Decision = Decision()
+    name: str = "signals"
+    headline: str = "macro_f1"
+
+    @property
+    def outputs(self) -> int:
+        """One score per category, and one column for each of its tags, the empty one included."""
+        return len(self.labels) + sum(len(tags) + 1 for tags in self.tags)
+
+    @cached_property
+    def heads(self) -> tuple[Head, ...]:
+        """A tanh and a softmax per category."""
+        count = len(self.labels)
+        scores = [Head("tanh", place, place + 1, place, SCORE_WEIGHT) for place in range(count)]
+        starts = np.cumsum([count, *(len(tags) + 1 for tags in self.tags)]).tolist()
+        tags = [Head("softmax", starts[place], starts[place + 1], count + place, TAG_WEIGHT) for place in range(count)]
+        return (*scores, *tags)
+
+    @property
+    def thresholds(self) -> Scores:
+        """The least strength at which each category counts as present, shape (categories,)."""
+        return np.array(self.decision.thresholds or [_PRESENT_FROM] * len(self.labels), np.float64)
+
+    def encode(self, labels: Sequence[Label]) -> Targets:
+        """Return scores and tag numbers, shape (n, 2 x categories). Raises `DataError` for others."""
+        places = {category: place for place, category in enumerate(self.labels)}
+        numbers = [{tag: number for number, tag in enumerate(("", *tags))} for tags in self.tags]
+        targets = np.full((len(labels), 2 * len(self.labels)), np.nan, np.float32)
+        for row, signals in enumerate(labels):
+            for signal in signals:
+                if not isinstance(signal, Signal) or signal.category not in places:
+                    raise DataError(f"Signal {signal!r} is of none of the categories: {', '.join(self.labels)}.")
+                place = places[signal.category]
+                if signal.tag not in numbers[place]:
+                    known = ", ".join(self.tags[place])
+                    raise DataError(f"Tag {signal.tag!r} is not one of the tags of {signal.category!r}: {known}.")
+                targets[row, place] = signal.score
+                targets[row, len(self.labels) + place] = numbers[place][signal.tag]
+        return targets
+
+    def scores(self, logits: Logits, temperature: float = 1.0) -> Scores:
+        """Return the categories' scores (tanh), then each one's tag probabilities, in the shape of the logits."""
+        result: Scores = logits.astype(np.float64)
+        for head in self.heads:
+            columns = slice(head.start, head.stop)
+            part = result[:, columns]
+            result[:, columns] = np.tanh(part) if head.kind == "tanh" else softmax(part / temperature)
+        return result
+
+    def sheet(self, scores: Scores) -> SignalSheet:
+        """Return the answers as arrays: score, presence and tag number per text and category."""
+        strengths = scores[:, : len(self.labels)]
+        tags = [scores[:, head.start : head.stop].argmax(axis=1) for head in self.heads[len(self.labels) :]]
+        return SignalSheet(strengths, np.abs(strengths) >= self.thresholds, np.stack(tags, axis=1))
+
+    def truth(self, targets: Targets) -> SignalSheet:
+        """Return the labels as arrays; a category is present if it has a score or a tag, unknown if NaN."""
+        strengths, tags = targets[:, : len(self.labels)], targets[:, len(self.labels) :]
+        present = (strengths != 0) | (tags > 0)
+        return SignalSheet(strengths.astype(np.float64), present, np.nan_to_num(tags, nan=-1).astype(np.int64))
+
+    def decode(self, scores: Scores, *, all_scores: bool = False) -> list[Prediction]:
+        """Return the whole sheet for each row: a signal for every category, in the recipe's order."""
+        sheet = self.sheet(scores)
+        vocabularies = [("", *tags) for tags in self.tags]
+        answers = []
+        for strengths, numbers in zip(sheet.scores, sheet.tags, strict=True):
+            signals = [
+                Signal(category, float(strength), vocabulary[number])
+                for category, strength, number, vocabulary in zip(
+                    self.labels, strengths, numbers, vocabularies, strict=True
+                )
+            ]
+            every = {signal.category: signal.score for signal in signals} if all_scores else None
+            answers.append(Prediction(signals=signals, scores=every))
+        return answers
+
+    def decided(self, scores: Scores, targets: Targets) -> SignalsTask:
+        """Return the task with each category's presence threshold tuned for F1 on these validation scores."""
+        truth, found = self.truth(targets), np.abs(scores[:, : len(self.labels)])
+        thresholds = []
+        for place in range(len(self.labels)):
+            known = ~np.isnan(truth.scores[:, place])
+            present = truth.present[known, place]
+            enough = min(present.sum(), (~present).sum()) >= _ENOUGH_TEXTS
+            tuned = best_threshold(found[known, place], present, otherwise=_PRESENT_FROM) if enough else _PRESENT_FROM
+            thresholds.append(tuned)
+        return replace(self, decision=replace(self.decision, thresholds=tuple(thresholds)))
+
+    def with_thresholds(self, thresholds: Mapping[str, float] | float) -> SignalsTask:
+        """Return the task with other presence thresholds, by category or one for all."""
+        chosen = replaced_thresholds(self.labels, self.thresholds, thresholds)
+        return replace(self, decision=replace(self.decision, thresholds=chosen))
+
+    def quality(self, scores: Scores, targets: Targets) -> float:
+        """Return the macro F1 of the categories' presence, with thresholds tuned on the same scores."""
+        tuned = self.decided(scores, targets)
+        return presence_macro_f1(tuned.truth(targets), tuned.sheet(scores))
+
+    def measure(self, targets: Targets, scores: Scores) -> Measured:
+        """Return presence macro F1, sign accuracy, the scores' mean absolute error and tag F1."""
+        return measure_signals(self.truth(targets), self.sheet(scores), self.labels, self.thresholds)
+
+    def answers(self, scores: Scores) -> Targets:
+        """Return scores and tag numbers; both are 0 for an absent category."""
+        sheet = self.sheet(scores)
+        return np.concatenate([sheet.scores * sheet.present, sheet.tags * sheet.present], axis=1)
+
+    def right(self, targets: Targets, scores: Scores) -> NDArray[np.bool_]:
+        """Tell whether every known category is rightly present or absent, with the right sign where present."""
+        truth, sheet = self.truth(targets), self.sheet(scores)
+        signs = (np.sign(truth.scores) == np.sign(sheet.scores)) | ~truth.present
+        fits = ((truth.present == sheet.present) & signs) | np.isnan(truth.scores)
+        right: NDArray[np.bool_] = fits.all(axis=1)
+        return right
+
+    def surprise(self, targets: Targets, scores: Scores) -> Scores:
+        """Return the largest error of a score in a text that is not wholly right, 0 to 2."""
+        errors = np.nan_to_num(np.abs(self.sheet(scores).scores - self.truth(targets).scores), nan=0.0)
+        surprise: Scores = np.where(self.right(targets, scores), 0.0, errors.max(axis=1, initial=0.0))
+        return surprise
+
+    def describe(self, target: NDArray[Any]) -> str:
+        """Return the present categories with score and tag."""
+        truth = self.truth(target[None])
+        parts = []
+        for place in np.flatnonzero(truth.present[0] & ~np.isnan(truth.scores[0])):
+            tag = ("", *self.tags[place])[truth.tags[0, place]]
+            parts.append(f"{self.labels[place]} {truth.scores[0, place]:+.2f} {tag}".rstrip())
+        return ", ".join(parts) or "none"

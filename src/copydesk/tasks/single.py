@@ -1,0 +1,95 @@
+"""One of K labels, binary included: a softmax, and the most probable label as the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copydesk.errors import DataError, UsageError
+from copydesk.metrics.base import Measured
+from copydesk.metrics.single import measure_single
+from copydesk.tasks.base import Head, Logits, Scores, Targets, softmax
+from copydesk.types import Decision, Label, Prediction
+
+
+@dataclass(frozen=True)
+class SingleTask:
+    """One of K labels. Targets are label indices, shape (n,)."""
+
+    labels: tuple[str, ...]
+    decision: Decision = Decision()
+    name: str = "single"
+    headline: str = "accuracy"
+
+    @property
+    def outputs(self) -> int:
+        """One per label."""
+        return len(self.labels)
+
+    @cached_property
+    def heads(self) -> tuple[Head, ...]:
+        """One softmax."""
+        return (Head("softmax", 0, len(self.labels)),)
+
+    def encode(self, labels: Sequence[Label]) -> Targets:
+        """Return the label indices, shape (n,). Raises `DataError` for an unknown label."""
+        index = {label: position for position, label in enumerate(self.labels)}
+        unknown = sorted({str(label) for label in labels if label not in index})
+        if unknown:
+            raise DataError(f"Label {unknown[0]!r} is not one of the model's: {', '.join(self.labels)}.")
+        return np.fromiter((index[label] for label in labels), np.int64, len(labels))  # type: ignore[index]
+
+    def scores(self, logits: Logits, temperature: float = 1.0) -> Scores:
+        """Return softmax(logits / temperature), shape (n, labels)."""
+        return softmax(logits.astype(np.float64) / temperature)
+
+    def decode(self, scores: Scores, *, all_scores: bool = False) -> list[Prediction]:
+        """Return the most probable label of each row (ties: the first), or none where even that is improbable."""
+        best = scores.argmax(axis=1)
+        answers = []
+        for choice, row in zip(best, scores, strict=True):
+            abstained = bool(row[choice] < self.decision.abstain_below)
+            every = dict(zip(self.labels, row.tolist(), strict=True)) if all_scores else None
+            label = None if abstained else self.labels[choice]
+            answers.append(Prediction(label=label, score=float(row[choice]), scores=every, abstained=abstained))
+        return answers
+
+    def decided(self, scores: Scores, targets: Targets) -> SingleTask:
+        """Return itself: the most probable label needs no threshold."""
+        return self
+
+    def with_thresholds(self, thresholds: Mapping[str, float] | float) -> SingleTask:
+        """Raise `UsageError`: the most probable label wins, whatever its score."""
+        raise UsageError("Thresholds are for the tasks 'multi' and 'signals'; this model's task is 'single'.")
+
+    def quality(self, scores: Scores, targets: Targets) -> float:
+        """Return the accuracy."""
+        return float(self.right(targets, scores).mean())
+
+    def measure(self, targets: Targets, scores: Scores) -> Measured:
+        """Return accuracy, macro F1, macro recall and weighted F1, and what goes with them."""
+        return measure_single(targets, scores, self.labels)
+
+    def answers(self, scores: Scores) -> Targets:
+        """Return the indices of the most probable labels."""
+        best: Targets = scores.argmax(axis=1)
+        return best
+
+    def right(self, targets: Targets, scores: Scores) -> NDArray[np.bool_]:
+        """Tell whether the most probable label is the text's."""
+        right: NDArray[np.bool_] = self.answers(scores) == targets
+        return right
+
+    def surprise(self, targets: Targets, scores: Scores) -> Scores:
+        """Return the score of the wrong answer, 0 for a right one."""
+        surprise: Scores = np.where(self.right(targets, scores), 0.0, scores.max(axis=1))
+        return surprise
+
+    def describe(self, target: NDArray[Any]) -> str:
+        """Return the label's name."""
+        return self.labels[int(target)]
