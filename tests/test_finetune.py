@@ -164,7 +164,7 @@ def _resumed(recipe: Recipe, dataset: Dataset, work: Work) -> tuple[Tuned, Liste
 @pytest.fixture
 def often(encoder_recipe: Recipe) -> Recipe:
     """Return the recipe with a checkpoint after every update."""
-    return override(encoder_recipe, {"train.checkpoint_minutes": 1e-9, "train.epochs": 3})
+    return override(encoder_recipe, {"train.checkpoint_minutes": 1e-9, "train.epochs": 3, "train.frozen_layers": 1})
 
 
 @pytest.mark.parametrize("at", [1, 2, 9, 20])

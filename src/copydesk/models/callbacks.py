@@ -17,8 +17,11 @@ import torch
 from transformers import TrainerCallback
 
 from copydesk.errors import CopydeskError
+from copydesk.models import distributed
 from copydesk.progress import Advance
 from copydesk.types import Step
+
+_GO_ON, _SAVE, _STOP = 0, 1, 2
 
 
 class Listener(TrainerCallback):  # type: ignore[misc]
@@ -63,10 +66,11 @@ class Listener(TrainerCallback):  # type: ignore[misc]
         self._seen_at = (now, done)
         self._advance(done - self._told, self._note)
         self._told = done
-        if self.terminated:
-            control.should_training_stop = control.should_save = True
-        elif now - self._saved_at >= self._interval_s:
-            control.should_save = True
+        due = now - self._saved_at >= self._interval_s
+        wish = distributed.most_urgent(_STOP if self.terminated else _SAVE if due else _GO_ON)
+        self.terminated = wish == _STOP
+        control.should_training_stop = control.should_training_stop or self.terminated
+        control.should_save = control.should_save or wish >= _SAVE
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:  # noqa: ANN401
         control.should_save = True

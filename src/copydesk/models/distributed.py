@@ -40,6 +40,18 @@ def from_leader(decide: Callable[[], str]) -> str:
     return decided[0]
 
 
+def most_urgent(wish: int) -> int:
+    """Return the highest of all processes' wishes, so that they act together."""
+    if world_size() == 1:
+        return wish
+    import torch
+
+    wishes = torch.tensor([wish], device="cuda" if torch.cuda.is_available() else "cpu")
+    group = _joined()
+    group.all_reduce(wishes, op=group.ReduceOp.MAX)
+    return int(wishes.item())
+
+
 def _joined() -> Any:  # noqa: ANN401 (torch.distributed, loaded only where there are several processes)
     """Join the other processes if that is still to do."""
     import torch

@@ -29,9 +29,10 @@ from copydesk.models.callbacks import Listener, Profile, step_of, stopping_on_si
 from copydesk.models.checkpoints import Work
 from copydesk.models.choices import Choices, Facts, choose, measure_bf16_speedup
 from copydesk.models.encoder import EncoderModel, PooledClassifier, Reading, quiet_transformers
+from copydesk.models.frozen import Replay, fits
 from copydesk.models.losses import balanced_weights, make_loss
 from copydesk.models.token_cache import encode_cached
-from copydesk.models.trainer import BatchSampler, Encoded, EncoderTrainer
+from copydesk.models.trainer import BatchSampler, Encoded, EncoderTrainer, mixed_precision
 from copydesk.models.weights import EncoderFiles, find_encoder
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
@@ -204,7 +205,8 @@ class _Run:
                 checkpoint_minutes=self.recipe.train.checkpoint_minutes,
                 on_step=on_step,
             )
-            trainer = self._trainer(listener)
+            replay = self._replay()
+            trainer = self._trainer(listener, replay)
             if trace is not None:
                 trainer.add_callback(Profile(trace, self.progress.say))
             try:
@@ -231,7 +233,19 @@ class _Run:
             self.progress.say(f"continuing from {found.name}")
         return found
 
-    def _trainer(self, listener: Listener) -> EncoderTrainer:
+    def _replay(self) -> Replay | None:
+        """Return the frozen layers' outputs, computed once: worth it on a CPU if there are several epochs."""
+        count, tokens = self.choices.frozen_layers, self.part.tokens
+        network, layers = self.model.network, _layers_of(self.model.network)
+        several = self.choices.epochs > 1 and distributed.world_size() == 1 and _device() == "cpu"
+        if not (count and several and fits(tokens, network.head.in_features, self.work.root)):
+            return None
+        replay = Replay(network, layers[:count])
+        with mixed_precision(self.choices.precision, _device()):
+            replay.record(self.model, tokens, self.work.root / "frozen.f16")
+        return replay
+
+    def _trainer(self, listener: Listener, replay: Replay | None) -> EncoderTrainer:
         trainer = EncoderTrainer(
             self.model,
             self.task,
@@ -239,6 +253,7 @@ class _Run:
             (self.part, self.validation),
             batch_tokens=self.choices.batch_tokens,
             listener=listener,
+            replay=replay,
         )
         trainer.remove_callback(PrinterCallback)
         if len(self.validation) and self.recipe.train.early_stop:

@@ -8,7 +8,7 @@ Schedule, mixed precision, accumulation, early stopping and the best checkpoint 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from copydesk.models.batches import Indices, training_batches
 from copydesk.models.callbacks import Listener
 from copydesk.models.checkpoints import seal
 from copydesk.models.encoder import EncoderModel
+from copydesk.models.frozen import Replay
 from copydesk.models.tokens import Tokens
 from copydesk.tasks import Targets, Task, heads_loss
 
@@ -50,7 +51,7 @@ class Encoded(TorchDataset[int]):
 
 
 class BatchSampler(Sampler[list[int]]):
-    """The epochs' batches, each epoch shuffled anew from the seed; this process's share of each."""
+    """The epochs' batches, each epoch shuffled anew from the seed."""
 
     def __init__(self, lengths: Indices, budget: int, seed: int) -> None:
         self._lengths, self._budget, self._seed, self._epoch = lengths, budget, seed, 0
@@ -66,9 +67,7 @@ class BatchSampler(Sampler[list[int]]):
         return len(self._batches())
 
     def __iter__(self) -> Iterator[list[int]]:
-        share, of = distributed.rank(), distributed.world_size()
-        for batch in self._batches():
-            yield (batch[share::of] if len(batch) >= of else batch).tolist()
+        return (batch.tolist() for batch in self._batches())
 
 
 class _EpochLoader(DataLoader[Any]):
@@ -94,6 +93,7 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         *,
         batch_tokens: int,
         listener: Listener,
+        replay: Replay | None = None,
     ) -> None:
         super().__init__(
             model.network,
@@ -103,12 +103,33 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
             eval_dataset=parts[1],
             callbacks=[listener],
         )
+        self.model_accepts_loss_kwargs = False  # the network's loss is a mean over its rows, whatever Trainer counts
         self._encoder, self._task, self._batch_tokens, self._listener = model, task, batch_tokens, listener
+        self._replay = replay
 
-    def _collate(self, rows: list[int]) -> dict[str, torch.Tensor]:
+    def _collate(self, whole: list[int]) -> dict[str, torch.Tensor]:
+        """Return this process's rows of a batch, with what its mean loss weighs in the mean over processes."""
         part: Encoded = self.train_dataset
+        rows = whole[distributed.rank() :: distributed.world_size()]
+        weight = len(rows) * distributed.world_size() / len(whole)
+        rows = rows or whole[:1]  # more processes than rows: a row that weighs nothing
         targets = part.targets[part.tokens.owner[rows]]
-        return {**self._encoder.batch(part.tokens, rows), "labels": torch.from_numpy(targets)}
+        batch = {**self._encoder.batch(part.tokens, rows), "labels": torch.from_numpy(targets)}
+        batch["weight"] = torch.tensor(weight)
+        if self._replay is not None:
+            batch["frozen"] = self._replay.of(part.tokens, rows)
+        return batch
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Return the weighted loss; the frozen layers' outputs, where they were recorded, are replayed."""
+        weight, frozen = inputs.pop("weight"), inputs.pop("frozen", None)
+        if self._replay is None:
+            return weight * super().compute_loss(model, inputs, *args, **options)
+        self._replay.given = frozen
+        try:
+            return weight * super().compute_loss(model, inputs, *args, **options)
+        finally:
+            self._replay.given = None
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the batches by tokens."""
@@ -138,9 +159,8 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         `selection` is what the best checkpoint is chosen by: of equal quality the lower loss is better.
         """
         part: Encoded = self.eval_dataset
-        precision = torch.bfloat16 if self.args.bf16 else torch.float16
-        mixed = torch.autocast(self.args.device.type, dtype=precision) if self.args.bf16 or self.args.fp16 else None
-        with mixed or nullcontext():
+        precision = "bf16" if self.args.bf16 else "fp16" if self.args.fp16 else "fp32"
+        with mixed_precision(precision, self.args.device.type):
             logits = self._encoder.logits_of(part.tokens)
         self._encoder.network.train()
         quality = self._task.quality(self._task.scores(logits), part.targets)
@@ -162,3 +182,9 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         if distributed.is_leader():
             seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
         self._listener.saved()
+
+
+def mixed_precision(precision: str, device: str) -> AbstractContextManager[Any]:
+    """Return the context in which the network computes with this precision."""
+    kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return torch.autocast(device, dtype=kinds[precision]) if precision in kinds else nullcontext()
