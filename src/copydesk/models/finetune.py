@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,18 @@ class Tuned:
     history: list[Step]
 
 
-def fine_tune(recipe: Recipe, dataset: Dataset, task: Task, *, progress: Progress) -> Tuned:
-    """Fine-tune the recipe's encoder on the Dataset's training part. Raises `EncoderError` if there is no encoder."""
+def fine_tune(
+    recipe: Recipe,
+    dataset: Dataset,
+    task: Task,
+    *,
+    progress: Progress,
+    on_step: Callable[[Step], None] | None = None,
+) -> Tuned:
+    """Fine-tune the recipe's encoder on the Dataset's training part. Raises `EncoderError` if there is no encoder.
+
+    `on_step` is given each point of the learning curve when it is reached; what it raises ends the training.
+    """
     files = find_encoder(recipe.model.encoder, recipe.model.revision)
     progress.say(f"encoder {recipe.model.encoder} from {files.origin}")
     with quiet_transformers():
@@ -67,7 +77,7 @@ def fine_tune(recipe: Recipe, dataset: Dataset, task: Task, *, progress: Progres
         for key, value in choices.values().items():
             progress.say(f"  {key} = {value} ({choices.reasons[key]})")
         freeze_lower_layers(model.network, choices.frozen_layers)
-        history = _run(recipe, model, train, validation, choices, progress)
+        history = _run(recipe, model, train, validation, choices, progress, on_step=on_step)
     training = {
         "encoder": recipe.model.encoder,
         "origin": files.origin,
@@ -207,8 +217,8 @@ class _Trainer(Trainer):  # type: ignore[misc]
 class _Listener(TrainerCallback):  # type: ignore[misc]
     """Passes Trainer's steps on to the progress bar and keeps the learning curve."""
 
-    def __init__(self, texts: int, advance: Advance) -> None:
-        self._texts, self._advance = texts, advance
+    def __init__(self, texts: int, advance: Advance, on_step: Callable[[Step], None] | None = None) -> None:
+        self._texts, self._advance, self._on_step = texts, advance, on_step
         self._told = 0
         self._note = ""
         self.history: list[Step] = []
@@ -223,12 +233,15 @@ class _Listener(TrainerCallback):  # type: ignore[misc]
             raise CopydeskError(f"The training loss became {logs['loss']}. Lower train.learning_rate.")
         if "loss" in logs:
             self._note = f"loss {logs['loss']:.3f}"
-            self.history.append(self._step(state, loss=logs["loss"], learning_rate=logs["learning_rate"]))
+            self._keep(self._step(state, loss=logs["loss"], learning_rate=logs["learning_rate"]))
         elif "eval_loss" in logs:
             self._note = f"validation accuracy {logs['eval_accuracy']:.4f}"
-            self.history.append(
-                self._step(state, validation_loss=logs["eval_loss"], validation_accuracy=logs["eval_accuracy"])
-            )
+            self._keep(self._step(state, validation_loss=logs["eval_loss"], validation_accuracy=logs["eval_accuracy"]))
+
+    def _keep(self, step: Step) -> None:
+        self.history.append(step)
+        if self._on_step is not None:
+            self._on_step(step)
 
     def _seen(self, state: Any) -> int:  # noqa: ANN401
         return int(round(state.epoch * self._texts))
@@ -238,7 +251,14 @@ class _Listener(TrainerCallback):  # type: ignore[misc]
 
 
 def _run(
-    recipe: Recipe, model: EncoderModel, train: _Encoded, validation: _Encoded, choices: Choices, progress: Progress
+    recipe: Recipe,
+    model: EncoderModel,
+    train: _Encoded,
+    validation: _Encoded,
+    choices: Choices,
+    progress: Progress,
+    *,
+    on_step: Callable[[Step], None] | None,
 ) -> list[Step]:
     """Train the network in place and return the learning curve; the best checkpoint's weights are kept."""
     total = round(choices.epochs * len(train))
@@ -246,7 +266,7 @@ def _run(
         tempfile.TemporaryDirectory(prefix="copydesk-") as folder,
         progress.track("fine-tuning", total, "texts") as advance,
     ):
-        listener = _Listener(len(train), advance)
+        listener = _Listener(len(train), advance, on_step)
         trainer = _Trainer(
             model.network,
             _arguments(recipe, Path(folder), train, validation, choices),
