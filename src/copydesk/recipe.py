@@ -106,6 +106,13 @@ class Train(_Section):
     seed: int = Field(42, ge=0, lt=2**32)
 
 
+class Track(_Section):
+    """Where training runs are recorded, where that is set up; see docs/tracking.md."""
+
+    mlflow: bool = Field(True, description="A server (MLFLOW_TRACKING_URI), else mlflow.db in the working folder.")
+    wandb: bool = Field(True, description="Where WANDB_API_KEY is set or WANDB_MODE is offline.")
+
+
 class Tune(_Section):
     """Search over hyper-parameters."""
 
@@ -146,6 +153,7 @@ class Recipe(_Section):
     prepare: Prepare = Prepare()
     model: Model = Model()
     train: Train = Train()
+    track: Track = Track()
     tune: Tune = Tune()
     behaviours: str | None = Field(None, description="A file of behavioural tests, relative to the recipe.")
     gate: Gate = Gate()

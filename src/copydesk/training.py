@@ -30,9 +30,11 @@ from copydesk.recipe import Recipe
 from copydesk.report_page import render_report
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import Task, make_task
+from copydesk.tracking.follow import tracked
 from copydesk.types import Report, Step
 
 BUNDLES = Path("bundles")
+OnStep = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,20 @@ def train_bundle(
 
 
 def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, progress: Progress) -> Bundle:
-    """Train on a prepared Dataset and write the bundle. Raises `DataError` if it has no test part."""
+    """Train on a prepared Dataset, write the bundle, track the run. Raises `DataError` if there is no test part."""
     if not dataset.part("test")[0]:
         raise DataError("The Dataset has no test rows, so the model could not be evaluated. Raise prepare.split.test.")
+    name = str(out.relative_to(BUNDLES)) if out.is_relative_to(BUNDLES) else out.name
+    with tracked(recipe, name=name, data=dataset.content_hash(), progress=progress) as run:
+        bundle = _train_on(recipe, dataset, out, progress=progress, on_step=run.step)
+        run.finish(recipe, bundle.report, [bundle.layout.report, bundle.layout.report_page])
+    return bundle
+
+
+def _train_on(recipe: Recipe, dataset: Dataset, out: Path, *, progress: Progress, on_step: OnStep) -> Bundle:
     task = make_task(recipe.task, dataset.labels)
     started = time.perf_counter()
-    fitted = FITTERS[recipe.model.kind](recipe, dataset, task, progress)
+    fitted = FITTERS[recipe.model.kind](recipe, dataset, task, progress, on_step)
     seconds = time.perf_counter() - started
     classifier = calibrated(recipe, dataset, task, fitted.model)
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -122,21 +132,25 @@ def next_free(folder: Path, name: str) -> Path:
     return folder / f"{name}-{number}"
 
 
-def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, progress: Progress) -> Fitted:
+def _fit_linear(
+    recipe: Recipe, dataset: Dataset, task: Task, progress: Progress, on_step: OnStep | None = None
+) -> Fitted:
     texts, labels = dataset.part("train")
     progress.say(f"fitting the linear model on {len(texts):,} texts")
     model = LinearModel.fit(texts, task.encode(labels), labels=len(task.labels))
     return Fitted(model, {"features": asdict(model.features)})
 
 
-def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, progress: Progress) -> Fitted:
+def _fit_encoder(
+    recipe: Recipe, dataset: Dataset, task: Task, progress: Progress, on_step: OnStep | None = None
+) -> Fitted:
     from copydesk.models.finetune import fine_tune
 
-    tuned = fine_tune(recipe, dataset, task, progress=progress)
+    tuned = fine_tune(recipe, dataset, task, progress=progress, on_step=on_step)
     return Fitted(tuned.model, tuned.training, tuned.history)
 
 
-FITTERS: dict[str, Callable[[Recipe, Dataset, Task, Progress], Fitted]] = {
+FITTERS: dict[str, Callable[[Recipe, Dataset, Task, Progress, OnStep | None], Fitted]] = {
     "linear": _fit_linear,
     "encoder": _fit_encoder,
 }
