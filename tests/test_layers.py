@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "tracking": set(),
     "training": {"data", "models", "tasks", "tracking", "bundle", "evaluate", "report_page", "card", "runtime"},
     "compare": {"data", "bundle", "training"},
+    "tuning": {"data", "models", "tasks", "training", "plots", "report_page"},
     "demo": {"data", "compare", "runtime", "training"},
     "__main__": {"cli"},
 }

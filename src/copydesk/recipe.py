@@ -116,7 +116,8 @@ class Track(_Section):
 class Tune(_Section):
     """Search over hyper-parameters."""
 
-    trials: int = Field(0, ge=0)
+    trials: int = Field(0, ge=0, description="How many trials a study holds in the end.")
+    timeout_minutes: float | None = Field(None, gt=0, description="After so long no further trial is begun.")
 
 
 class AgainstProduction(_Section):
