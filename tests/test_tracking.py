@@ -313,15 +313,19 @@ def test_a_run_arrives_whole_in_mlflow(at_home: Path, encoder_recipe: Recipe, to
     assert {file.name for file in (at_home / "mlartifacts").rglob("*.*")} >= {"report.json", "report.html"}
 
 
-def test_a_run_that_fails_is_marked_failed(at_home: Path, toy_recipe: Recipe) -> None:
+@pytest.mark.parametrize(("error", "status"), [(DataError("nothing left"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
+def test_a_run_that_fails_or_is_interrupted_is_marked_so(
+    at_home: Path, toy_recipe: Recipe, error: BaseException, status: str
+) -> None:
     listener = Listener()
     with (
-        pytest.raises(DataError),
-        tracked(toy_recipe, name="failed", data="0", progress=listener) as run,
+        pytest.raises(type(error)),
+        tracked(toy_recipe, name=status, data="0", progress=listener) as run,
     ):
         _until_said(run, listener)
-        raise DataError("nothing left")
-    assert _statuses(at_home)["failed"] == "FAILED"
+        raise error
+    assert _statuses(at_home)[status] == status
+    assert listener.warned == []
 
 
 def _until_said(run: Any, listener: Listener) -> None:

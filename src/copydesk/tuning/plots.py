@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from copydesk.plots import ACCENT, INK, LINE, MUTED, draw_svg
-from copydesk.tuning.findings import Attempt, Tuning, plain
+from copydesk.tuning.findings import Attempt, State, Tuning, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,45 +55,33 @@ def importance_svg(tuning: Tuning) -> str:
 
 def _history(figure: Figure, tuning: Tuning) -> None:
     axes = figure.subplots()
-    finished = [(attempt.number, attempt.quality) for attempt in tuning.attempts if attempt.state == "complete"]
-    pruned = [attempt for attempt in tuning.attempts if attempt.state == "pruned" and attempt.quality is not None]
-    known = [(number, quality) for number, quality in finished if quality is not None]
-    best, line = -math.inf, []
-    for _, quality in known:
-        best = max(best, quality)
-        line.append(best)
+    low, high = _view(tuning)
+    finished, pruned = _points(tuning, "complete"), _points(tuning, "pruned")
+    best = list(accumulate((quality for _, quality in finished), max))
     last = max(attempt.number for attempt in tuning.attempts)
-    axes.step([*(number for number, _ in known), last], [*line, line[-1]], where="post", color=ACCENT, linewidth=1.4)
-    axes.plot(
-        [attempt.number for attempt in pruned],
-        [attempt.quality or 0.0 for attempt in pruned],
-        "x",
-        color=MUTED,
-        markersize=5,
-        label="given up",
-    )
-    axes.plot(
-        [number for number, _ in known],
-        [quality for _, quality in known],
-        "o",
-        color=INK,
-        markersize=4.5,
-        label="finished",
-    )
-    winner = tuning.attempt(tuning.best)
-    axes.plot(
-        [winner.number],
-        [winner.quality or 0],
-        "o",
-        color=ACCENT,
-        markersize=10,
-        markerfacecolor="none",
-        markeredgewidth=1.8,
-        label="best",
-    )
-    axes.set(xlabel="trial (0 is what auto chose)", ylabel="quality on validation", ylim=_view(tuning))
+    axes.step([*(number for number, _ in finished), last], [*best, best[-1]], where="post", color=ACCENT, linewidth=1.4)
+    hidden = [number for number, quality in (*finished, *pruned) if quality < low]
+    ring: Any = {"color": ACCENT, "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.8}
+    marks: list[tuple[str, str, list[tuple[int, float]], Any]] = [
+        ("finished", "o", finished, {"color": INK, "markersize": 4.5}),
+        ("best", "o", [point for point in finished if point[0] == tuning.best], ring),
+        ("given up", "x", pruned, {"color": MUTED, "markersize": 5}),
+        ("below the scale", "v", [(number, low) for number in hidden], {"color": MUTED, "markersize": 5}),
+    ]
+    for label, mark, points, style in marks:
+        shown = [point for point in points if point[1] >= low]
+        if shown:
+            axes.plot([number for number, _ in shown], [quality for _, quality in shown], mark, label=label, **style)
+    axes.set(xlabel="trial (0 is what auto chose)", ylabel="quality on validation")
+    axes.set_ylim(low - 0.04 * (high - low), high)
     axes.locator_params(axis="x", integer=True)
-    axes.legend(frameon=False, loc="lower right", ncols=3)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, handletextpad=0.2)
+
+
+def _points(tuning: Tuning, state: State) -> list[tuple[int, float]]:
+    """Return the numbers and qualities of the trials that ended so."""
+    known = [(attempt.number, attempt.quality) for attempt in tuning.attempts if attempt.state == state]
+    return [(number, quality) for number, quality in known if quality is not None]
 
 
 def _view(tuning: Tuning) -> tuple[float, float]:
