@@ -180,6 +180,8 @@ def test_long_reasons_are_cut() -> None:
     [
         ({}, {}, ["mlflow"]),
         ({}, {"COPYDESK_TRACKING": "off", "MLFLOW_TRACKING_URI": "http://x"}, []),
+        ({}, {"RANK": "1"}, []),
+        ({}, {"RANK": "0"}, ["mlflow"]),
         ({}, {"WANDB_API_KEY": "k"}, ["mlflow", "wandb"]),
         ({}, {"WANDB_MODE": "offline"}, ["mlflow", "wandb"]),
         ({}, {"WANDB_API_KEY": "k", "WANDB_MODE": "disabled"}, ["mlflow"]),

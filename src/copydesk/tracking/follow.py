@@ -177,7 +177,8 @@ def tracked(
 
 def wanted(recipe: Recipe, environ: Mapping[str, str], progress: Progress) -> list[str]:
     """Return which trackers record the run; one that was asked for and is not installed is warned of."""
-    if environ.get("COPYDESK_TRACKING", "").lower() in _OFF:
+    first_process = environ.get("RANK", "0") == "0"  # of several that train together, as torchrun numbers them
+    if environ.get("COPYDESK_TRACKING", "").lower() in _OFF or not first_process:
         return []
     wandb_on = environ.get("WANDB_MODE") == "offline" or (
         bool(environ.get("WANDB_API_KEY")) and environ.get("WANDB_MODE") != "disabled"
