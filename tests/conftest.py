@@ -12,10 +12,11 @@ from fakes import toy_rows, write_csv, write_tiny_encoder
 
 @pytest.fixture(autouse=True)
 def _own_cache_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test in its own folder, with its own cache and no way to a hub."""
+    """Keep every test in its own folder, with its own cache, no way to a hub, and no tracking."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COPYDESK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COPYDESK_TRACKING", "off")
 
 
 @pytest.fixture(scope="session")

@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK, _MUTED, _LINE, _ACCENT = "#010101", "#010102", "#010103", "#010104"
-_CSS_COLOURS = {_INK: "var(--ink)", _MUTED: "var(--muted)", _LINE: "var(--line)", _ACCENT: "var(--accent)"}
+INK, MUTED, LINE, ACCENT = "#010101", "#010102", "#010103", "#010104"
+_CSS_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", ACCENT: "var(--accent)"}
 _SETTINGS: Any = {  # Any: the allowed keys are a Literal that differs between versions of matplotlib
     "svg.fonttype": "none",
     "svg.hashsalt": "copydesk",
     "text.parse_math": False,
     "font.size": 10,
-    "axes.edgecolor": _LINE,
+    "axes.edgecolor": LINE,
     "axes.grid": True,
-    "axes.labelcolor": _MUTED,
+    "axes.labelcolor": MUTED,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.axisbelow": True,
-    "grid.color": _LINE,
+    "grid.color": LINE,
     "grid.linewidth": 0.5,
-    "text.color": _INK,
-    "xtick.color": _LINE,
-    "xtick.labelcolor": _MUTED,
-    "ytick.color": _LINE,
-    "ytick.labelcolor": _MUTED,
+    "text.color": INK,
+    "xtick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.color": LINE,
+    "ytick.labelcolor": MUTED,
 }
 
 
@@ -52,7 +52,7 @@ def reliability_svg(bins: Sequence[ReliabilityBin], *, name: str = "reliability"
     """
     filled = [part for part in bins if part.n > 0 and math.isfinite(part.score) and math.isfinite(part.accuracy)]
     spoken = "; ".join(f"score {part.score:.2f}: {part.accuracy:.0%} right of {part.n:,}" for part in filled)
-    return _draw(
+    return draw_svg(
         lambda figure: _reliability(figure, filled),
         size=(5.0, 4.9),
         name=name,
@@ -73,7 +73,7 @@ def learning_curve_svg(history: Sequence[Step], *, quality: str = "accuracy", na
         if values
         else "not measured"
     )
-    return _draw(
+    return draw_svg(
         lambda figure: _learning_curve(figure, history, quality),
         size=(5.0, 4.9 if measured else 3.1),
         name=name,
@@ -87,13 +87,13 @@ def _reliability(figure: Figure, bins: Sequence[ReliabilityBin]) -> None:
     scores, accuracies = [part.score for part in bins], [part.accuracy for part in bins]
     intervals = [proportion_interval(round(part.accuracy * part.n), part.n) for part in bins]
     low, high = [low for low, _ in intervals], [high for _, high in intervals]
-    upper.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    upper.text(0.07, 0.13, "perfectly honest", color=_MUTED, rotation=45, transform_rotates_text=True)
-    upper.vlines(scores, low, high, color=_ACCENT, linewidth=1.6)
-    upper.plot(scores, accuracies, "o", color=_ACCENT, markersize=5.5)
+    upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    upper.text(0.07, 0.13, "perfectly honest", color=MUTED, rotation=45, transform_rotates_text=True)
+    upper.vlines(scores, low, high, color=ACCENT, linewidth=1.6)
+    upper.plot(scores, accuracies, "o", color=ACCENT, markersize=5.5)
     upper.set(xlim=(0, 1.02), ylim=(0, 1.04), ylabel="share that was right")
     upper.tick_params(bottom=False)
-    lower.bar(scores, [part.n for part in bins], width=0.035, color=_ACCENT, alpha=0.75)
+    lower.bar(scores, [part.n for part in bins], width=0.035, color=ACCENT, alpha=0.75)
     lower.set(yscale="log", ylim=(0.7, 2 * max([part.n for part in bins], default=1)))
     lower.minorticks_off()
     lower.set(xlabel="score of the answer", ylabel="texts (log)")
@@ -106,14 +106,14 @@ def _learning_curve(figure: Figure, history: Sequence[Step], quality: str) -> No
     validation = _points(history, lambda step: step.validation_loss)
     measured = _points(history, lambda step: step.validation_quality)
     losses, *others = figure.subplots(2 if measured else 1, 1, sharex=True, squeeze=False)[:, 0]
-    _line(losses, training, label="training", color=_MUTED, linewidth=1.2)
-    _line(losses, validation, label="validation", color=_ACCENT, linewidth=1.6, marker="o", markersize=4.5)
+    _line(losses, training, label="training", color=MUTED, linewidth=1.2)
+    _line(losses, validation, label="validation", color=ACCENT, linewidth=1.6, marker="o", markersize=4.5)
     losses.set(ylabel="loss")
     losses.set_ylim(bottom=0)
     if training or validation:
         losses.legend(frameon=False, loc="upper right")
     for axes in others:
-        _line(axes, measured, color=_ACCENT, linewidth=1.6, marker="o", markersize=4.5)
+        _line(axes, measured, color=ACCENT, linewidth=1.6, marker="o", markersize=4.5)
         axes.set(ylabel=f"validation {quality}")
     last = [losses, *others][-1]
     last.set(xlabel="training texts seen")
@@ -132,7 +132,10 @@ def _points(history: Sequence[Step], value: Callable[[Step], float | None]) -> l
     return [(examples, y) for examples, y in found if y is not None and math.isfinite(y)]
 
 
-def _draw(fill: Callable[[Figure], None], *, size: tuple[float, float], name: str, title: str, description: str) -> str:
+def draw_svg(
+    fill: Callable[[Figure], None], *, size: tuple[float, float], name: str, title: str, description: str
+) -> str:
+    """Return what `fill` draws on a figure as SVG for a page; see the module's first lines. Raises `MissingExtra`."""
     try:
         import matplotlib
         from matplotlib.figure import Figure

@@ -134,10 +134,18 @@ class Train(_Section):
     seed: int = Field(42, ge=0, lt=2**32)
 
 
+class Track(_Section):
+    """Where training runs are recorded, where that is set up; see docs/tracking.md."""
+
+    mlflow: bool = Field(True, description="A server (MLFLOW_TRACKING_URI), else mlflow.db in the working folder.")
+    wandb: bool = Field(True, description="Where WANDB_API_KEY is set or WANDB_MODE is offline.")
+
+
 class Tune(_Section):
     """Search over hyper-parameters."""
 
-    trials: int = Field(0, ge=0)
+    trials: int = Field(0, ge=0, description="How many trials a study holds in the end.")
+    timeout_minutes: float | None = Field(None, gt=0, description="After so long no further trial is begun.")
 
 
 class AgainstProduction(_Section):
@@ -180,6 +188,7 @@ class Recipe(_Section):
     model: Model = Model()
     decide: Decide = Decide()
     train: Train = Train()
+    track: Track = Track()
     tune: Tune = Tune()
     behaviours: str | None = Field(None, description="A file of behavioural tests, relative to the recipe.")
     gate: Gate = Gate()

@@ -98,7 +98,7 @@ def render_report(report: Report) -> str:
     measured = report.calibration.bins if report.calibration else []
     bins = [part for part in measured if part.n and _finite(part.score) and _finite(part.accuracy)]
     page = (
-        _environment()
+        page_environment()
         .get_template("report.html")
         .render(
             report=report,
@@ -136,7 +136,8 @@ def shown_text(value: object) -> str:
     return text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - 1].rstrip() + "…"
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Return jinja2 with the pages' templates and filters. Raises `MissingExtra`."""
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError:

@@ -31,9 +31,10 @@ from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
 from copydesk.report_page import render_report
-from copydesk.runs import find_work, thinned
+from copydesk.runs import BUNDLES, find_work, thinned
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import Task, make_task
+from copydesk.tracking.follow import tracked
 from copydesk.types import Decision, Report, Step
 
 
@@ -53,6 +54,7 @@ class Run:
     progress: Progress
     work: Work | None = None
     trace: Path | None = None
+    on_step: Callable[[Step], None] | None = None
 
 
 def train_bundle(
@@ -78,12 +80,20 @@ def train_bundle(
 
 
 def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle:
-    """Train on a prepared Dataset and write the bundle. Raises `DataError` if it has no test part.
+    """Train on a prepared Dataset, write the bundle, track the run. Raises `DataError` if there is no test part.
 
-    Of several processes that train together the leader writes it; all return it.
+    Of several processes that train together the leader writes and tracks; all return the bundle.
     """
     if not dataset.part("test")[0]:
         raise DataError("The Dataset has no test rows, so the model could not be evaluated. Raise prepare.split.test.")
+    name = str(out.relative_to(BUNDLES)) if out.is_relative_to(BUNDLES) else out.name
+    with tracked(recipe, name=name, data=dataset.content_hash(), progress=run.progress) as record:
+        bundle = _train_on(recipe, dataset, out, replace(run, on_step=record.step))
+        record.finish(recipe, bundle.report, [bundle.layout.report, bundle.layout.report_page])
+    return bundle
+
+
+def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
     task = task_of(recipe, dataset)
     started = time.perf_counter()
     with _kept_if_worth_it(run.work):
@@ -183,7 +193,7 @@ def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitte
 def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
     from copydesk.models.finetune import fine_tune
 
-    tuned = fine_tune(recipe, dataset, task, progress=run.progress, work=run.work, trace=run.trace)
+    tuned = fine_tune(recipe, dataset, task, progress=run.progress, work=run.work, trace=run.trace, on_step=run.on_step)
     return Fitted(tuned.model, tuned.training, tuned.history)
 
 

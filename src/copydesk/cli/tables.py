@@ -10,7 +10,11 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from copydesk.compare import Entry
+    from copydesk.tuning.findings import Tuning
     from copydesk.types import Report
+
+
+_BEST_TRIALS = 8
 
 
 def dataset_table(manifest: dict[str, Any]) -> Table:
@@ -67,6 +71,25 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
             f"{report.costs['bundle_mb']:,.0f} MB"
             if report.costs["bundle_mb"] >= 10
             else f"{report.costs['bundle_mb']:.1f} MB",
+        )
+    return table
+
+
+def tuning_table(tuning: Tuning) -> Table:
+    """Return the best trials, and what `auto` chose."""
+    from copydesk.tuning.findings import plain, rank
+
+    table = _table(f"{len(tuning.attempts)} trials", ["trial", "quality", *tuning.ranges, "time", ""])
+    ranked = rank(tuning.attempts)
+    for attempt in [*ranked[:_BEST_TRIALS], *(one for one in ranked[_BEST_TRIALS:] if one.number == 0)]:
+        table.add_row(
+            f"{attempt.number}{' auto' if attempt.number == 0 else ''}",
+            f"{attempt.quality:.4f}" if attempt.quality is not None else "-",
+            *(plain(attempt.settings[name]) for name in tuning.ranges),
+            f"{attempt.seconds:,.0f} s",
+            {"complete": "best" if attempt.number == tuning.best else "", "pruned": "given up"}.get(
+                attempt.state, attempt.state
+            ),
         )
     return table
 

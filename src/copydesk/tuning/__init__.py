@@ -1,0 +1,1 @@
+"""Search over hyper-parameters: many trainings, judged on the validation part."""
