@@ -24,24 +24,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    DataCollatorWithPadding,
-    Trainer,
-    TrainingArguments,
-)
 
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.sample import write_sample
-from copydesk.models.encoder import EncoderModel, quiet_transformers
+from copydesk.models.encoder import EncoderModel, Reading
 from copydesk.models.finetune import choices_for, fine_tune
 from copydesk.models.linear import LinearModel
 from copydesk.models.weights import find_encoder
 from copydesk.progress import Silent
 from copydesk.recipe import DEFAULT_ENCODER, Recipe, override, parse_recipe
 from copydesk.tasks import Task, make_task
+from peers import trainer_defaults
 
 RECIPE = parse_recipe({"name": "bench", "train": {"early_stop": 0}})
 
@@ -78,9 +72,11 @@ def _dataset(data: str | None, texts: int) -> Dataset:
 
 def _speed(dataset: Dataset, task: Task, rounds: int) -> None:
     runs: dict[str, Callable[[], float]] = {
-        "(a) Trainer, padded to 128, batch 32": lambda: _trainer(dataset, task, batch=32, padded=True, most=160)[0],
-        "(b) Trainer, dynamic padding, batch 32": lambda: _trainer(dataset, task, batch=32, most=960)[0],
-        "(b8) the same, batch 8": lambda: _trainer(dataset, task, batch=8, most=480)[0],
+        "(a) Trainer, padded to 128, batch 32": lambda: (
+            trainer_defaults(dataset, task, padded=True, epochs=1, most=160).rate
+        ),
+        "(b) Trainer, dynamic padding, batch 32": lambda: trainer_defaults(dataset, task, epochs=1, most=960).rate,
+        "(b8) the same, batch 8": lambda: trainer_defaults(dataset, task, batch=8, epochs=1, most=480).rate,
         "(c) Copydesk, auto": lambda: _copydesk(dataset, task, RECIPE, most=2_000)[0],
     }
     rates: dict[str, list[float]] = {name: [] for name in runs}
@@ -100,8 +96,10 @@ def _quality(dataset: Dataset, task: Task, epochs: float | None) -> None:
     rate, ours, choices = _copydesk(dataset, task, recipe)
     print(f"\n(c) chose {choices}")
     print(f"(c) test accuracy {_accuracy(ours, dataset, task):.4f} at {rate:.0f} examples/s")
-    rate, theirs = _trainer(dataset, task, batch=32, epochs=choices["epochs"])
-    print(f"(b) test accuracy {_accuracy(theirs, dataset, task):.4f} at {rate:.0f} examples/s, as many epochs")
+    peer = trainer_defaults(dataset, task, epochs=choices["epochs"])
+    print(
+        f"(b) test accuracy {_accuracy(peer.logits, dataset, task):.4f} at {peer.rate:.0f} examples/s, as many epochs"
+    )
 
 
 def _accuracy(logits: Callable[[Sequence[str]], np.ndarray], dataset: Dataset, task: Task) -> float:
@@ -117,9 +115,11 @@ def _copydesk(
     With `most`, only so many texts are seen once, without evaluations, with what `auto` chooses for all of them.
     """
     if most:
-        model = EncoderModel.pretrained(find_encoder(DEFAULT_ENCODER).folder, labels=len(task.labels), max_tokens=128)
-        lengths = np.array([len(row["input_ids"]) for row in model.encode(dataset.part("train")[0])])
-        chosen = choices_for(recipe, model, lengths)
+        model = EncoderModel.pretrained(
+            find_encoder(DEFAULT_ENCODER).folder, outputs=task.outputs, reading=Reading(128)
+        )
+        tokens = model.encode(dataset.part("train")[0])
+        chosen = choices_for(recipe, model, tokens.lengths, tokens.texts)
         keys = ("batch_tokens", "frozen_layers", "precision", "learning_rate")
         recipe = override(recipe, {f"train.{key}": getattr(chosen, key) for key in keys} | {"train.epochs": 1})
         frame = dataset.frame.filter(dataset.frame["split"] == "train")
@@ -157,51 +157,6 @@ class _Stopwatch(Silent):
         return Tracked()
 
 
-def _trainer(
-    dataset: Dataset, task: Task, *, batch: int, padded: bool = False, epochs: float = 1, most: int | None = None
-) -> tuple[float, Callable[[Sequence[str]], np.ndarray]]:
-    """Train as most projects do; return examples/s and a function from texts to logits."""
-    folder = find_encoder(DEFAULT_ENCODER).folder
-    torch.manual_seed(0)
-    with quiet_transformers(), tempfile.TemporaryDirectory() as out:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        network = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=len(task.labels))
-        texts, labels = (part[:most] for part in dataset.part("train"))
-        padding = {"padding": "max_length"} if padded else {}
-        encoded = tokenizer(texts, truncation=True, max_length=128, **padding)
-        rows = [
-            {**{key: encoded[key][place] for key in encoded}, "labels": int(target)}
-            for place, target in enumerate(task.encode(labels))
-        ]
-        arguments = TrainingArguments(
-            out,
-            per_device_train_batch_size=batch,
-            num_train_epochs=epochs,
-            report_to=[],
-            save_strategy="no",
-            disable_tqdm=True,
-            use_cpu=True,
-            logging_strategy="no",
-        )
-        trainer = Trainer(network, arguments, train_dataset=rows, data_collator=DataCollatorWithPadding(tokenizer))
-        started = time.perf_counter()
-        trainer.train()
-        rate = len(rows) * epochs / (time.perf_counter() - started)
-
-    def logits(wanted: Sequence[str]) -> np.ndarray:
-        network.eval()
-        found = []
-        with torch.inference_mode():
-            for start in range(0, len(wanted), 64):
-                inputs = tokenizer(
-                    wanted[start : start + 64], truncation=True, max_length=128, padding=True, return_tensors="pt"
-                )
-                found.append(network(**inputs).logits.numpy())
-        return np.concatenate(found)
-
-    return rate, logits
-
-
 def _linear(data: str | None) -> None:
     dataset = _dataset(data, 25_000)
     task = make_task("single", dataset.labels)
@@ -209,7 +164,7 @@ def _linear(data: str | None) -> None:
     extra_texts, extra_labels = dataset.part("validation")
     texts, labels = (texts + extra_texts)[:25_000], (labels + extra_labels)[:25_000]
     started = time.perf_counter()
-    model = LinearModel.fit(texts, task.encode(labels), labels=len(task.labels))
+    model = LinearModel.fit(texts, task.encode(labels), task)
     fitted = time.perf_counter() - started
     times = []
     for _ in range(5):

@@ -40,6 +40,7 @@ _HEAD_SHARE = 0.25
 _OVERLAP = 0.25
 _MOST_WINDOWS = 32
 
+Inputs = dict[str, torch.Tensor]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -57,17 +58,19 @@ class PooledClassifier(torch.nn.Module):
 
     def forward(self, labels: torch.Tensor | None = None, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return `logits`, shape (rows, outputs), and with targets the mean `loss` that training has set."""
-        hidden = self.body(**inputs).last_hidden_state
-        mask = inputs.get("attention_mask")
-        if mask is None:
-            mean = hidden.mean(dim=1)
-        else:
-            weight = mask.unsqueeze(-1).to(hidden.dtype)
-            mean = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
-        logits = self.head(mean)
+        logits = self.head(self.vectors(**inputs))
         if labels is None or self.loss is None:
             return {"logits": logits}
         return {"loss": self.loss(logits.float(), labels), "logits": logits}
+
+    def vectors(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the mean of each row's last hidden states, shape (rows, hidden)."""
+        hidden: torch.Tensor = self.body(**inputs).last_hidden_state
+        mask = inputs.get("attention_mask")
+        if mask is None:
+            return hidden.mean(dim=1)
+        weight = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weight).sum(dim=1) / weight.sum(dim=1)
 
 
 @dataclass(frozen=True)
@@ -178,14 +181,28 @@ class EncoderModel:
 
     def logits_of(self, tokens: Tokens) -> NDArray[np.float32]:
         """Return raw outputs of already encoded texts, the mean of a text's rows."""
-        result = np.empty((len(tokens), self.network.head.out_features), np.float32)
+        rows = np.arange(len(tokens))
+        outputs = self._run(
+            tokens, rows, self.network.head.out_features, lambda inputs: self.network(**inputs)["logits"]
+        )
+        return tokens.by_text(outputs)
+
+    def vectors_of(self, tokens: Tokens, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the mean of the last hidden states of some rows, shape (len(rows), hidden)."""
+        network = self.network
+        return self._run(tokens, rows, network.head.in_features, lambda inputs: network.vectors(**inputs))
+
+    def _run(
+        self, tokens: Tokens, rows: NDArray[np.int64], columns: int, compute: Callable[[Inputs], torch.Tensor]
+    ) -> NDArray[np.float32]:
+        result = np.empty((len(rows), columns), np.float32)
         device = next(self.network.parameters()).device
         self.network.eval()
         with torch.inference_mode():
-            for rows in budget_batches(tokens.lengths, PREDICT_BATCH_TOKENS):
-                inputs = {key: array.to(device) for key, array in self.batch(tokens, rows).items()}
-                result[rows] = self.network(**inputs)["logits"].float().cpu().numpy()
-        return tokens.by_text(result)
+            for batch in budget_batches(tokens.lengths[rows], PREDICT_BATCH_TOKENS):
+                inputs = {key: array.to(device) for key, array in self.batch(tokens, rows[batch]).items()}
+                result[batch] = compute(inputs).float().cpu().numpy()
+        return result
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer."""

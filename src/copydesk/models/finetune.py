@@ -30,6 +30,7 @@ from copydesk.models.checkpoints import Work
 from copydesk.models.choices import Choices, Facts, choose, measure_bf16_speedup
 from copydesk.models.encoder import EncoderModel, PooledClassifier, Reading, quiet_transformers
 from copydesk.models.frozen import Replay, fits
+from copydesk.models.head_start import start_head
 from copydesk.models.losses import balanced_weights, make_loss
 from copydesk.models.token_cache import encode_cached
 from copydesk.models.trainer import BatchSampler, Encoded, EncoderTrainer, mixed_precision
@@ -84,6 +85,7 @@ def fine_tune(
         freeze_lower_layers(model.network, choices.frozen_layers)
         weights = balanced_weights(task.heads, train.targets) if recipe.train.class_weights == "balanced" else None
         model.network.loss = make_loss(task.heads, choices.loss, weights)
+        start_head(model, train.tokens, train.targets, task.heads, np.random.default_rng(recipe.train.seed))
         run = _Run(recipe, task, model, train, validation, choices, folder, progress)
         history = run.train(trace, on_step)
     training = {
