@@ -3,9 +3,12 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from copydesk.data.clean import CleanRow, Dropped, clean_rows, label_names, label_warnings, resolve_conflicts
+from copydesk.data.clean import CleanRow, Dropped, clean_rows, label_warnings
+from copydesk.data.copies import resolve_conflicts
+from copydesk.data.labels import LABELS, read_labels
 from copydesk.errors import DataError
 from copydesk.normalise import COLUMN_SEPARATOR
+from copydesk.recipe import parse_recipe
 
 
 def _clean(
@@ -13,7 +16,8 @@ def _clean(
 ) -> tuple[list[CleanRow], Dropped]:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     frame = frame.with_columns(pl.lit("a.csv").alias("_source"), pl.Series("_row", range(1, frame.height + 1)))
-    return clean_rows(frame, text, "label", steps=("escapes", "entities", "characters", "spaces"), max_chars=max_chars)
+    labels = read_labels(frame, parse_recipe({"name": "x"})).values
+    return clean_rows(frame, text, labels, steps=("escapes", "entities", "characters", "spaces"), max_chars=max_chars)
 
 
 def test_rows_without_text_or_label_are_dropped_and_counted_with_their_place() -> None:
@@ -59,12 +63,12 @@ def test_a_missing_column_names_those_there_are() -> None:
     ],
 )
 def test_labels_are_names_as_they_are_written(column: pl.Series, names: list[str | None]) -> None:
-    assert label_names(column) == names
+    assert LABELS["single"].read(column, parse_recipe({"name": "x"}), str, ()).values == names
 
 
 def test_a_list_is_no_single_label() -> None:
     with pytest.raises(DataError, match="needs one label per row"):
-        label_names(pl.Series("labels", [["a", "b"]]))
+        LABELS["single"].read(pl.Series("labels", [["a", "b"]]), parse_recipe({"name": "x"}), str, ())
 
 
 def test_labels_that_differ_only_by_case_or_spaces_are_warned_about() -> None:
@@ -88,7 +92,7 @@ def test_one_text_under_two_labels_is_settled_as_the_recipe_says(policy: str, ke
         _row("clear", "b", 6),
     ]
     dropped = Dropped()
-    left, conflicts = resolve_conflicts(rows, policy, dropped)
+    left, conflicts = resolve_conflicts(rows, policy, LABELS["single"], dropped)
     assert [row.row for row in left] == kept
     assert dropped.counts["same text under two labels"] == 6 - len(kept)
     assert conflicts == ["'same': a × 2, b × 1", "'tie': a × 1, b × 1"]

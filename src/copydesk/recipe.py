@@ -184,6 +184,9 @@ class Recipe(_Section):
     separator: str = Field("auto", min_length=1, description="What parts several labels written in one string.")
     aliases: str | None = Field(None, description="A file of old label names and the names they became.")
     categories: dict[str, list[str]] = Field({}, description="Task `signals`: each category's tags.")
+    unlisted: Literal["unknown", "absent"] = Field(
+        "unknown", description="What a category is in a text that does not list it (task `signals`)."
+    )
     prepare: Prepare = Prepare()
     model: Model = Model()
     decide: Decide = Decide()
@@ -214,6 +217,7 @@ def _misfits(recipe: Recipe) -> list[tuple[bool, str]]:
     return [
         (task == "signals" and not recipe.categories, "task 'signals' needs `categories`, each with its tags"),
         (task != "signals" and bool(recipe.categories), "`categories` is for task 'signals'"),
+        (task != "signals" and recipe.unlisted != "unknown", "`unlisted` is for task 'signals'"),
         (not multi and recipe.prepare.resample != "none", "prepare.resample is for task 'multi'"),
         (not multi and recipe.prepare.min_support > 1, "prepare.min_support is for task 'multi'"),
         (not multi and recipe.decide.min_labels > 0, "decide.min_labels is for task 'multi'"),

@@ -1,6 +1,6 @@
-"""Raw rows to normalised texts and label names, with a count of everything that was left out.
+"""Raw rows to normalised texts with their labels, and a count of everything that was left out.
 
-It works on columns of Python values and does not know about files or splits.
+It works on columns of Python values and does not know about files, tasks or splits.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from copydesk.errors import DataError
 from copydesk.normalise import COLUMN_SEPARATOR, normalise
-
-NUMBER_TYPES = (pl.Float32, pl.Float64)
+from copydesk.progress import Progress
+from copydesk.types import Label
 
 
 @dataclass
@@ -30,15 +32,41 @@ class Dropped:
         if len(self.examples[reason]) < 5:
             self.examples[reason].append(where)
 
+    def total(self) -> int:
+        """Return the number of rows dropped."""
+        return self.counts.total()
+
+
+@dataclass
+class Account:
+    """What happens to the rows on their way to the Dataset: who is told, what was dropped, facts to record."""
+
+    progress: Progress
+    dropped: Dropped = field(default_factory=Dropped)
+    warnings: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def warn(self, *lines: str) -> None:
+        """Warn now, and keep the lines for the manifest."""
+        for line in lines:
+            self.warnings.append(line)
+            self.progress.warn(line)
+
 
 @dataclass(frozen=True)
 class CleanRow:
-    """One usable row: the normalised text, its label, and where it stood."""
+    """One usable row: the normalised text, its label, and where it stood.
+
+    `source` and `row` are what people look up; `position` counts over all files and names the row among the others.
+    `moment` is its time, if the split goes by time.
+    """
 
     text: str
-    label: str
+    label: Label
     source: str
     row: int
+    position: int = 0
+    moment: datetime | None = None
 
     @property
     def where(self) -> str:
@@ -58,20 +86,19 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str]) -> None:
 
 
 def clean_rows(
-    frame: pl.DataFrame, text: Sequence[str], label: str, *, steps: Sequence[str], max_chars: int
+    frame: pl.DataFrame, text: Sequence[str], labels: Sequence[Label | None], *, steps: Sequence[str], max_chars: int
 ) -> tuple[list[CleanRow], Dropped]:
     """Return the rows that have a text and a label, and what was dropped.
 
-    Texts are normalised; a row without any text, without a label, or with more than `max_chars` characters is
+    Texts are normalised; a row without any text, without a label (None), or with more than `max_chars` characters is
     dropped and counted.
     """
-    require_columns(frame, [*text, label])
+    require_columns(frame, text)
     columns = [frame[column].to_list() for column in text]
-    names = label_names(frame[label])
     dropped = Dropped()
     rows = []
-    for values, name, source, number in zip(
-        zip(*columns, strict=True), names, frame["_source"], frame["_row"], strict=True
+    for position, (values, label, source, number) in enumerate(
+        zip(zip(*columns, strict=True), labels, frame["_source"], frame["_row"], strict=True)
     ):
         where = f"{source}:{number}"
         if sum(len(str(value)) for value in values if value is not None) > max_chars:
@@ -80,26 +107,16 @@ def clean_rows(
         clean = normalise(join_columns(values), steps)
         if not clean.replace(COLUMN_SEPARATOR, "").strip():
             dropped.add("empty text", where)
-        elif name is None:
+        elif label is None:
             dropped.add("no label", where)
         else:
-            rows.append(CleanRow(clean, name, source, number))
+            rows.append(CleanRow(clean, label, source, number, position))
     return rows, dropped
 
 
 def join_columns(values: Sequence[object]) -> str:
     """Join one row's text columns; a missing one is empty. The separator inside a value becomes a space."""
     return COLUMN_SEPARATOR.join("" if value is None else str(value).replace(COLUMN_SEPARATOR, " ") for value in values)
-
-
-def label_names(column: pl.Series) -> list[str | None]:
-    """Return labels as names: integers as they are written, whole floats without `.0`; missing or blank is None."""
-    if column.dtype in NUMBER_TYPES:
-        return [None if value is None or value != value else f"{value:g}" for value in column.to_list()]
-    if column.dtype.is_nested():
-        raise DataError(f"Column {column.name!r} holds {column.dtype}; task 'single' needs one label per row.")
-    names = (None if value is None else str(value).strip() for value in column.to_list())
-    return [name if name else None for name in names]
 
 
 def label_warnings(labels: Counter[str]) -> list[str]:
@@ -113,34 +130,3 @@ def label_warnings(labels: Counter[str]) -> list[str]:
         for names in alike.values()
         if len(names) > 1
     ]
-
-
-def resolve_conflicts(rows: list[CleanRow], policy: str, dropped: Dropped) -> tuple[list[CleanRow], list[str]]:
-    """Settle texts that stand under several labels (case does not count).
-
-    `majority` keeps the rows with the commonest label and drops all if there is a tie; `drop` drops all. Returns the
-    rows left and a line for each of the first conflicts.
-    """
-    by_text: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        by_text[row.text.casefold()][row.label] += 1
-    conflicts = {text: counts for text, counts in by_text.items() if len(counts) > 1}
-    winners = {text: _winner(counts) if policy == "majority" else None for text, counts in conflicts.items()}
-    kept = []
-    for row in rows:
-        key = row.text.casefold()
-        if key in conflicts and winners[key] != row.label:
-            dropped.add("same text under two labels", row.where)
-        else:
-            kept.append(row)
-    return kept, [_describe_conflict(text, conflicts[text]) for text in sorted(conflicts)]
-
-
-def _winner(counts: Counter[str]) -> str | None:
-    (first, most), (_, second) = counts.most_common(2)
-    return first if most > second else None
-
-
-def _describe_conflict(text: str, counts: Counter[str]) -> str:
-    shown = text if len(text) <= 80 else text[:79] + "…"
-    return f"{shown!r}: " + ", ".join(f"{label} × {count}" for label, count in sorted(counts.items()))

@@ -1,7 +1,8 @@
 """The Dataset: one Parquet table of texts, labels and parts, with a manifest that says where they come from.
 
-Columns: `id` (from the text's content), `text`, `label`, `split` (train, validation, test), and the provenance
-`source` and `row`. Several text columns are joined by `normalise.COLUMN_SEPARATOR`.
+Columns: `id` (from the text's content), `text`, the label, `split` (train, validation, test), and the provenance
+`source` and `row`. Several text columns are joined by `normalise.COLUMN_SEPARATOR`. The label is, by the manifest's
+task, `label` (a name), `labels` (a list of names) or `signals` (a list of structs: category, score, tag).
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import Any, Literal
 
 import polars as pl
 
+from copydesk.data.label_kinds import LabelKind
+from copydesk.data.labels import LABELS
 from copydesk.errors import DataError, SourceError
 from copydesk.files import new_folder, sha256_of, write_json
+from copydesk.types import Label
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 DATA_FILE = "data.parquet"
 MANIFEST_FILE = "manifest.json"
-_COLUMNS = ("id", "text", "label", "split")
 
 
 @dataclass(frozen=True)
@@ -32,19 +35,31 @@ class Dataset:
     manifest: dict[str, Any]
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The label names in alphabetical order: the order of every model's outputs."""
-        return tuple(self.frame["label"].unique().sort())
+    def task(self) -> str:
+        """The task whose labels these are."""
+        return str(self.manifest.get("task", "single"))
 
-    def part(self, part: Part) -> tuple[list[str], list[str]]:
+    @property
+    def kind(self) -> LabelKind[Any]:
+        """What is special about the task's labels."""
+        return LABELS[self.task]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The order of every model's outputs: label names by alphabet, or the recipe's categories in its order."""
+        if "categories" in self.manifest:
+            return tuple(self.manifest["categories"])
+        return tuple(self.frame[self.kind.column].explode().unique().sort())
+
+    def part(self, part: Part) -> tuple[list[str], list[Label]]:
         """Return one part's texts and labels, in the Dataset's order."""
         rows = self.frame.filter(pl.col("split") == part)
-        return rows["text"].to_list(), rows["label"].to_list()
+        return rows["text"].to_list(), [self.kind.restored(cell) for cell in rows[self.kind.column].to_list()]
 
     def content_hash(self) -> str:
         """Return a SHA-256 over ids, labels and parts: equal exactly if two Datasets hold the same rows."""
         digest = hashlib.sha256()
-        for row in self.frame.select("id", "text", "label", "split").iter_rows():
+        for row in self.frame.select("id", "text", self.kind.column, "split").iter_rows():
             digest.update(json.dumps(row, ensure_ascii=True).encode())
         return digest.hexdigest()
 
@@ -71,7 +86,10 @@ def load_dataset(folder: Path) -> Dataset:
     if sha256_of(folder / DATA_FILE) != expected:
         raise SourceError(f"'{folder / DATA_FILE}' was changed after it was prepared. Run `copydesk prepare` again.")
     frame = pl.read_parquet(folder / DATA_FILE)
-    missing = [column for column in _COLUMNS if column not in frame.columns]
+    task = manifest.get("task", "single")
+    if task not in LABELS:
+        raise DataError(f"'{folder}' was prepared for task {task!r}; this Copydesk knows {', '.join(LABELS)}.")
+    missing = [column for column in ("id", "text", LABELS[task].column, "split") if column not in frame.columns]
     if missing:
         raise DataError(f"'{folder}' lacks the columns {', '.join(missing)}; it has {', '.join(frame.columns)}.")
     return Dataset(frame, manifest)

@@ -2,40 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from copydesk.data.clean import clean_rows
-from copydesk.data.dataset import is_dataset, load_dataset
-from copydesk.data.prepare import read_raw
+from copydesk.data.dataset import is_dataset
+from copydesk.data.label_kinds import listed
+from copydesk.data.labels import LABELS, read_labels
+from copydesk.data.prepare import dataset_for, read_raw
 from copydesk.errors import DataError
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
+from copydesk.types import Label
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Normalised texts and their label names."""
+    """Normalised texts and their labels."""
 
     texts: list[str]
-    labels: list[str]
+    labels: list[Label]
 
 
-def read_labelled(recipe: Recipe, data: str, *, steps: Sequence[str], progress: Progress) -> Labelled:
+def read_labelled(
+    recipe: Recipe, data: str, *, steps: Sequence[str], progress: Progress, known: Collection[str] = ()
+) -> Labelled:
     """Read the texts and labels; rows without either are left out and counted aloud.
 
-    Nothing is deduplicated: this is the data as it is. Raises `DataError` if nothing is left.
+    Nothing is deduplicated: this is the data as it is. `known` are the model's labels: where a text may have several,
+    others are left out of its truth, and counted aloud. Raises `DataError` if nothing is left.
     """
     if is_dataset(Path(data)):
-        texts, labels = load_dataset(Path(data)).part("test")
-        if not texts:
+        labelled = Labelled(*dataset_for(recipe, Path(data)).part("test"))
+        if not labelled.texts:
             raise DataError(f"The Dataset '{data}' has no test part.")
-        return Labelled(texts, labels)
+    else:
+        labelled = _read_raw_rows(recipe, data, steps=steps, progress=progress, known=known)
+    return _with_known_labels(labelled, recipe, data, known, progress) if known else labelled
+
+
+def _read_raw_rows(
+    recipe: Recipe, data: str, *, steps: Sequence[str], progress: Progress, known: Collection[str]
+) -> Labelled:
     raw = read_raw(recipe, data, progress=progress)
-    rows, dropped = clean_rows(raw.frame, recipe.text, recipe.label, steps=steps, max_chars=recipe.prepare.max_chars)
+    if recipe.aliases is not None and not Path(recipe.aliases).exists():
+        progress.warn(f"The aliases file '{recipe.aliases}' is not on this machine: labels are taken as they stand.")
+        recipe = recipe.model_copy(update={"aliases": None})
+    found = read_labels(raw.frame, recipe, known=known)
+    for line in found.said:
+        progress.say(line)
+    for line in found.warnings:
+        progress.warn(line)
+    rows, dropped = clean_rows(raw.frame, recipe.text, found.values, steps=steps, max_chars=recipe.prepare.max_chars)
     for reason, count in dropped.counts.items():
         progress.warn(f"{count:,} rows left out: {reason} ({', '.join(dropped.examples[reason][:3])})")
     if not rows:
         raise DataError(f"None of the {raw.frame.height:,} rows of '{data}' has both a text and a label.")
     return Labelled([row.text for row in rows], [row.label for row in rows])
+
+
+def _with_known_labels(
+    labelled: Labelled, recipe: Recipe, data: str, known: Collection[str], progress: Progress
+) -> Labelled:
+    kind, names = LABELS[recipe.task], set(known)
+    unknown = Counter(name for label in labelled.labels for name in kind.known(label) if name not in names)
+    if not unknown or not kind.partial:
+        return labelled
+    pairs = [(text, kind.without(label, unknown)) for text, label in zip(labelled.texts, labelled.labels, strict=True)]
+    kept = [(text, label) for text, label in pairs if label is not None]
+    progress.warn(
+        f"The model does not know {len(unknown):,} labels ({listed(sorted(unknown))}): they are left out of "
+        f"{unknown.total():,} places, and {len(pairs) - len(kept):,} rows have no other label and are left out."
+    )
+    if not kept:
+        raise DataError(f"No row of '{data}' has a label that the model knows: {', '.join(sorted(names)[:30])}.")
+    return Labelled([text for text, _ in kept], [label for _, label in kept])

@@ -35,10 +35,15 @@ SUFFIXES = {
     ".tab": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".txt": "lines",
 }
+
+
+_CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
+"""NaN is what Python writes for a missing value; a column of lists could not hold it."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def _read_jsonl(raw: bytes, source: SourceFile) -> pl.DataFrame:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=_CONSTANTS.__getitem__)
         except (json.JSONDecodeError, RecursionError) as error:
             raise SourceError(f"'{source.url}' line {number} is not JSON: {error}.") from None
         if not isinstance(row, dict):

@@ -1,0 +1,109 @@
+"""Texts that occur more than once: which rows go, what becomes of their labels, and which stand near each other.
+
+Rows are named by their `position`. It does not know about parts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from copydesk.data.clean import CleanRow, Dropped
+from copydesk.data.duplicates import find_near_duplicates
+from copydesk.data.label_kinds import LabelKind
+from copydesk.recipe import Prepare
+from copydesk.types import Label
+
+
+def resolve_conflicts(
+    rows: list[CleanRow], policy: str, kind: LabelKind[Any], dropped: Dropped
+) -> tuple[list[CleanRow], list[str]]:
+    """Settle texts that stand under several labels (case does not count).
+
+    `drop` drops all. `majority` keeps the rows with the commonest label; on a tie the labels are merged where the
+    task can do that, and all are dropped where it cannot. Returns the rows left and a line for each conflict.
+    """
+    by_text: dict[str, Counter[Label]] = defaultdict(Counter)
+    for row in rows:
+        by_text[row.text.casefold()][row.label] += 1
+    conflicts = {text: counts for text, counts in by_text.items() if len(counts) > 1}
+    winners = {text: _winner(counts) if policy == "majority" else None for text, counts in conflicts.items()}
+    merged = {
+        text: kind.merged(list(counts))
+        for text, counts in conflicts.items()
+        if policy == "majority" and winners[text] is None
+    }
+    kept = []
+    for row in rows:
+        key = row.text.casefold()
+        union = merged.get(key)
+        if union is not None:
+            kept.append(replace(row, label=union))
+        elif key in conflicts and winners[key] != row.label:
+            dropped.add("same text under two labels", row.where)
+        else:
+            kept.append(row)
+    return kept, [_describe_conflict(text, conflicts[text], kind) for text in sorted(conflicts)]
+
+
+def _winner(counts: Counter[Label]) -> Label | None:
+    (first, most), (_, second) = counts.most_common(2)
+    return first if most > second else None
+
+
+def _describe_conflict(text: str, counts: Counter[Label], kind: LabelKind[Any]) -> str:
+    shown = text if len(text) <= 80 else text[:79] + "…"
+    return f"{shown!r}: " + ", ".join(sorted(f"{kind.shown(label)} × {count}" for label, count in counts.items()))
+
+
+def without_copies(rows: list[CleanRow], dropped: Dropped) -> list[CleanRow]:
+    """Keep the first of equal texts; case does not count. Conflicting labels are settled before."""
+    seen: set[str] = set()
+    kept = []
+    for row in rows:
+        key = row.text.casefold()
+        if key in seen:
+            dropped.add("exact copy", row.where)
+        else:
+            seen.add(key)
+            kept.append(row)
+    return kept
+
+
+@dataclass(frozen=True)
+class NearRows:
+    """The rows left, each one's group, and the pairs of rows (positions, the first first) that are alike."""
+
+    rows: list[CleanRow]
+    groups: dict[int, int]
+    pairs: list[tuple[int, int]]
+
+
+def without_near_copies(rows: list[CleanRow], settings: Prepare, dropped: Dropped) -> NearRows:
+    """Drop near-copies and group what is similar.
+
+    With `dedupe: near` a row goes if it is a near-copy of an earlier kept row with the same label; a near-copy with
+    another label stays (a single word can turn a review). Groups and pairs are found for the splits that need them.
+    """
+    apart = settings.split.by != "row"
+    alone = {row.position: row.position for row in rows}
+    if settings.dedupe != "near" and not apart:
+        return NearRows(rows, alone, [])
+    similar = min(settings.near_threshold, settings.split.similarity) if apart else settings.near_threshold
+    found = find_near_duplicates([row.text for row in rows], similar)
+    gone: set[int] = set()
+    for (first, second), similarity in found.pairs.items():
+        alike = similarity >= settings.near_threshold and rows[first].label == rows[second].label
+        if settings.dedupe == "near" and alike and first not in gone and second not in gone:
+            gone.add(second)
+            dropped.add("near-copy", rows[second].where)
+    if settings.split.by == "group":
+        alone = {row.position: group for row, group in zip(rows, found.group.tolist(), strict=True)}
+    kept = [row for place, row in enumerate(rows) if place not in gone]
+    return NearRows(kept, alone, _positions(rows, found.pairs) if apart else [])
+
+
+def _positions(rows: Sequence[CleanRow], pairs: dict[tuple[int, int], float]) -> list[tuple[int, int]]:
+    return [(rows[first].position, rows[second].position) for first, second in pairs]
