@@ -8,7 +8,7 @@ from copydesk.data.duplicates import find_near_duplicates
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import DataError, RecipeError, SourceError, UsageError
 from copydesk.recipe import Recipe, override, parse_recipe
-from fakes import toy_rows, write_csv
+from fakes import Listener, toy_rows, write_csv
 
 RECIPE = parse_recipe({"name": "toy"})
 
@@ -121,3 +121,160 @@ def test_without_source_or_data_it_asks_for_one() -> None:
         prepare_dataset(RECIPE)
     with pytest.raises(UsageError, match="does not exist"):
         prepare_dataset(RECIPE, "nothing.csv")
+
+
+MULTI = parse_recipe({"name": "toy", "task": "multi"})
+CATEGORIES = {"crime": ["theft"], "sports": ["football"]}
+
+
+def _label_sets(count: int = 240) -> list[tuple[str, str]]:
+    """Return toy texts with one or two labels each, parted by a bar."""
+    return [(text, f"{label}|long" if len(text) > 50 else label) for text, label in toy_rows(count)]
+
+
+def _signals(count: int = 240) -> list[tuple[str, str]]:
+    """Return toy texts with signals as JSON: sport is good news, money is crime, and every fourth row is neither."""
+    told = {
+        "sport": '{"sports": [0.5, "football"], "crime": [0]}',
+        "money": '{"crime": [-0.5, "theft"], "sports": [0]}',
+    }
+    return [
+        (text, told[label] if number % 4 else '{"crime": [0], "sports": [0]}')
+        for number, (text, label) in enumerate(toy_rows(count))
+    ]
+
+
+def test_a_dataset_of_label_sets_survives_being_saved(tmp_path: Path) -> None:
+    dataset = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", _label_sets()))
+    assert dataset.labels == ("long", "money", "sport")
+    texts, labels = dataset.part("train")
+    assert all(("long" in label) == (len(text) > 50) for text, label in zip(texts, labels, strict=True))
+    dataset.save(tmp_path / "set")
+    again = load_dataset(tmp_path / "set")
+    assert again.part("test") == dataset.part("test") and again.labels == dataset.labels
+    assert again.manifest["content"] == again.content_hash() == dataset.content_hash()
+
+
+def test_the_manifest_counts_texts_per_label_and_rows_per_part(tmp_path: Path) -> None:
+    dataset = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", _label_sets()))
+    for part, rows in dataset.manifest["rows_by_part"].items():
+        texts, labels = dataset.part(part)
+        assert rows == len(texts)
+        assert dataset.manifest["counts"][part]["long"] == sum("long" in label for label in labels)
+    assert dataset.manifest["separator"] == "|"
+
+
+def test_a_dataset_of_signals_survives_being_saved(tmp_path: Path) -> None:
+    recipe = parse_recipe({"name": "toy", "task": "signals", "categories": CATEGORIES})
+    dataset = prepare_dataset(recipe, write_csv(tmp_path / "rows.csv", _signals()))
+    assert dataset.labels == ("crime", "sports")
+    dataset.save(tmp_path / "set")
+    again = prepare_dataset(recipe, tmp_path / "set")
+    assert again.part("test") == dataset.part("test") and again.labels == dataset.labels
+    assert {signal.tag for label in again.part("test")[1] for signal in label} == {"", "theft", "football"}  # type: ignore[union-attr]
+    other = parse_recipe({"name": "toy", "task": "signals", "categories": {"crime": ["theft"]}})
+    with pytest.raises(DataError, match="prepared for other categories"):
+        prepare_dataset(other, tmp_path / "set")
+
+
+def test_a_dataset_of_another_task_is_refused(tmp_path: Path) -> None:
+    prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", _label_sets())).save(tmp_path / "set")
+    with pytest.raises(DataError, match="was prepared for task 'multi', but the task is 'single'"):
+        prepare_dataset(RECIPE, tmp_path / "set")
+
+
+def test_a_text_without_any_of_several_labels_is_dropped(tmp_path: Path) -> None:
+    rows = [*_label_sets(), ("nothing is said about this", ""), ("nor about that one here", " | ")]
+    manifest = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", rows)).manifest
+    assert manifest["dropped"]["no label"] == 2
+    assert manifest["dropped_examples"]["no label"] == ["rows.csv:241", "rows.csv:242"]
+
+
+def test_missing_labels_in_jsonl_are_no_labels(tmp_path: Path) -> None:
+    lines = [f'{{"text": "{text}", "label": ["{label}", "any{n % 3}"]}}' for n, (text, label) in enumerate(toy_rows())]
+    lines += ['{"text": "label is nan", "label": NaN}', '{"text": "label is null", "label": null}']
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    assert prepare_dataset(MULTI, tmp_path / "rows.jsonl").manifest["dropped"]["no label"] == 2
+
+
+def test_rare_labels_are_taken_out_and_named(tmp_path: Path) -> None:
+    rows = _label_sets()
+    rows[0], rows[1] = (rows[0][0], "sport|odd"), (rows[1][0], "odd|odder")
+    listener = Listener()
+    recipe = override(MULTI, {"prepare.min_support": 3, "prepare.dedupe": "exact"})
+    dataset = prepare_dataset(recipe, write_csv(tmp_path / "rows.csv", rows), progress=listener)
+    assert dataset.labels == ("long", "money", "sport")
+    assert dataset.manifest["rare_labels"] == {"odd": 2, "odder": 1}
+    assert dataset.manifest["dropped"] == {"only rare labels": 1}
+    assert (
+        "2 of 5 labels have fewer than 3 rows (prepare.min_support) and are left out: 'odd', 'odder'."
+        in listener.warned
+    )
+    with pytest.raises(DataError, match="None of the 5 labels has prepare.min_support"):
+        prepare_dataset(override(MULTI, {"prepare.min_support": 900}), tmp_path / "rows.csv")
+
+
+def test_labels_of_one_text_are_united_on_a_tie(tmp_path: Path) -> None:
+    rows = [
+        *_label_sets(),
+        ("quite another text about things", "sport"),
+        ("Quite another text about things", "money|new"),
+    ]
+    rows += [("some more text on something", "sport")] * 2 + [("some more text on something", "money")]
+    dataset = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", rows))
+    labels = {
+        text: label for part in ("train", "validation", "test") for text, label in zip(*dataset.part(part), strict=True)
+    }
+    assert labels["quite another text about things"] == ("money", "new", "sport")
+    assert labels["some more text on something"] == ("sport",)
+    assert "'quite another text about things': money + new × 1, sport × 1" in dataset.manifest["conflicts"]
+
+
+def test_a_label_on_every_text_is_warned_about_and_the_only_one_refused(tmp_path: Path) -> None:
+    listener = Listener()
+    rows = [(text, f"{label}|news") for text, label in toy_rows()]
+    dataset = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", rows), progress=listener)
+    assert dataset.labels == ("money", "news", "sport")
+    assert listener.warned[0].startswith("Every row has the label 'news': a model learns nothing from it")
+    with pytest.raises(DataError, match="All .* rows have the label 'news'; at least two labels are needed"):
+        prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", [(text, "news") for text, _ in toy_rows()]))
+
+
+def test_ten_thousand_labels_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    rows = [
+        (f"{number:x} {number * 7_919:x}", f"label {number}|label {number + 1}|all{number % 2}")
+        for number in range(10_000)
+    ]
+    path = write_csv(tmp_path / "rows.csv", rows)
+    with pytest.raises(DataError, match="10,003 distinct labels, more than prepare.max_labels .* prepare.min_support"):
+        prepare_dataset(MULTI, path)
+    recipe = override(MULTI, {"prepare.max_labels": 20_000, "prepare.dedupe": "exact", "prepare.split.by": "row"})
+    dataset = prepare_dataset(recipe, path)
+    assert len(dataset.labels) == 10_003
+    assert dataset.manifest["rows_by_part"]["test"] == pytest.approx(1_000, abs=300)
+    assert prepare_dataset(override(recipe, {"prepare.min_support": 3}), path).labels == ("all0", "all1")
+
+
+def test_a_category_that_no_row_calls_absent_is_warned_about(tmp_path: Path) -> None:
+    rows = [(text, '{"crime": [-0.5]}' if label == "money" else "[]") for text, label in toy_rows()]
+    path = write_csv(tmp_path / "rows.csv", rows)
+    recipe = parse_recipe({"name": "toy", "task": "signals", "categories": CATEGORIES})
+    listener = Listener()
+    assert prepare_dataset(recipe, path, progress=listener).manifest["dropped"]["no label"] == 120
+    assert any("No row shows 'sports'" in line for line in listener.warned)
+    assert any("'crime' is absent (score 0)" in line and "`unlisted: absent`" in line for line in listener.warned)
+    listener = Listener()
+    prepare_dataset(override(recipe, {"unlisted": "absent"}), path, progress=listener)
+    assert [line for line in listener.warned if "absent" in line] == []
+
+
+def test_signals_without_any_present_category_are_refused(tmp_path: Path) -> None:
+    recipe = parse_recipe({"name": "toy", "task": "signals", "categories": CATEGORIES})
+    rows = [(text, '{"crime": [0]}') for text, _ in toy_rows()]
+    with pytest.raises(DataError, match="has a category with a score other than 0, or a tag"):
+        prepare_dataset(recipe, write_csv(tmp_path / "rows.csv", rows))
+
+
+def test_the_parts_of_single_labels_are_what_they_were_in_the_first_version(tmp_path: Path) -> None:
+    dataset = prepare_dataset(RECIPE, write_csv(tmp_path / "rows.csv", toy_rows()))
+    assert dataset.content_hash() == "c1a9becf6665a615bf6641c4662336ef0e24e9c0aa27d44f115b3ca6fbd9f0b4"

@@ -12,7 +12,7 @@ def test_a_name_is_all_a_recipe_must_say() -> None:
     assert recipe.train.epochs == "auto"
 
 
-@pytest.mark.parametrize("name", ["clickbait", "restaurant"])
+@pytest.mark.parametrize("name", ["arxiv", "clickbait", "restaurant", "tweets"])
 def test_shipped_recipes_are_valid_and_survive_being_written_and_read(name: str) -> None:
     recipe = load_recipe(shipped_recipe(name))
     assert recipe.name == name
@@ -22,7 +22,7 @@ def test_shipped_recipes_are_valid_and_survive_being_written_and_read(name: str)
 
 
 def test_an_unknown_shipped_recipe_names_those_there_are() -> None:
-    with pytest.raises(RecipeError, match="Shipped: clickbait, restaurant"):
+    with pytest.raises(RecipeError, match="Shipped: arxiv, clickbait, restaurant"):
         shipped_recipe("klickbait")
 
 

@@ -38,6 +38,11 @@ def test_jsonl_rows_may_have_different_keys(tmp_path: Path) -> None:
     assert frame["label"].to_list() == [1, None]
 
 
+def test_nan_in_jsonl_is_a_missing_value_and_json_lines_may_be_called_json(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"text": "a", "label": ["x"]}\n{"text": "b", "label": NaN}\n')
+    assert _read(tmp_path / "a.json")["label"].to_list() == [["x"], None]
+
+
 def test_parquet_is_read(tmp_path: Path) -> None:
     pl.DataFrame({"text": ["a"], "label": [3]}).write_parquet(tmp_path / "a.parquet")
     assert _read(tmp_path / "a.parquet")["label"].to_list() == [3]

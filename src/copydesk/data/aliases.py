@@ -66,6 +66,8 @@ def alias_warnings(aliases: Aliases, before: Collection[str]) -> list[str]:
             f"The data has the labels {listed(foreign)}, which are neither in `labels` of '{aliases.path}' nor "
             f"aliases.{_hint(foreign[0], aliases.labels)}"
         )
+    if aliases.labels:
+        return []
     there = {name for name in before if name not in aliases.names}
     lines = []
     for old in sorted(aliases.names.keys() & set(before)):
@@ -75,7 +77,7 @@ def alias_warnings(aliases: Aliases, before: Collection[str]) -> list[str]:
             lines.append(f"Alias {old!r} becomes {new!r}, which no row has as its own label. Did you mean {near[0]!r}?")
     made = {aliases.names[old] for old in aliases.names.keys() & set(before)}
     unknown = sorted(set(aliases.names.values()) - there - made)
-    if unknown and not aliases.labels:
+    if unknown:
         lines.append(f"{len(unknown)} alias targets in '{Path(aliases.path).name}' stand on no row: {listed(unknown)}.")
     return lines
 

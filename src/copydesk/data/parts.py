@@ -47,7 +47,7 @@ def parted_rows(
             seed=recipe.train.seed,
         )
         parted = [PartedRow(*pair) for pair in zip(rows, parts, strict=True)]
-    _require_parts(parted, recipe)
+    _require_parts(parted, near, recipe)
     account.warn(*_gaps(parted, kind, recipe))
     return parted
 
@@ -98,14 +98,16 @@ def _without_unseen_labels(parted: list[PartedRow], kind: LabelKind[Any], accoun
     return kept
 
 
-def _require_parts(parted: list[PartedRow], recipe: Recipe) -> None:
+def _require_parts(parted: list[PartedRow], near: NearRows, recipe: Recipe) -> None:
     counts = Counter(item.part for item in parted)
+    groups = len({near.groups[item.row.position] for item in parted})
+    grouped = f" in {groups:,} groups of similar texts" if groups < len(parted) else ""
     for part in PARTS:
         share = _shares(recipe)[part]
         if share > 0 and not counts[part]:
             raise DataError(
-                f"{len(parted)} rows are too few: the {part} part (share {share:g}) would be empty. Add rows, or raise "
-                f"prepare.split.{part}."
+                f"{len(parted):,} rows{grouped} are too few: the {part} part (share {share:g}) would be empty. Add "
+                f"rows, raise prepare.split.{part}, or leave rare labels out (prepare.min_support, task 'multi')."
             )
 
 

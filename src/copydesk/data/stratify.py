@@ -8,6 +8,7 @@ labels into parts that still lack them. There is no chance in it: ties go by the
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,21 +58,28 @@ class _Dealer:
                 self.members.setdefault(label, []).append(place)
         self.wanted = {label: self._wanted(label, shares) for label in self.members}
         self.left = {label: len(places) for label, places in self.members.items()}
+        self.queue = sorted((left, label) for label, left in self.left.items())
 
     def _wanted(self, label: str, shares: Sequence[float]) -> list[float]:
-        """Return the rows of a label that each part should get: its share, but at least one row where that can be."""
-        rows = sum(self.groups[place].labels[label] for place in self.members[label])
-        wanted = [rows * share for share in shares]
-        if len(self.members[label]) < len(self.open):
-            return wanted
-        least = [max(value, 1.0) if part in self.open else 0.0 for part, value in enumerate(wanted)]
-        largest = max(self.open, key=lambda part: wanted[part])
-        least[largest] -= sum(least) - rows
-        return least
+        """Return the rows of a label that each part should get: its share, but at least one.
+
+        Of a label with fewer groups than parts the largest part gets one group; the others may fill any part up.
+        """
+        sizes = [self.groups[place].labels[label] for place in self.members[label]]
+        largest = max(self.open, key=lambda part: shares[part])
+        if len(sizes) < len(self.open):
+            return [float(sizes[0]) if part == largest else 0.0 for part in range(len(shares))]
+        wanted = [max(sum(sizes) * share, 1.0) if share > 0 else 0.0 for share in shares]
+        wanted[largest] -= sum(wanted) - sum(sizes)
+        return wanted
 
     def rarest(self) -> str | None:
         """Return the label with the fewest groups left to deal, by name where several have as few."""
-        return min((label for label, left in self.left.items() if left), key=lambda x: (self.left[x], x), default=None)
+        while self.queue:
+            left, label = heapq.heappop(self.queue)
+            if left and left == self.left[label]:  # else an entry from before a group was dealt
+                return label
+        return None
 
     def left_with(self, label: str) -> list[int]:
         """Return the label's groups that are not dealt yet, the largest first."""
@@ -94,6 +102,7 @@ class _Dealer:
                 self.wanted[label][before] += rows
             else:
                 self.left[label] -= 1
+                heapq.heappush(self.queue, (self.left[label], label))
 
     def repair(self) -> int:
         """Move groups to parts without a label that could be there; return how many were moved."""

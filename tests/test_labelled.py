@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from copydesk.data.labelled import read_labelled
+from copydesk.data.prepare import prepare_dataset
+from copydesk.errors import DataError
+from copydesk.recipe import parse_recipe
+from fakes import Listener, toy_rows, write_csv
+
+MULTI = parse_recipe({"name": "toy", "task": "multi"})
+STEPS = ("spaces",)
+
+
+def test_labels_the_model_does_not_know_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "new.csv", [("one", "a|new"), ("two", "b"), ("three", "new"), ("four", "newer|a|b")])
+    listener = Listener()
+    found = read_labelled(MULTI, str(path), steps=STEPS, progress=listener, known=("a", "b"))
+    assert found.texts == ["one", "two", "four"]
+    assert found.labels == [("a",), ("b",), ("a", "b")]
+    assert listener.warned == [
+        "The model does not know 2 labels ('new', 'newer'): they are left out of 3 places, and 1 rows have no other "
+        "label and are left out."
+    ]
+
+
+def test_rows_without_any_known_label_are_refused(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "new.csv", [("one", "x"), ("two", "y")])
+    with pytest.raises(DataError, match="has a label that the model knows: a, b"):
+        read_labelled(MULTI, str(path), steps=STEPS, progress=Listener(), known=("a", "b"))
+
+
+def test_a_single_label_that_the_model_does_not_know_stays(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "new.csv", [("one", "x")])
+    recipe = parse_recipe({"name": "toy"})
+    assert read_labelled(recipe, str(path), steps=STEPS, progress=Listener(), known=("a", "b")).labels == ["x"]
+
+
+def test_a_missing_alias_file_does_not_stop_the_measuring(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "new.csv", [("one", "a|b")])
+    recipe = parse_recipe({"name": "toy", "task": "multi", "aliases": str(tmp_path / "gone.yaml")})
+    listener = Listener()
+    assert read_labelled(recipe, str(path), steps=STEPS, progress=listener).labels == [("a", "b")]
+    assert "is not on this machine" in listener.warned[0]
+
+
+def test_a_datasets_test_part_is_measured_unless_it_is_of_another_task(tmp_path: Path) -> None:
+    dataset = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", toy_rows()))
+    dataset.save(tmp_path / "set")
+    found = read_labelled(MULTI, str(tmp_path / "set"), steps=STEPS, progress=Listener(), known=dataset.labels)
+    assert (found.texts, found.labels) == dataset.part("test")
+    with pytest.raises(DataError, match="was prepared for task 'multi', but the task is 'single'"):
+        read_labelled(parse_recipe({"name": "x"}), str(tmp_path / "set"), steps=STEPS, progress=Listener())
