@@ -6,6 +6,7 @@ from copydesk.data.labelled import read_labelled
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import DataError
 from copydesk.recipe import parse_recipe
+from copydesk.types import Signal
 from fakes import Listener, toy_rows, write_csv
 
 MULTI = parse_recipe({"name": "toy", "task": "multi"})
@@ -51,3 +52,27 @@ def test_a_datasets_test_part_is_measured_unless_it_is_of_another_task(tmp_path:
     assert (found.texts, found.labels) == dataset.part("test")
     with pytest.raises(DataError, match="was prepared for task 'multi', but the task is 'single'"):
         read_labelled(parse_recipe({"name": "x"}), str(tmp_path / "set"), steps=STEPS, progress=Listener())
+
+
+def test_what_was_read_and_left_out_is_told(tmp_path: Path) -> None:
+    rows = [("one", '{"crime": [NaN], "sports": [0.5]}'), ("", '{"sports": [0.5]}')]
+    recipe = parse_recipe({"name": "toy", "task": "signals", "categories": {"crime": [], "sports": []}})
+    listener = Listener()
+    path = str(write_csv(tmp_path / "new.csv", rows))
+    found = read_labelled(recipe, path, steps=STEPS, progress=listener, known=("crime", "sports"))
+    assert found.labels == [(Signal("sports", 0.5),)]
+    assert listener.warned[0].startswith("1 rows give 'crime' a score that is missing or NaN")
+    assert listener.warned[1] == "1 rows left out: empty text (new.csv:2)"
+    listener = Listener()
+    read_labelled(MULTI, str(write_csv(tmp_path / "sets.csv", [("one", "a;b")])), steps=STEPS, progress=listener)
+    assert "labels are parted by ';'" in listener.said
+
+
+def test_data_without_anything_to_measure_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="None of the 1 rows of .* has both a text and a label"):
+        path = str(write_csv(tmp_path / "new.csv", [("one", "")]))
+        read_labelled(MULTI, path, steps=STEPS, progress=Listener())
+    recipe = parse_recipe({"name": "toy", "prepare": {"split": {"test": 0}}})
+    prepare_dataset(recipe, write_csv(tmp_path / "rows.csv", toy_rows())).save(tmp_path / "set")
+    with pytest.raises(DataError, match="has no test part"):
+        read_labelled(recipe, str(tmp_path / "set"), steps=STEPS, progress=Listener())

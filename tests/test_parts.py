@@ -58,6 +58,12 @@ def test_labels_that_came_up_after_training_are_taken_out_of_later_parts(tmp_pat
     assert any("1 labels have no training row" in line and "'novelty'" in line for line in listener.warned)
 
 
+def test_training_rows_of_one_label_only_are_refused(tmp_path: Path) -> None:
+    rows = [(text, "sport" if number < 200 else "money") for number, (text, _) in enumerate(toy_rows())]
+    with pytest.raises(DataError, match="All training rows have the label 'sport'; 'money' came up later"):
+        _prepare(tmp_path, _dated(rows), split={**BY_TIME["split"], "validation": 0.2, "test": 0.2})
+
+
 def test_a_row_keeps_its_other_labels(tmp_path: Path) -> None:
     rows = toy_rows()
     rows[-1] = ("a word of quite another kind", "novelty|sport")

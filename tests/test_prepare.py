@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -86,6 +87,20 @@ def test_a_changed_dataset_is_refused(tmp_path: Path) -> None:
         load_dataset(tmp_path / "set")
     (tmp_path / "set" / "manifest.json").write_text("{}")
     with pytest.raises(SourceError, match="is not a Dataset's manifest"):
+        load_dataset(tmp_path / "set")
+
+
+def test_a_dataset_of_an_unknown_task_or_without_its_column_is_refused(tmp_path: Path) -> None:
+    dataset = prepare_dataset(RECIPE, write_csv(tmp_path / "rows.csv", toy_rows()))
+    replace(dataset, manifest={**dataset.manifest, "task": "multi"}, frame=dataset.frame.with_columns(labels=[])).save(
+        tmp_path / "set"
+    )
+    text = (tmp_path / "set" / "manifest.json").read_text()
+    (tmp_path / "set" / "manifest.json").write_text(text.replace('"task": "multi"', '"task": "rank"'))
+    with pytest.raises(DataError, match="was prepared for task 'rank'; this Copydesk knows single, multi, signals"):
+        load_dataset(tmp_path / "set")
+    (tmp_path / "set" / "manifest.json").write_text(text.replace('"task": "multi"', '"task": "signals"'))
+    with pytest.raises(DataError, match="lacks the columns signals"):
         load_dataset(tmp_path / "set")
 
 

@@ -45,6 +45,7 @@ def test_an_unknown_shipped_recipe_names_those_there_are() -> None:
         ({"name": "x", "prepare": {"split": {"validation": 0.5, "test": 0.5}}}, "at most 0.9 leaves rows to train on"),
         ({"name": "x", "text": ["a"], "label": "a"}, "'a' is also a text column"),
         ({"name": "x", "text": []}, "text: \\[\\] is not valid"),
+        ({"name": "x", "task": "multi", "unlisted": "absent"}, "`unlisted` is for task 'signals'"),
     ],
 )
 def test_a_mistake_is_refused_with_the_key_and_the_remedy(values: dict[str, object], message: str) -> None:

@@ -83,6 +83,11 @@ def _without_unseen_labels(parted: list[PartedRow], kind: LabelKind[Any], accoun
     )
     if not unseen:
         return parted
+    if len(seen) == 1:
+        raise DataError(
+            f"All training rows have the label {next(iter(seen))!r}; {listed(sorted(unseen))} came up later. "
+            "Split by group, or lower prepare.split.validation and prepare.split.test."
+        )
     kept = []
     for item in parted:
         label = kind.without(item.row.label, unseen)

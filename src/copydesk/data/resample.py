@@ -1,6 +1,7 @@
 """Balancing the training part of task `multi` by leaving texts out; validation and test stay as they are.
 
-Both methods are free of hidden chance: a text's fate follows from the texts and the seed, not from their order.
+Neither method hides any chance: a text's fate follows from the texts and the seed, not from their order (but for
+neighbours that are equally near).
 """
 
 from __future__ import annotations
