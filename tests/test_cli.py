@@ -251,7 +251,8 @@ def test_control_c_leaves_nothing_behind_and_exits_with_130(tmp_path: Path, tiny
     assert process.returncode == 130
     assert "Interrupted. Nothing half-written was left behind." in rest
     assert "Traceback" not in rest
-    assert not (tmp_path / "out").exists()
+    left = {path.name for path in (tmp_path / "out").iterdir()} if (tmp_path / "out").exists() else set()
+    assert left <= {".slow.training"}  # checkpoints, if one was written
 
 
 def test_a_parquet_with_fifty_thousand_labels_is_refused(run: Callable[..., Run], recipe: Path) -> None:

@@ -31,7 +31,7 @@ _DASH = "–"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LOWER_IS_BETTER = frozenset({"hamming", "score_mae"})
 _FOLDED_TRAINING = frozenset({"choices", "reasons"})
-_FOLDED_DATA = frozenset({"counts", "dropped"})
+_FOLDED_DATA = frozenset({"counts", "dropped", "rows_by_part"})
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ def render_report(report: Report) -> str:
             choices=_choices(report.training),
             training=_flat(report.training, leave_out=_FOLDED_TRAINING),
             parts=_parts(report.data.get("counts")),
+            part_rows=_counted(report.data.get("rows_by_part")),
             dropped=_counted(report.data.get("dropped")),
             data=_flat(report.data, leave_out=_FOLDED_DATA),
         )

@@ -29,7 +29,7 @@ from copydesk.models.checkpoints import Work
 from copydesk.models.linear import LinearModel
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
-from copydesk.recipe import Recipe
+from copydesk.recipe import Recipe, override
 from copydesk.report_page import render_report
 from copydesk.runs import BUNDLES, find_work, thinned
 from copydesk.runtime.engine import Classifier
@@ -151,7 +151,9 @@ def _write(
         "copydesk": __version__,
         "data": dataset.content_hash(),
     }
-    write_bundle(out, recipe=recipe, facts=facts, fill=fill)
+    separator = dataset.manifest.get("separator")  # so that `auto` is not decided anew for every file
+    kept = override(recipe, {"separator": separator} if separator else {})
+    write_bundle(out, recipe=kept, facts=facts, fill=fill)
 
 
 def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Classifier:
@@ -226,6 +228,7 @@ def _notes(report: Report) -> list[str]:
 
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
-    keys = ("sources", "rows_read", "rows", "dropped", "counts", "groups_of_near_copies", "warnings")
+    keys = ["sources", "rows_read", "rows", "rows_by_part", "dropped", "counts", "groups_of_near_copies", "warnings"]
+    keys += ["rare_labels", "unseen_labels", "resampled", "separator"]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}
     return {**facts, "content": dataset.content_hash()}

@@ -41,7 +41,9 @@ def evaluate(
     classifier = Classifier.load(model)
     progress = console.listener(quiet=quiet or json)
     recipe = override(classifier.recipe, overrides_of(None, text, label))
-    labelled = read_labelled(recipe, data, steps=classifier.settings.normalise, progress=progress)
+    labelled = read_labelled(
+        recipe, data, steps=classifier.settings.normalise, progress=progress, known=classifier.labels
+    )
     found = measure(classifier, labelled.texts, labelled.labels)
     if report is not None:
         with new_folder(report) as folder:

@@ -23,7 +23,7 @@ def dataset_table(manifest: dict[str, Any]) -> Table:
     shown = labels if len(labels) <= 8 else []
     table = _table("Dataset", ["part", "rows", *shown])
     for part, counts in manifest["counts"].items():
-        table.add_row(part, f"{sum(counts.values()):,}", *(f"{counts.get(label, 0):,}" for label in shown))
+        table.add_row(part, f"{manifest['rows_by_part'][part]:,}", *(f"{counts.get(label, 0):,}" for label in shown))
     if not shown:
         table.caption = f"{len(labels)} labels"
     return table
