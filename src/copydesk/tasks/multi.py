@@ -1,7 +1,8 @@
 """Any subset of the labels: one sigmoid and one threshold per label.
 
 Thresholds are tuned on the validation part, where F1 is not smooth: a label with few validation texts would get a
-threshold that fits their accidents, so it takes the one that is best for all labels together.
+threshold that fits their accidents. Such labels share one, the best for all of them together: that of the common
+labels would be too high, as a rare label is seldom probable.
 """
 
 from __future__ import annotations
@@ -90,13 +91,16 @@ class MultiTask:
     def decided(self, scores: Scores, targets: Targets) -> MultiTask:
         """Return the task with the thresholds that are best on these validation scores.
 
-        For micro F1 that is one threshold for all labels; for macro F1 each label has its own.
+        For micro F1 that is one threshold for all labels; for macro F1 each label has its own, rare labels one together.
         """
         overall = best_threshold(scores.ravel(), targets.ravel(), otherwise=_UNTUNED)
         thresholds = [overall] * len(self.labels)
         if self.decision.aim == "macro_f1":
-            for place in np.flatnonzero(targets.sum(axis=0) >= _ENOUGH_TEXTS):
-                thresholds[place] = best_threshold(scores[:, place], targets[:, place], otherwise=overall)
+            rare = targets.sum(axis=0) < _ENOUGH_TEXTS
+            shared = best_threshold(scores[:, rare].ravel(), targets[:, rare].ravel(), otherwise=overall)
+            for place in range(len(self.labels)):
+                own = (scores[:, place], targets[:, place])
+                thresholds[place] = shared if rare[place] else best_threshold(*own, otherwise=overall)
         return replace(self, decision=replace(self.decision, thresholds=tuple(thresholds)))
 
     def with_thresholds(self, thresholds: Mapping[str, float] | float) -> MultiTask:
