@@ -82,7 +82,7 @@ def problems(folder: Path, *, full: bool) -> list[Problem]:
             "label": "labels",
             "text": ["title", "abstract"],
             "prepare.split": {"by": "time", "time": "first_seen"},
-            "prepare.resample": "none",
+            "model.max_tokens": 128,
         },
     )
     return [

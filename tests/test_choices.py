@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from copydesk.models.choices import Facts, choose, measure_bf16_speedup
@@ -13,10 +15,15 @@ def test_small_data_gets_smaller_batches_and_more_epochs() -> None:
     assert small.epochs > large.epochs
 
 
-def test_more_labels_get_more_updates() -> None:
-    from dataclasses import replace
+def test_many_labels_get_more_updates_and_larger_steps() -> None:
+    intents = choose(Train(), replace(HEADLINES, tokens=140_000, texts=10_000, labels=77))
+    few = choose(Train(), replace(HEADLINES, tokens=140_000, texts=10_000))
+    assert intents.epochs > few.epochs and intents.learning_rate > few.learning_rate
 
-    assert choose(Train(), replace(HEADLINES, labels=77)).epochs > choose(Train(), HEADLINES).epochs
+
+def test_long_texts_get_batches_that_hold_several_of_them() -> None:
+    assert choose(Train(), replace(HEADLINES, tokens=24_000 * 200, texts=24_000)).batch_tokens == 3_200
+    assert choose(Train(), replace(HEADLINES, tokens=10**9, texts=10**5)).batch_tokens == 4_096
 
 
 def test_bf16_is_taken_only_where_it_was_measured_to_be_faster() -> None:

@@ -6,6 +6,7 @@ processor may run bf16 in emulation, many times slower than fp32.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,11 +14,14 @@ from typing import Any
 
 from copydesk.recipe import Train
 
-_SMALL_TOKENS = 100_000
-"""Below this many training tokens (about 7,500 headlines) time matters less than every update."""
-_UPDATES_WANTED = 800
-_UPDATES_PER_LABEL = 20
-_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 8
+_SMALL_TOKENS = 50_000
+"""Below this many training tokens (about 3,500 headlines) time matters less than every update."""
+_MANY_LABELS = 20
+"""From here on learning which texts belong to which label takes longer, and larger steps."""
+_BATCH_TOKENS, _SMALL_BATCH_TOKENS, _MOST_BATCH_TOKENS = 512, 256, 4_096
+_BATCH_TEXTS = 16
+_UPDATES, _MANY_LABELS_UPDATES = 450, 1_300
+_FEWEST_EPOCHS, _MANY_LABELS_FEWEST_EPOCHS, _MOST_EPOCHS = 2, 3, 8
 _BF16_WORTH = 1.3
 
 
@@ -82,23 +86,30 @@ def choose(train: Train, facts: Facts) -> Choices:
 
 def _batch_tokens(facts: Facts) -> tuple[int, str]:
     if facts.tokens < _SMALL_TOKENS:
-        return 256, f"{facts.tokens:,} training tokens are few: small batches give more updates"
-    return 512, "about 40 headlines: larger batches are no faster and learn less per text"
+        return _SMALL_BATCH_TOKENS, f"{facts.tokens:,} training tokens are few: small batches give more updates"
+    wanted = math.ceil(_BATCH_TEXTS * facts.tokens / facts.texts / 64) * 64
+    if wanted > _BATCH_TOKENS:
+        return min(wanted, _MOST_BATCH_TOKENS), f"long texts: about {_BATCH_TEXTS} of them in an update"
+    return _BATCH_TOKENS, f"{_BATCH_TEXTS} texts or more: larger batches are no faster and learn less per text"
 
 
 def _epochs(facts: Facts, batch_tokens: int) -> tuple[float, str]:
-    wanted = _UPDATES_WANTED + _UPDATES_PER_LABEL * facts.labels
+    many = facts.labels >= _MANY_LABELS
+    wanted = _MANY_LABELS_UPDATES if many else _UPDATES
+    fewest = _MANY_LABELS_FEWEST_EPOCHS if many else _FEWEST_EPOCHS
     per_epoch = max(facts.tokens / batch_tokens, 1)
-    epochs = min(max(round(wanted / per_epoch), _FEWEST_EPOCHS), _MOST_EPOCHS)
-    return float(
-        epochs
-    ), f"{per_epoch:,.0f} updates an epoch, {wanted:,} wanted; between {_FEWEST_EPOCHS} and {_MOST_EPOCHS} epochs"
+    epochs = min(max(round(wanted / per_epoch), fewest), _MOST_EPOCHS)
+    return float(epochs), (
+        f"{per_epoch:,.0f} updates an epoch, {wanted:,} wanted; between {fewest} and {_MOST_EPOCHS} epochs"
+    )
 
 
 def _learning_rate(facts: Facts) -> tuple[float, str]:
+    if facts.labels >= _MANY_LABELS:
+        return 3e-4, f"{facts.labels} labels or scores to learn: larger steps"
     if facts.tokens < _SMALL_TOKENS:
-        return 2e-4, "few texts: smaller steps"
-    return 3e-4, "many texts: larger steps need fewer epochs"
+        return 2e-4, "few texts and few labels"
+    return 1.5e-4, "few labels: smaller steps overfit less"
 
 
 def _precision(facts: Facts) -> tuple[str, str]:
@@ -111,12 +122,9 @@ def _precision(facts: Facts) -> tuple[str, str]:
 
 
 def _frozen_layers(facts: Facts) -> tuple[int, str]:
-    if facts.tokens < _SMALL_TOKENS:
-        return (
-            facts.layers // 3,
-            "the lowest third keeps its pretrained weights: little data changes them for the worse",
-        )
-    return facts.layers // 2, "the lower half keeps its pretrained weights: faster, and no worse on headlines"
+    if facts.labels >= _MANY_LABELS:
+        return facts.layers // 2, "the lower half keeps its pretrained weights: faster, and no worse with many labels"
+    return facts.layers // 3, "the lowest third keeps its pretrained weights: faster, and no worse"
 
 
 def measure_bf16_speedup(device: str, clock: Callable[[], float] = time.perf_counter) -> float:

@@ -91,7 +91,7 @@ class MultiTask:
     def decided(self, scores: Scores, targets: Targets) -> MultiTask:
         """Return the task with the thresholds that are best on these validation scores.
 
-        For micro F1 that is one threshold for all labels; for macro F1 each label has its own, rare labels one together.
+        For micro F1 that is one threshold for all labels; for macro F1 each label has its own, rare ones share one.
         """
         overall = best_threshold(scores.ravel(), targets.ravel(), otherwise=_UNTUNED)
         thresholds = [overall] * len(self.labels)
