@@ -10,6 +10,7 @@ import pytest
 
 from copydesk.models.base import Model
 from copydesk.models.encoder import EncoderModel, Reading
+from copydesk.models.keywords import Keyword, KeywordsModel
 from copydesk.models.linear import LinearModel
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.runtime.engine import LOADERS
@@ -45,7 +46,11 @@ def _encoder(tiny_encoder: Path) -> Model:
     return model
 
 
-MAKERS: dict[str, Callable[[Path], Model]] = {"linear": _linear, "encoder": _encoder}
+def _keywords(tiny_encoder: Path) -> Model:
+    return KeywordsModel([Keyword("bank", 0), Keyword("goal", 1), Keyword("日本", 1)], 2, "softmax")
+
+
+MAKERS: dict[str, Callable[[Path], Model]] = {"linear": _linear, "encoder": _encoder, "keywords": _keywords}
 
 
 @pytest.fixture(params=sorted(LOADERS))

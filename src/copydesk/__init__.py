@@ -23,11 +23,14 @@ __all__ = ["Prediction", "Report", "__version__", "load", "train"]
 def load(model: str | PathLike[str]) -> Classifier:
     """Open a bundle folder, verify every file's checksum, and return the classifier in it.
 
-    Raises `BundleError` naming the file if one is missing or changed.
+    For a recipe file it is the recipe's newest bundle in `bundles/`, or its keywords where there is none. Raises
+    `BundleError` naming the file if one is missing or changed.
     """
-    from copydesk.runtime.engine import Classifier
+    from pathlib import Path
 
-    return Classifier.load(model)
+    from copydesk.runtime.fallback import load_model
+
+    return load_model(Path(model))
 
 
 def train(

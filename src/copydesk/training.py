@@ -20,12 +20,13 @@ from copydesk.bundle import Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import DataError
+from copydesk.errors import DataError, RecipeError
 from copydesk.evaluate import evaluate, fit_temperature
 from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.models import distributed
 from copydesk.models.base import Model
 from copydesk.models.checkpoints import Work
+from copydesk.models.keywords import KeywordsModel
 from copydesk.models.linear import LinearModel
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
@@ -199,9 +200,16 @@ def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitt
     return Fitted(tuned.model, tuned.training, tuned.history)
 
 
+def _fit_keywords(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
+    if recipe.model.keywords is None:
+        raise RecipeError("The kind 'keywords' needs a keyword file: model.keywords in the recipe.")
+    return Fitted(KeywordsModel.from_file(recipe.model.keywords, task))
+
+
 FITTERS: dict[str, Callable[[Recipe, Dataset, Task, Run], Fitted]] = {
     "linear": _fit_linear,
     "encoder": _fit_encoder,
+    "keywords": _fit_keywords,
 }
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from copydesk.cli.options import Debug, Json, ModelPath, Quiet
+
+if TYPE_CHECKING:
+    from copydesk.types import Prediction
 
 _LINES_AT_ONCE = 1_024
 
@@ -26,30 +29,67 @@ def predict(
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one text per line from standard input.")] = False,
     scores: Annotated[bool, typer.Option("--scores", help="Give every label's score.")] = False,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option("--threshold", metavar="[LABEL=]VALUE", help="Another threshold, for a label or all."),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Classify texts: one line per text, `label<TAB>score<TAB>text`, or one JSON object per line."""
+    """Classify texts: one line per text, the answer and the text parted by tabs, or one JSON object per line."""
     from copydesk.cli import console
     from copydesk.errors import UsageError
-    from copydesk.runtime.engine import Classifier
+    from copydesk.runtime.fallback import load_model
 
     if stdin == bool(texts):
         raise UsageError("Give texts to classify, or --stdin to read one per line (not both).")
-    classifier = Classifier.load(model)
+    classifier = load_model(model)
+    if classifier.fallback:
+        console.listener(quiet=True).warn(f"These are not the trained model's answers. {classifier.fallback}")
+    thresholds = _thresholds(threshold or [], classifier.labels)
     columns = len(classifier.settings.text)
     lines = (line.rstrip("\r\n") for line in sys.stdin) if stdin else iter(texts or [])
     for batch in _batches(lines):
-        answers = classifier.predict(
-            [line.split("\t", columns - 1) if columns > 1 else line for line in batch], scores=scores
-        )
+        answers = classifier.predict([_columns(line, columns) for line in batch], scores=scores, thresholds=thresholds)
         for line, answer in zip(batch, answers, strict=True):
             if json:
                 console.print_json(answer.to_json())
                 continue
             every = "".join(f"\t{label}={score:.4f}" for label, score in (answer.scores or {}).items())
-            typer.echo(f"{answer.label}\t{answer.score:.4f}{every}" + ("" if quiet else f"\t{line}"))
+            typer.echo(f"{_answer(answer)}{every}" + ("" if quiet else f"\t{line}"))
+
+
+def _columns(line: str, count: int) -> str | list[str]:
+    """Return a line's text columns; those it does not have are empty."""
+    if count == 1:
+        return line
+    parts = line.split("\t", count - 1)
+    return parts + [""] * (count - len(parts))
+
+
+def _answer(answer: Prediction) -> str:
+    """Return how a line begins: label and score; labels; or the signals of some strength, the strongest first."""
+    if answer.labels is not None:
+        return " ".join(answer.labels) or "-"
+    if answer.signals is not None:
+        there = sorted((signal for signal in answer.signals if signal.intensity != "low"), key=lambda s: -abs(s.score))
+        return ", ".join(f"{s.category}{f':{s.tag}' if s.tag else ''} {s.score:+.2f}" for s in there) or "-"
+    return f"{answer.label or '-'}\t{answer.score:.4f}"
+
+
+def _thresholds(given: list[str], labels: Sequence[str]) -> dict[str, float] | None:
+    """Return thresholds by label from `LABEL=VALUE` and `VALUE` (for all). Raises `UsageError`."""
+    from copydesk.errors import UsageError
+
+    found: dict[str, float] = {}
+    for item in given:
+        label, _, value = item.rpartition("=")
+        try:
+            found |= {label: float(value)} if label else dict.fromkeys(labels, float(value))
+        except ValueError:
+            raise UsageError(f"--threshold {item!r} is not VALUE or LABEL=VALUE, e.g. --threshold 0.4.") from None
+    return found or None
 
 
 def _batches(lines: Iterator[str]) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -33,17 +34,31 @@ def _load_encoder(folder: Path) -> Model:
     return EncoderModel.load(folder)
 
 
-LOADERS: dict[str, Callable[[Path], Model]] = {"linear": _load_linear, "encoder": _load_encoder}
+def _load_keywords(folder: Path) -> Model:
+    from copydesk.models.keywords import KeywordsModel
+
+    return KeywordsModel.load(folder)
+
+
+LOADERS: dict[str, Callable[[Path], Model]] = {
+    "linear": _load_linear,
+    "encoder": _load_encoder,
+    "keywords": _load_keywords,
+}
 
 
 class Classifier:
     """A model with everything between a text and an answer.
 
-    It is made from a bundle by `Classifier.load`, or while training from a model and settings that are no bundle yet.
+    It is made from a bundle by `Classifier.load`, or from a model and settings that are no bundle yet. `fallback` says
+    why another model than the recipe's answers; every prediction repeats it.
     """
 
-    def __init__(self, model: Model, settings: Settings, bundle: Bundle | None = None) -> None:
+    def __init__(
+        self, model: Model, settings: Settings, bundle: Bundle | None = None, *, fallback: str | None = None
+    ) -> None:
         self.model = model
+        self.fallback = fallback
         self.settings = settings
         self.task = settings.task_of()
         self._bundle = bundle
@@ -99,7 +114,8 @@ class Classifier:
         `thresholds` replace the tuned ones, by label or one for all. Raises `UsageError` for a value that is no text.
         """
         task = self.task if thresholds is None else self.task.with_thresholds(thresholds)
-        return task.decode(self.scores(texts), all_scores=scores)
+        answers = task.decode(self.scores(texts), all_scores=scores)
+        return [replace(answer, fallback=self.fallback) for answer in answers] if self.fallback else answers
 
     def scores(self, texts: Sequence[Text]) -> Scores:
         """Return the calibrated probabilities, shape (len(texts), outputs)."""

@@ -1,0 +1,190 @@
+"""Rules instead of training: words and phrases that speak for a label, in several languages at once.
+
+A text is searched for whole words, whatever their case; words of scripts without spaces (Japanese, Chinese, Thai) are
+found anywhere. It knows no inflection: forms that matter are listed. It answers like any other model, so it can stand
+in where a trained one is missing, and be compared with one.
+
+    en:                                     a language; all are searched
+      emergencies:                          a category (task `signals`), or a label
+        score: -0.7                         the category's impact, where a word has none of its own
+        tags: {fire: [wildfire, {blaze: -0.9}]}
+        words: [emergency]                  words without a tag; for a label the list may stand here at once
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from copydesk.errors import RecipeError
+from copydesk.files import write_json
+from copydesk.tasks import Task
+
+KEYWORDS_FILE = "keywords.json"
+_SURE, _UNSURE = 3.0, -3.0
+"""Logits of what was found and, where labels are independent, of what was not."""
+_LARGEST_SCORE = 0.99
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """A word or phrase and what it speaks for: an output column, and for `signals` a score and the tag's column."""
+
+    phrase: str
+    column: int
+    score: float = 0.0
+    tag_column: int | None = None
+
+
+class KeywordsModel:
+    """Keywords over a task's outputs. Of a category's words in one text the strongest decides score and tag."""
+
+    kind = "keywords"
+
+    def __init__(self, keywords: Sequence[Keyword], outputs: int, kind_of_outputs: str) -> None:
+        self._keywords, self._outputs, self._head = list(keywords), outputs, kind_of_outputs
+        self._by_phrase: dict[str, list[Keyword]] = defaultdict(list)
+        for keyword in keywords:
+            self._by_phrase[_plain(keyword.phrase)].append(keyword)
+        self._pattern = _pattern_of(self._by_phrase)
+
+    @staticmethod
+    def labels_in(path: str | Path) -> list[str]:
+        """Return the labels that a keyword file names, in its order."""
+        return list(dict.fromkeys(str(label) for groups in _languages(path).values() for label in groups))
+
+    @classmethod
+    def from_file(cls, path: str | Path, task: Task) -> KeywordsModel:
+        """Read a keyword file for a task. Raises `RecipeError` naming the place that is wrong."""
+        keywords = [
+            keyword
+            for language, groups in _languages(path).items()
+            for keyword in _read(groups, task, f"Keyword file '{path}', {language}")
+        ]
+        if not keywords:
+            raise RecipeError(f"Keyword file '{path}' holds no words.")
+        return cls(keywords, task.outputs, task.heads[0].kind)
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return raw outputs, shape (n, outputs)."""
+        result = np.full((len(texts), self._outputs), _UNSURE if self._head == "sigmoid" else 0.0, np.float32)
+        for row, text in zip(result, texts, strict=True):
+            for phrase in self._found(text):
+                for keyword in self._by_phrase[phrase]:
+                    self._speak(row, keyword)
+        return result
+
+    def _speak(self, row: NDArray[np.float32], keyword: Keyword) -> None:
+        if self._head == "softmax":
+            row[keyword.column] += _SURE / 2
+            return
+        if self._head == "sigmoid":
+            row[keyword.column] = _SURE
+            return
+        logit = float(np.arctanh(np.clip(keyword.score, -_LARGEST_SCORE, _LARGEST_SCORE)))
+        stronger = abs(logit) > abs(float(row[keyword.column]))
+        if stronger:
+            row[keyword.column] = logit
+        if keyword.tag_column is not None:
+            row[keyword.tag_column] = max(float(row[keyword.tag_column]), _SURE + abs(logit))
+
+    def _found(self, text: str) -> Iterator[str]:
+        """Yield the distinct phrases of a text; a longer phrase hides the shorter ones inside it."""
+        return iter(dict.fromkeys(match.group() for match in self._pattern.finditer(_plain(text))))
+
+    def save(self, folder: Path) -> None:
+        """Write `keywords.json`."""
+        keywords = [asdict(keyword) for keyword in self._keywords]
+        write_json(folder / KEYWORDS_FILE, {"outputs": self._outputs, "head": self._head, "keywords": keywords})
+
+    @classmethod
+    def load(cls, folder: Path) -> KeywordsModel:
+        """Read what `save` wrote."""
+        stored = json.loads((folder / KEYWORDS_FILE).read_text("utf-8"))
+        return cls([Keyword(**keyword) for keyword in stored["keywords"]], stored["outputs"], stored["head"])
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _pattern_of(phrases: Mapping[str, Any]) -> re.Pattern[str]:
+    """Return one expression for all phrases, the longest first."""
+    ordered = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
+    alternatives = [
+        re.escape(phrase) if _UNSPACED.search(phrase) else rf"(?<!\w){re.escape(phrase)}(?!\w)" for phrase in ordered
+    ]
+    return re.compile("|".join(alternatives) or r"(?!)")
+
+
+def _languages(path: str | Path) -> dict[str, dict[Any, Any]]:
+    try:
+        languages = yaml.safe_load(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"Keyword file '{path}' cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(languages, dict) or not all(isinstance(groups, dict) for groups in languages.values()):
+        raise RecipeError(f"Keyword file '{path}' holds no languages, each with its labels.")
+    return languages
+
+
+def _read(groups: Mapping[Any, Any], task: Task, place: str) -> Iterator[Keyword]:
+    for name, group in groups.items():
+        where = f"{place}.{name}"
+        column = _place_of(str(name), task.labels, where)
+        if isinstance(group, list):
+            group = {"words": group}
+        if not isinstance(group, dict) or not set(group) <= {"score", "tags", "words"}:
+            raise RecipeError(f"{where}: expected a list of words, or `score`, `tags` and `words`.")
+        score = _score(group.get("score", 0.5), where)
+        for phrase, own in _phrases(group.get("words", []), where):
+            yield Keyword(phrase, column, score if own is None else own)
+        for tag, words in (group.get("tags") or {}).items():
+            tag_column = _tag_column(task, column, str(tag), where)
+            for phrase, own in _phrases(words, f"{where}.{tag}"):
+                yield Keyword(phrase, column, score if own is None else own, tag_column)
+
+
+def _phrases(words: Any, where: str) -> Iterator[tuple[str, float | None]]:  # noqa: ANN401 (whatever YAML holds)
+    """Yield phrases with their own score, if they have one."""
+    if not isinstance(words, list):
+        raise RecipeError(f"{where}: {words!r} is no list of words.")
+    for item in words:
+        entries = item.items() if isinstance(item, dict) else [(item, None)]
+        for phrase, score in entries:
+            if not str(phrase).strip():
+                raise RecipeError(f"{where}: a word is empty.")
+            yield str(phrase), None if score is None else _score(score, where)
+
+
+def _score(value: Any, where: str) -> float:  # noqa: ANN401 (whatever YAML holds)
+    if not isinstance(value, int | float) or not -1 <= value <= 1:
+        raise RecipeError(f"{where}: the score {value!r} is not between -1 and 1.")
+    return float(value)
+
+
+def _place_of(name: str, known: Sequence[str], where: str) -> int:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise RecipeError(f"{where}: {name!r} is not one of the task's: {', '.join(known[:30])}.{hint}")
+    return list(known).index(name)
+
+
+def _tag_column(task: Task, column: int, tag: str, where: str) -> int:
+    """Return the output column of a category's tag. Raises `RecipeError` for a tag it does not have."""
+    tags = getattr(task, "tags", None)
+    if tags is None:
+        raise RecipeError(f"{where}: tags are for task 'signals'; this recipe's is {task.name!r}.")
+    head = next(head for head in task.heads if head.target == len(task.labels) + column)
+    return head.start + 1 + _place_of(tag, tags[column], where)
