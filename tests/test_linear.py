@@ -3,9 +3,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from copydesk.models.linear import LinearModel
 from copydesk.tasks import make_task
+from copydesk.types import Signal
 from fakes import MONEY, SPORT, toy_rows
 
 
@@ -50,3 +52,53 @@ def test_predicting_needs_neither_torch_nor_scikit_learn(tmp_path: Path) -> None
         "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'scipy', 'polars')))\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_several_labels_are_fitted_one_by_one() -> None:
+    task = make_task("multi", ["money", "never", "sport"])
+    rows = [(text, (label,)) for text, label in toy_rows()]
+    rows += [
+        (f"{first[0]} {second[0]}", ("money", "sport")) for first, second in zip(rows[:60:2], rows[1:60:2], strict=True)
+    ]
+    targets = task.encode([label for _, label in rows])
+    scores = task.scores(LinearModel.fit([text for text, _ in rows], targets, task).logits([*SPORT[:1], "bank goal"]))
+    assert scores[0, 2] > 0.5 > scores[0, 0] and scores[0, 1] < 0.01
+    assert min(scores[1, 0], scores[1, 2]) > 0.3
+
+
+def test_balanced_weights_find_more_of_a_rare_label() -> None:
+    rows = [row for row in toy_rows(400) if row[1] == "money"] + toy_rows(30)
+    task = make_task("multi", ["money", "sport"])
+    targets = task.encode([(label,) for _, label in rows])
+    plain, balanced = (
+        task.scores(LinearModel.fit([text for text, _ in rows], targets, task, balanced=flag).logits([SPORT[0]]))
+        for flag in (False, True)
+    )
+    assert balanced[0, 1] > plain[0, 1]
+
+
+def test_scores_and_tags_of_signals_are_fitted_where_they_are_known() -> None:
+    task = make_task("signals", ["economics", "sports"], categories={"economics": ["trade"], "sports": ["game"]})
+    rows = toy_rows()
+    targets = task.encode(
+        [
+            (Signal("sports", 0.8, "game"), Signal("economics", 0.0))
+            if label == "sport"
+            else (Signal("economics", -0.6, "trade"),)
+            for _, label in rows
+        ]
+    )
+    model = LinearModel.fit([text for text, _ in rows], targets, task)
+    sport, money = task.decode(task.scores(model.logits([" ".join(SPORT), " ".join(MONEY)])))
+    assert (sport.signals or [])[0].score > -0.2 and (sport.signals or [])[1].tag == "game"
+    assert (money.signals or [])[0].score < -0.4 and (money.signals or [])[0].tag == "trade"
+
+
+def test_more_columns_than_a_few_give_the_same_sums() -> None:
+    texts = [f"{word} {number}" for number in range(20) for word in ("red", "green", "blue")]
+    few, many = make_task("single", [*"abc"]), make_task("single", [*"abcdefghijklmnopqrstuvwxyz"])
+    targets = np.array([0, 1, 2] * 20)
+    wanted = LinearModel.fit(texts, targets, few).logits(["red 1", "", "green"])
+    assert LinearModel.fit(texts, targets, many).logits(["red 1", "", "green"])[:, :3] == pytest.approx(
+        wanted, abs=1e-4
+    )

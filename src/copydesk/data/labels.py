@@ -25,7 +25,7 @@ def read_labels(frame: pl.DataFrame, recipe: Recipe, *, known: Container[str] = 
 
     Raises `DataError` naming the row, or `RecipeError` for the alias file.
     """
-    require_columns(frame, [*recipe.text, recipe.label])
+    require_columns(frame, [recipe.label])
     kind = LABELS[recipe.task]
     sources, rows = frame["_source"], frame["_row"]
     found = kind.read(frame[recipe.label], recipe, lambda place: f"{sources[place]}:{rows[place]}", known)

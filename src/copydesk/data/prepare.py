@@ -102,6 +102,7 @@ def _cleaned(recipe: Recipe, raw: RawTable, account: Account) -> list[CleanRow]:
     """Return the rows that have a text and a label; in the order of time if the split goes by it."""
     settings, column = recipe.prepare, recipe.prepare.split.time
     account.progress.say(f"cleaning {raw.frame.height:,} rows")
+    require_columns(raw.frame, [*recipe.text, recipe.label])
     found = read_labels(raw.frame, recipe)
     for line in found.said:
         account.progress.say(line)

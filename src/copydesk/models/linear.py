@@ -138,6 +138,7 @@ def _sums(weights: Floats, slots: NDArray[np.int32], owner: Indices, texts: int)
             total[:, column] = np.bincount(owner, weights[slots, column], texts)
         return total
     seen = np.flatnonzero(slots)
+    seen = seen[np.argsort(owner[seen], kind="stable")]  # n-grams come by length, then by text
     slots, owner = slots[seen], owner[seen]
     ends = np.searchsorted(owner, np.arange(texts), side="right")
     for text, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
