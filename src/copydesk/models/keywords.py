@@ -34,7 +34,11 @@ KEYWORDS_FILE = "keywords.json"
 _SURE, _UNSURE = 3.0, -3.0
 """Logits of what was found and, where labels are independent, of what was not."""
 _LARGEST_SCORE = 0.99
+_WORD = re.compile(r"\w+")
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+
+
+Words = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,16 @@ class KeywordsModel:
 
     def __init__(self, keywords: Sequence[Keyword], outputs: int, kind_of_outputs: str) -> None:
         self._keywords, self._outputs, self._head = list(keywords), outputs, kind_of_outputs
-        self._by_phrase: dict[str, list[Keyword]] = defaultdict(list)
+        self._by_words: dict[Words, list[Keyword]] = defaultdict(list)
+        self._anywhere: dict[str, list[Keyword]] = defaultdict(list)
+        self._longest: dict[str, int] = defaultdict(int)
         for keyword in keywords:
-            self._by_phrase[_plain(keyword.phrase)].append(keyword)
-        self._pattern = _pattern_of(self._by_phrase)
+            words = _words(keyword.phrase)
+            if _UNSPACED.search(keyword.phrase):
+                self._anywhere[keyword.phrase.casefold()].append(keyword)
+            elif words:
+                self._by_words[words].append(keyword)
+                self._longest[words[0]] = max(self._longest[words[0]], len(words))
 
     @staticmethod
     def labels_in(path: str | Path) -> list[str]:
@@ -80,9 +90,8 @@ class KeywordsModel:
         """Return raw outputs, shape (n, outputs)."""
         result = np.full((len(texts), self._outputs), _UNSURE if self._head == "sigmoid" else 0.0, np.float32)
         for row, text in zip(result, texts, strict=True):
-            for phrase in self._found(text):
-                for keyword in self._by_phrase[phrase]:
-                    self._speak(row, keyword)
+            for keyword in self._found(text):
+                self._speak(row, keyword)
         return result
 
     def _speak(self, row: NDArray[np.float32], keyword: Keyword) -> None:
@@ -99,9 +108,22 @@ class KeywordsModel:
         if keyword.tag_column is not None:
             row[keyword.tag_column] = max(float(row[keyword.tag_column]), _SURE + abs(logit))
 
-    def _found(self, text: str) -> Iterator[str]:
-        """Yield the distinct phrases of a text; a longer phrase hides the shorter ones inside it."""
-        return iter(dict.fromkeys(match.group() for match in self._pattern.finditer(_plain(text))))
+    def _found(self, text: str) -> Iterator[Keyword]:
+        """Yield the text's keywords, each once; a longer phrase hides the shorter ones inside it."""
+        words, place, seen = _words(text), 0, set()
+        while place < len(words):
+            longest = min(self._longest.get(words[place], 0), len(words) - place)
+            spans = (words[place : place + length] for length in range(longest, 0, -1))
+            phrase = next((span for span in spans if span in self._by_words), None)
+            place += len(phrase) if phrase else 1
+            if phrase and phrase not in seen:
+                seen.add(phrase)
+                yield from self._by_words[phrase]
+        if self._anywhere and _UNSPACED.search(text):
+            folded = text.casefold()
+            for part, keywords in self._anywhere.items():
+                if part in folded:
+                    yield from keywords
 
     def save(self, folder: Path) -> None:
         """Write `keywords.json`."""
@@ -115,17 +137,8 @@ class KeywordsModel:
         return cls([Keyword(**keyword) for keyword in stored["keywords"]], stored["outputs"], stored["head"])
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def _pattern_of(phrases: Mapping[str, Any]) -> re.Pattern[str]:
-    """Return one expression for all phrases, the longest first."""
-    ordered = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
-    alternatives = [
-        re.escape(phrase) if _UNSPACED.search(phrase) else rf"(?<!\w){re.escape(phrase)}(?!\w)" for phrase in ordered
-    ]
-    return re.compile("|".join(alternatives) or r"(?!)")
+def _words(text: str) -> Words:
+    return tuple(_WORD.findall(text.casefold()))
 
 
 def _languages(path: str | Path) -> dict[str, dict[Any, Any]]:
