@@ -21,6 +21,17 @@ def test_many_labels_get_more_updates_and_larger_steps() -> None:
     assert intents.epochs > few.epochs and intents.learning_rate > few.learning_rate
 
 
+def test_a_few_texts_with_many_outputs_get_more_epochs_than_with_few() -> None:
+    assert choose(Train(), replace(REVIEWS, labels=60)).epochs == 20
+    assert choose(Train(), REVIEWS).epochs == 8
+
+
+def test_small_batches_see_as_many_tokens_as_large_ones() -> None:
+    below, above = (choose(Train(), replace(REVIEWS, tokens=tokens, texts=3_500)) for tokens in (49_000, 51_000))
+    assert below.batch_tokens < above.batch_tokens
+    assert below.epochs == above.epochs
+
+
 def test_long_texts_get_batches_that_hold_several_of_them() -> None:
     assert choose(Train(), replace(HEADLINES, tokens=24_000 * 200, texts=24_000)).batch_tokens == 3_200
     assert choose(Train(), replace(HEADLINES, tokens=10**9, texts=10**5)).batch_tokens == 4_096

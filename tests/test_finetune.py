@@ -13,6 +13,7 @@ import torch
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import CopydeskError, Terminated
+from copydesk.models.averaging import Averaging
 from copydesk.models.callbacks import Listener as TrainerListener
 from copydesk.models.checkpoints import Work
 from copydesk.models.encoder import EncoderModel, Reading
@@ -56,13 +57,29 @@ def test_one_seed_gives_one_model_and_another_seed_another(encoder_recipe: Recip
     assert not np.allclose(first, other)
 
 
-def test_the_best_checkpoint_is_kept(encoder_recipe: Recipe, dataset: Dataset) -> None:
+def test_the_mean_of_the_weights_is_kept(encoder_recipe: Recipe, dataset: Dataset) -> None:
+    listener = Listener()
+    tuned = _tune(encoder_recipe, dataset, listener)
+    updates = sum(step.loss is not None for step in tuned.history)
+    assert tuned.training["weights"] == f"the mean over the last {updates - updates // 4} updates"
+    assert any(line.startswith("kept the mean over the last") for line in listener.said)
+
+
+def test_a_checkpoint_that_is_better_than_the_mean_by_more_than_chance_is_kept(
+    encoder_recipe: Recipe, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Averaging, "add", _zeros)
     wild = override(encoder_recipe, {"train.epochs": 8, "train.learning_rate": 0.05, "train.early_stop": 0})
     tuned = _tune(wild, dataset)
     best = max(step.validation_quality or 0 for step in tuned.history)
     texts, labels = dataset.part("validation")
     kept = (tuned.model.logits(texts).argmax(1) == make_task("single", dataset.labels).encode(labels)).mean()
     assert kept == pytest.approx(best)
+    assert tuned.training["weights"].startswith("the checkpoint after update ")
+
+
+def _zeros(averaging: Averaging) -> None:
+    averaging._mean = {name: torch.zeros_like(array) for name, array in averaging._weights.items()}
 
 
 def test_it_stops_early_when_nothing_gets_better(encoder_recipe: Recipe, dataset: Dataset) -> None:

@@ -20,8 +20,9 @@ _MANY_LABELS = 20
 """From here on learning which texts belong to which label takes longer, and larger steps."""
 _BATCH_TOKENS, _SMALL_BATCH_TOKENS, _MOST_BATCH_TOKENS = 512, 256, 4_096
 _BATCH_TEXTS = 16
-_UPDATES, _MANY_LABELS_UPDATES = 450, 1_300
-_FEWEST_EPOCHS, _MANY_LABELS_FEWEST_EPOCHS, _MOST_EPOCHS = 2, 3, 8
+_UPDATES, _SMALL_BATCH_UPDATES, _MANY_LABELS_UPDATES = 225, 450, 1_300
+_FEWEST_EPOCHS, _MANY_LABELS_FEWEST_EPOCHS = 2, 3
+_MOST_EPOCHS, _MANY_LABELS_MOST_EPOCHS = 8, 20
 _BF16_WORTH = 1.3
 
 
@@ -95,13 +96,13 @@ def _batch_tokens(facts: Facts) -> tuple[int, str]:
 
 def _epochs(facts: Facts, batch_tokens: int) -> tuple[float, str]:
     many = facts.labels >= _MANY_LABELS
-    wanted = _MANY_LABELS_UPDATES if many else _UPDATES
+    few_wanted = _SMALL_BATCH_UPDATES if batch_tokens <= _SMALL_BATCH_TOKENS else _UPDATES
+    wanted = _MANY_LABELS_UPDATES if many else few_wanted
     fewest = _MANY_LABELS_FEWEST_EPOCHS if many else _FEWEST_EPOCHS
+    most = _MANY_LABELS_MOST_EPOCHS if many else _MOST_EPOCHS
     per_epoch = max(facts.tokens / batch_tokens, 1)
-    epochs = min(max(round(wanted / per_epoch), fewest), _MOST_EPOCHS)
-    return float(epochs), (
-        f"{per_epoch:,.0f} updates an epoch, {wanted:,} wanted; between {fewest} and {_MOST_EPOCHS} epochs"
-    )
+    epochs = min(max(round(wanted / per_epoch), fewest), most)
+    return float(epochs), f"{per_epoch:,.0f} updates an epoch, {wanted:,} wanted; between {fewest} and {most} epochs"
 
 
 def _learning_rate(facts: Facts) -> tuple[float, str]:

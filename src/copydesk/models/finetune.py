@@ -24,6 +24,7 @@ from copydesk.data.dataset import Dataset, Part
 from copydesk.errors import CopydeskError, Terminated
 from copydesk.files import writing
 from copydesk.models import distributed
+from copydesk.models.averaging import Averaging
 from copydesk.models.batches import Indices
 from copydesk.models.callbacks import Listener, Profile, step_of, stopping_on_sigterm
 from copydesk.models.checkpoints import Work
@@ -40,7 +41,7 @@ from copydesk.recipe import Recipe
 from copydesk.tasks import Task
 from copydesk.types import Step
 
-_EVALUATIONS = 4
+_FEWEST_EVALUATIONS, _MOST_EVALUATIONS = 4, 8
 _VALIDATION_TEXTS = 2_000
 """Early stopping looks at this many validation texts at most; calibration uses them all."""
 _KEPT_CHECKPOINTS = 3
@@ -87,7 +88,7 @@ def fine_tune(
         model.network.loss = make_loss(task.heads, choices.loss, weights)
         start_head(model, train.tokens, train.targets, task.heads, np.random.default_rng(recipe.train.seed))
         run = _Run(recipe, task, model, train, validation, choices, folder, progress)
-        history = run.train(trace, on_step)
+        history, weights_kept = run.train(trace, on_step)
     training = {
         "encoder": recipe.model.encoder,
         "origin": files.origin,
@@ -95,6 +96,7 @@ def fine_tune(
         "processes": distributed.world_size(),
         "max_tokens": model.reading.max_tokens,
         "cut_texts": cut,
+        "weights": weights_kept,
         "choices": choices.values(),
         "reasons": choices.reasons,
     }
@@ -195,8 +197,8 @@ class _Run:
     work: Work
     progress: Progress
 
-    def train(self, trace: Path | None, on_step: Callable[[Step], None] | None) -> list[Step]:
-        """Train the network in place and return the learning curve; the best checkpoint's weights are kept."""
+    def train(self, trace: Path | None, on_step: Callable[[Step], None] | None) -> tuple[list[Step], str]:
+        """Train the network in place; return the learning curve, and in words which weights are kept."""
         resumed = self._checkpoint()
         texts = self.part.tokens.texts
         with self.progress.track("fine-tuning", round(self.choices.epochs * texts), "texts") as advance:
@@ -207,8 +209,10 @@ class _Run:
                 checkpoint_minutes=self.recipe.train.checkpoint_minutes,
                 on_step=on_step,
             )
-            replay = self._replay()
-            trainer = self._trainer(listener, replay)
+            averaging = Averaging(self.model.network)
+            trainer = self._trainer(listener, averaging, self._replay())
+            if resumed is not None:
+                averaging.load(resumed)
             if trace is not None:
                 trainer.add_callback(Profile(trace, self.progress.say))
             try:
@@ -222,7 +226,28 @@ class _Run:
         if listener.terminated:
             raise Terminated("Terminated. A checkpoint was saved; the same command with --resume continues.")
         steps = (step_of(entry, texts) for entry in trainer.state.log_history)
-        return [step for step in steps if step is not None]
+        return [step for step in steps if step is not None], self._chosen_weights(trainer, averaging)
+
+    def _chosen_weights(self, trainer: EncoderTrainer, averaging: Averaging) -> str:
+        """Put the mean of the weights into the network, unless a checkpoint is better by more than chance.
+
+        The best of several checkpoints looks better on few validation texts than it is, so the mean is taken up to a
+        standard error below it (the rule of Breiman et al. 1984 for choosing trees).
+        """
+        mean = f"the mean over the last {averaging.updates} updates"
+        averaging.swap()
+        if not len(self.validation):
+            return mean
+        evaluations = [entry for entry in trainer.state.log_history if "eval_selection" in entry]
+        best = max(evaluations, key=lambda entry: float(entry["eval_selection"]))
+        quality, chance = trainer.measure()[0], _standard_error(best["eval_quality"], len(self.validation))
+        checkpoint = f"the checkpoint after update {best['step']}"
+        taken, left, others = mean, checkpoint, best["eval_quality"]
+        if quality < best["eval_quality"] - chance:
+            averaging.swap()
+            taken, left, quality, others = checkpoint, mean, others, quality
+        self.progress.say(f"kept {taken}: validation {self.task.headline} {quality:.4f}; {left} has {others:.4f}")
+        return taken
 
     def _checkpoint(self) -> Path | None:
         """Return the newest whole checkpoint, and remove newer ones that are not."""
@@ -247,7 +272,7 @@ class _Run:
             replay.record(self.model, tokens, self.work.root / "frozen.f16")
         return replay
 
-    def _trainer(self, listener: Listener, replay: Replay | None) -> EncoderTrainer:
+    def _trainer(self, listener: Listener, averaging: Averaging, replay: Replay | None) -> EncoderTrainer:
         trainer = EncoderTrainer(
             self.model,
             self.task,
@@ -255,6 +280,7 @@ class _Run:
             (self.part, self.validation),
             batch_tokens=self.choices.batch_tokens,
             listener=listener,
+            averaging=averaging,
             replay=replay,
         )
         trainer.remove_callback(PrinterCallback)
@@ -266,7 +292,8 @@ class _Run:
         choices, settings = self.choices, self.recipe.train
         batches = len(BatchSampler(self.part.tokens.lengths, choices.batch_tokens, settings.seed))
         updates = max(round(math.ceil(batches / settings.accumulate) * choices.epochs), 1)
-        every = math.ceil(updates / max(_EVALUATIONS, round(choices.epochs)))  # rounded up: the last is at the end
+        evaluations = min(max(round(choices.epochs), _FEWEST_EVALUATIONS), _MOST_EVALUATIONS)
+        every = math.ceil(updates / evaluations)  # rounded up: the last is at the end
         strategy = "steps" if len(self.validation) else "no"
         return TrainingArguments(
             output_dir=str(self.work.root),
@@ -299,6 +326,11 @@ class _Run:
             remove_unused_columns=False,
             dataloader_pin_memory=torch.cuda.is_available(),
         )
+
+
+def _standard_error(share: float, texts: int) -> float:
+    """Return how far a share of so many texts is from the true one, typically."""
+    return math.sqrt(max(share * (1 - share), 0.0) / texts)
 
 
 def _device() -> str:

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset as TorchDataset
 from transformers import Trainer, TrainerControl, TrainingArguments
 
 from copydesk.models import distributed
+from copydesk.models.averaging import Averaging
 from copydesk.models.batches import Indices, training_batches
 from copydesk.models.callbacks import Listener
 from copydesk.models.checkpoints import seal
@@ -93,6 +94,7 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         *,
         batch_tokens: int,
         listener: Listener,
+        averaging: Averaging,
         replay: Replay | None = None,
     ) -> None:
         super().__init__(
@@ -101,11 +103,11 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
             data_collator=self._collate,
             train_dataset=parts[0],
             eval_dataset=parts[1],
-            callbacks=[listener],
+            callbacks=[averaging, listener],
         )
         self.model_accepts_loss_kwargs = False  # the network's loss is a mean over its rows, whatever Trainer counts
         self._encoder, self._task, self._batch_tokens, self._listener = model, task, batch_tokens, listener
-        self._replay = replay
+        self._averaging, self._replay = averaging, replay
 
     def _collate(self, whole: list[int]) -> dict[str, torch.Tensor]:
         """Return this process's rows of a batch, with what its mean loss weighs in the mean over processes."""
@@ -154,9 +156,17 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         return 0
 
     def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:  # noqa: ANN401 (Trainer's signature)
-        """Measure the task's headline metric and loss on whole validation texts.
+        """Measure the network and let Trainer's log, early stopping and best checkpoint know."""
+        quality, loss, selection = self.measure()
+        metrics = {"eval_loss": loss, "eval_quality": quality, "eval_selection": selection}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
 
-        `selection` is what the best checkpoint is chosen by: of equal quality the lower loss is better.
+    def measure(self) -> tuple[float, float, float]:
+        """Return the task's headline metric on whole validation texts, the loss, and what weights are chosen by.
+
+        That is the headline metric, and of equal ones the lower loss.
         """
         part: Encoded = self.eval_dataset
         precision = "bf16" if self.args.bf16 else "fp16" if self.args.fp16 else "fp32"
@@ -165,10 +175,7 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         self._encoder.network.train()
         quality = self._task.quality(self._task.scores(logits), part.targets)
         loss = heads_loss(self._task.heads, logits, part.targets)
-        metrics = {"eval_loss": loss, "eval_quality": quality, "eval_selection": quality - 0.01 * min(loss, 10.0)}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
+        return quality, loss, quality - 0.01 * min(loss, 10.0)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Keep the rate of examples with every training step's loss."""
@@ -180,7 +187,9 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         super()._save_checkpoint(model, trial)
         distributed.wait_for_all()
         if distributed.is_leader():
-            seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            self._averaging.save(folder)
+            seal(folder)
         self._listener.saved()
 
 
