@@ -14,12 +14,14 @@ from typing import Any
 class Signal:
     """One category's impact, from -1 (bad) to 1 (good), and what it is about; the empty tag says nothing more.
 
-    As a training label it states what is known of one category; as an answer it is one line of the whole sheet.
+    As a training label it states what is known of one category. As an answer it is one line of the whole sheet, and
+    `present` tells whether the category counts as there at all.
     """
 
     category: str
     score: float
     tag: str = ""
+    present: bool = True
 
     @property
     def intensity(self) -> str:

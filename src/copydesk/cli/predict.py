@@ -69,11 +69,11 @@ def _columns(line: str, count: int) -> str | list[str]:
 
 
 def _answer(answer: Prediction) -> str:
-    """Return how a line begins: label and score; labels; or the signals of some strength, the strongest first."""
+    """Return how a line begins: label and score; labels; or the present signals, the strongest first."""
     if answer.labels is not None:
         return " ".join(answer.labels) or "-"
     if answer.signals is not None:
-        there = sorted((signal for signal in answer.signals if signal.intensity != "low"), key=lambda s: -abs(s.score))
+        there = sorted((signal for signal in answer.signals if signal.present), key=lambda signal: -abs(signal.score))
         return ", ".join(f"{s.category}{f':{s.tag}' if s.tag else ''} {s.score:+.2f}" for s in there) or "-"
     return f"{answer.label or '-'}\t{answer.score:.4f}"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from copydesk.metrics.base import RESAMPLES, SEED, Counts, Flags, LabelCounts, Measured, percentiles, ratio
+from copydesk.metrics.base import Counts, Flags, LabelCounts, Measured, percentiles, ratio, resamples
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,8 @@ def measure_signals(truth: SignalSheet, found: SignalSheet, labels: Sequence[str
     """Return presence macro F1, sign accuracy, mean absolute error of the scores and tag F1, with intervals."""
     tables = _tables(truth, found)
     once = {name: table.sum(0, keepdims=True) for name, table in tables.items()}
-    rng = np.random.default_rng(SEED)
-    n = len(truth.scores)
-    draws = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
-    drawn = {name: draws @ table for name, table in tables.items()}
+    blocks = [{name: draws @ table for name, table in tables.items()} for draws in resamples(len(truth.scores))]
+    drawn = {name: np.concatenate([block[name] for block in blocks]) for name in tables}
     return Measured(
         {name: float(values[0]) for name, values in _metrics(once).items()},
         {name: percentiles(values) for name, values in _metrics(drawn).items()},

@@ -23,7 +23,7 @@ from copydesk.types import Decision, Label, Prediction, Signal
 
 SCORE_WEIGHT, TAG_WEIGHT = 0.7, 0.3
 _PRESENT_FROM = 0.25
-"""The least strength at which a category counts as present, where validation does not say better."""
+"""From this evidence on a category counts as present, where validation does not say better."""
 _ENOUGH_TEXTS = 5
 
 
@@ -56,7 +56,7 @@ class SignalsTask:
 
     @property
     def thresholds(self) -> Scores:
-        """The least strength at which each category counts as present, shape (categories,)."""
+        """The least evidence at which each category counts as present, shape (categories,)."""
         return np.array(self.decision.thresholds or [_PRESENT_FROM] * len(self.labels), np.float64)
 
     def encode(self, labels: Sequence[Label]) -> Targets:
@@ -85,11 +85,21 @@ class SignalsTask:
             result[:, columns] = np.tanh(part) if head.kind == "tanh" else softmax(part / temperature)
         return result
 
+    def evidence(self, scores: Scores) -> Scores:
+        """Return what speaks for each category's presence, 0 to 1, shape (n, categories).
+
+        It is the mean of the score's strength and of the probability that there is any tag: a neutral event has no
+        strength, and an unusual one no tag.
+        """
+        untagged = scores[:, [head.start for head in self.heads[len(self.labels) :]]]
+        evidence: Scores = (np.abs(scores[:, : len(self.labels)]) + 1 - untagged) / 2
+        return evidence
+
     def sheet(self, scores: Scores) -> SignalSheet:
         """Return the answers as arrays: score, presence and tag number per text and category."""
-        strengths = scores[:, : len(self.labels)]
         tags = [scores[:, head.start : head.stop].argmax(axis=1) for head in self.heads[len(self.labels) :]]
-        return SignalSheet(strengths, np.abs(strengths) >= self.thresholds, np.stack(tags, axis=1))
+        present = self.evidence(scores) >= self.thresholds
+        return SignalSheet(scores[:, : len(self.labels)], present, np.stack(tags, axis=1))
 
     def truth(self, targets: Targets) -> SignalSheet:
         """Return the labels as arrays; a category is present if it has a score or a tag, unknown if NaN."""
@@ -102,12 +112,13 @@ class SignalsTask:
         sheet = self.sheet(scores)
         vocabularies = [("", *tags) for tags in self.tags]
         answers = []
-        for strengths, numbers in zip(sheet.scores, sheet.tags, strict=True):
+        for row in range(len(scores)):
+            columns = zip(
+                self.labels, sheet.scores[row], vocabularies, sheet.tags[row], sheet.present[row], strict=True
+            )
             signals = [
-                Signal(category, float(strength), vocabulary[number])
-                for category, strength, number, vocabulary in zip(
-                    self.labels, strengths, numbers, vocabularies, strict=True
-                )
+                Signal(category, float(score), vocabulary[tag], present=bool(present))
+                for category, score, vocabulary, tag, present in columns
             ]
             every = {signal.category: signal.score for signal in signals} if all_scores else None
             answers.append(Prediction(signals=signals, scores=every))
@@ -115,7 +126,7 @@ class SignalsTask:
 
     def decided(self, scores: Scores, targets: Targets) -> SignalsTask:
         """Return the task with each category's presence threshold tuned for F1 on these validation scores."""
-        truth, found = self.truth(targets), np.abs(scores[:, : len(self.labels)])
+        truth, found = self.truth(targets), self.evidence(scores)
         thresholds = []
         for place in range(len(self.labels)):
             known = ~np.isnan(truth.scores[:, place])
@@ -145,9 +156,9 @@ class SignalsTask:
         return np.concatenate([sheet.scores * sheet.present, sheet.tags * sheet.present], axis=1)
 
     def right(self, targets: Targets, scores: Scores) -> NDArray[np.bool_]:
-        """Tell whether every known category is rightly present or absent, with the right sign where present."""
+        """Tell whether every known category is rightly present or absent, with the right sign where it has one."""
         truth, sheet = self.truth(targets), self.sheet(scores)
-        signs = (np.sign(truth.scores) == np.sign(sheet.scores)) | ~truth.present
+        signs = (np.sign(truth.scores) == np.sign(sheet.scores)) | (truth.scores == 0)
         fits = ((truth.present == sheet.present) & signs) | np.isnan(truth.scores)
         right: NDArray[np.bool_] = fits.all(axis=1)
         return right
