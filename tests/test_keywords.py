@@ -77,6 +77,35 @@ def test_labels_have_words_too(tmp_path: Path, task: str, word: str, answer: Pre
 
 
 @pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("why C++ is fast", "code"),
+        ("the C++11 standard", "code"),
+        ("vitamin C helps", "none"),
+        ("ABC++", "none"),
+        ("it costs $5", "money"),
+        ("it costs nothing", "none"),
+        ("flight 911", "help"),
+    ],
+)
+def test_words_with_signs_are_found_as_they_are_written(tmp_path: Path, text: str, label: str) -> None:
+    path = tmp_path / "labels.yaml"
+    path.write_text("en: {code: [C++], money: [$, EUR], help: [911]}", "utf-8")
+    made = make_task("single", ["none", "code", "money", "help"])
+    found = made.decode(made.scores(KeywordsModel.from_file(path, made).logits([text])))[0]
+    assert found.label == label
+
+
+def test_a_neutral_event_and_one_without_a_tag_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text("en: {sports: {score: 0.0, tags: {football: [football]}, words: [athletes]}}", "utf-8")
+    model = KeywordsModel.from_file(path, SIGNALS)
+    for text, tag in (("football tonight", "football"), ("the athletes", "")):
+        signals = SIGNALS.decode(SIGNALS.scores(model.logits([text])))[0].signals or []
+        assert [(s.category, s.score, s.tag) for s in signals if s.present] == [("sports", 0.0, tag)]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (
@@ -88,6 +117,7 @@ def test_labels_have_words_too(tmp_path: Path, task: str, word: str, answer: Pre
         ("en: {sports: {words: ball}}", "'ball' is no list of words"),
         ("en: {sports: {word: [ball]}}", "expected a list of words, or `score`, `tags` and `words`"),
         ("en: {sports: {words: ['']}}", "a word is empty"),
+        ("en: {sports: {words: [no]}}", "YAML needs quotes around words like 'no'"),
         ("[ball]", "holds no languages"),
         ("en: {}", "holds no words"),
         ("en: {", "cannot be read"),
@@ -134,7 +164,24 @@ def test_with_a_bundle_the_newest_one_answers(tmp_path: Path) -> None:
     found = load_model(recipe)
     assert found.path.name == "toy-2" and found.fallback is None
     (found.path / "model" / "linear.json").write_text("{}", "utf-8")
-    assert load_model(recipe).path.name == "toy-1"
+    older = load_model(recipe)
+    assert older.path.name == "toy-1"
+    assert "toy-2" in (older.predict(["a goal"])[0].fallback or "")
+
+
+def test_folders_of_other_names_are_not_the_recipes_bundles(tmp_path: Path) -> None:
+    (Path("bundles") / "toy-compare-1").mkdir(parents=True)
+    answer = load_model(_recipe(tmp_path)).predict(["a late goal"])[0]
+    assert answer.fallback == "keywords: no trained bundle of recipe 'toy' in 'bundles'"
+
+
+def test_keywords_that_stand_in_decide_as_the_recipe_says(tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path)
+    text = recipe.read_text("utf-8")
+    recipe.write_text(f"{text}decide: {{abstain_below: 0.9}}\n", "utf-8")
+    assert load_model(recipe).predict(["neither"])[0].abstained
+    recipe.write_text(f"{text}task: multi\ndecide: {{min_labels: 1}}\n", "utf-8")
+    assert len(load_model(recipe).predict(["neither"])[0].labels or []) == 1
 
 
 def test_a_recipe_without_keywords_has_to_be_trained(tmp_path: Path) -> None:

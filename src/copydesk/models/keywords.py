@@ -1,8 +1,8 @@
 """Rules instead of training: words and phrases that speak for a label, in several languages at once.
 
 A text is searched for whole words, whatever their case; words of scripts without spaces (Japanese, Chinese, Thai) are
-found anywhere. It knows no inflection: forms that matter are listed. It answers like any other model, so it can stand
-in where a trained one is missing, and be compared with one.
+found anywhere, and what begins or ends with a sign (C++, $) as it is written. It knows no inflection: forms that matter
+are listed. It answers like any other model: it can stand in where a trained one is missing, and be compared with one.
 
     en:                                     a language; all are searched
       emergencies:                          a category (task `signals`), or a label
@@ -32,7 +32,7 @@ from copydesk.tasks import Task
 
 KEYWORDS_FILE = "keywords.json"
 _SURE, _UNSURE = 3.0, -3.0
-"""Logits of what was found and, where labels are independent, of what was not."""
+"""Logits of what was found and, where labels are independent, of what was not; of "no tag" where nothing was found."""
 _LARGEST_SCORE = 0.99
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
@@ -56,16 +56,17 @@ class KeywordsModel:
 
     kind = "keywords"
 
-    def __init__(self, keywords: Sequence[Keyword], outputs: int, kind_of_outputs: str) -> None:
-        self._keywords, self._outputs, self._head = list(keywords), outputs, kind_of_outputs
+    def __init__(self, keywords: Sequence[Keyword], outputs: int, head: str, untagged: Sequence[int] = ()) -> None:
+        """`head` is the kind of the task's first; `untagged` holds each category's column for "no tag"."""
+        self._keywords, self._outputs, self._head, self._untagged = list(keywords), outputs, head, list(untagged)
         self._by_words: dict[Words, list[Keyword]] = defaultdict(list)
-        self._anywhere: dict[str, list[Keyword]] = defaultdict(list)
+        self._anywhere: dict[re.Pattern[str], list[Keyword]] = defaultdict(list)
         self._longest: dict[str, int] = defaultdict(int)
         for keyword in keywords:
-            words = _words(keyword.phrase)
-            if _UNSPACED.search(keyword.phrase):
-                self._anywhere[keyword.phrase.casefold()].append(keyword)
-            elif words:
+            words, phrase = _words(keyword.phrase), keyword.phrase.casefold().strip()
+            if _UNSPACED.search(phrase) or not (_WORD.match(phrase[0]) and _WORD.match(phrase[-1])):
+                self._anywhere[_as_written(phrase)].append(keyword)
+            else:
                 self._by_words[words].append(keyword)
                 self._longest[words[0]] = max(self._longest[words[0]], len(words))
 
@@ -84,11 +85,13 @@ class KeywordsModel:
         ]
         if not keywords:
             raise RecipeError(f"Keyword file '{path}' holds no words.")
-        return cls(keywords, task.outputs, task.heads[0].kind)
+        untagged = [head.start for head in task.heads if head.kind == "softmax" and task.heads[0].kind == "tanh"]
+        return cls(keywords, task.outputs, task.heads[0].kind, untagged)
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return raw outputs, shape (n, outputs)."""
         result = np.full((len(texts), self._outputs), _UNSURE if self._head == "sigmoid" else 0.0, np.float32)
+        result[:, self._untagged] = _SURE
         for row, text in zip(result, texts, strict=True):
             for keyword in self._found(text):
                 self._speak(row, keyword)
@@ -105,6 +108,7 @@ class KeywordsModel:
         stronger = abs(logit) > abs(float(row[keyword.column]))
         if stronger:
             row[keyword.column] = logit
+        row[self._untagged[keyword.column]] = 0.0  # it is there, whatever its tag: without one all tags are equal
         if keyword.tag_column is not None:
             row[keyword.tag_column] = max(float(row[keyword.tag_column]), _SURE + abs(logit))
 
@@ -119,26 +123,33 @@ class KeywordsModel:
             if phrase and phrase not in seen:
                 seen.add(phrase)
                 yield from self._by_words[phrase]
-        if self._anywhere and _UNSPACED.search(text):
-            folded = text.casefold()
-            for part, keywords in self._anywhere.items():
-                if part in folded:
-                    yield from keywords
+        folded = text.casefold() if self._anywhere else ""
+        for pattern, keywords in self._anywhere.items():
+            if pattern.search(folded):
+                yield from keywords
 
     def save(self, folder: Path) -> None:
         """Write `keywords.json`."""
         keywords = [asdict(keyword) for keyword in self._keywords]
-        write_json(folder / KEYWORDS_FILE, {"outputs": self._outputs, "head": self._head, "keywords": keywords})
+        settings = {"outputs": self._outputs, "head": self._head, "untagged": self._untagged}
+        write_json(folder / KEYWORDS_FILE, {**settings, "keywords": keywords})
 
     @classmethod
     def load(cls, folder: Path) -> KeywordsModel:
         """Read what `save` wrote."""
         stored = json.loads((folder / KEYWORDS_FILE).read_text("utf-8"))
-        return cls([Keyword(**keyword) for keyword in stored["keywords"]], stored["outputs"], stored["head"])
+        keywords = [Keyword(**keyword) for keyword in stored["keywords"]]
+        return cls(keywords, stored["outputs"], stored["head"], stored["untagged"])
 
 
 def _words(text: str) -> Words:
     return tuple(_WORD.findall(text.casefold()))
+
+
+def _as_written(phrase: str) -> re.Pattern[str]:
+    """Return what finds the phrase, where it begins or ends with a letter of a script with spaces at word borders."""
+    spaced = [bool(_WORD.match(sign)) and not _UNSPACED.match(sign) for sign in (phrase[0], phrase[-1])]
+    return re.compile((r"(?<!\w)" if spaced[0] else "") + re.escape(phrase) + (r"(?!\w)" if spaced[1] else ""))
 
 
 def _languages(path: str | Path) -> dict[str, dict[Any, Any]]:
@@ -175,8 +186,8 @@ def _phrases(words: Any, where: str) -> Iterator[tuple[str, float | None]]:  # n
     for item in words:
         entries = item.items() if isinstance(item, dict) else [(item, None)]
         for phrase, score in entries:
-            if not str(phrase).strip():
-                raise RecipeError(f"{where}: a word is empty.")
+            if isinstance(phrase, bool) or not str(phrase or "").strip():
+                raise RecipeError(f"{where}: a word is empty or {phrase!r}; YAML needs quotes around words like 'no'.")
             yield str(phrase), None if score is None else _score(score, where)
 
 
