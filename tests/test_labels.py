@@ -29,6 +29,7 @@ def _read(values: list[object], recipe: Recipe, dtype: pl.DataType | None = None
         ([["b", "a", "a"], [], None, [" ", None]], [("a", "b"), None, None, None]),
         ([[1, 2], [2]], [("1", "2"), ("2",)]),
         ([[1.0, float("nan")]], [("1",)]),
+        ([[1234567.0, 20240101.0], [0.1234567]], [("1234567", "20240101"), ("0.1234567",)]),
         (
             ['["b", "a"]', "['c']", "['a', \"it's\"]", "[]", "[1, NaN, null]"],
             [("a", "b"), ("c",), ("a", "it's"), None, ("1",)],
@@ -55,6 +56,18 @@ def test_the_separator_that_was_chosen_is_said() -> None:
 def test_a_separator_of_the_recipe_is_the_only_one() -> None:
     recipe = parse_recipe({"name": "x", "task": "multi", "separator": " / "})
     assert _read(["a, b / [c]", "[d]"], recipe) == [("[c]", "a, b"), ("[d]",)]
+
+
+def test_a_finished_model_knows_its_labels_whole_beside_those_it_does_not_know() -> None:
+    known = ("breaking news", "sport")
+    found = read_labels(_frame(pl.Series(["breaking news", "sport", "local news"])), MULTI, known=known)
+    assert found.values == [("breaking news",), ("sport",), ("local", "news")]
+
+
+def test_a_finished_model_reads_lists_too_whatever_parted_its_training_labels() -> None:
+    kept = parse_recipe({"name": "x", "task": "multi", "separator": "|"})
+    found = read_labels(_frame(pl.Series(['["a", "b"]', "a|b", "[c]|a"])), kept, known=("a", "b", "[c]"))
+    assert found.values == [("a", "b"), ("a", "b"), ("[c]", "a")]
 
 
 def test_a_finished_models_labels_are_not_parted_by_white_space() -> None:

@@ -157,21 +157,22 @@ class MultiLabels:
     def read(self, column: pl.Series, recipe: Recipe, where: Where, known: Container[str]) -> ReadLabels:
         """Read lists, JSON lists (a text that begins with `[`), and names that a separator parts.
 
-        `separator: auto` takes the first of `|`, `;`, `,` that occurs in any row, else white space; but a finished
-        model's own labels are not parted by white space.
+        `separator: auto` takes the first of `|`, `;`, `,` that occurs in any row, else white space. Where the recipe
+        sets one, texts are no lists. A value that is one of a finished model's labels is not parted.
         """
         cells = column.to_list()
-        lists = recipe.separator == "auto"
+        auto = recipe.separator == "auto"
+        lists = auto or bool(known)  # a finished model's separator may be what `auto` found in other rows
         plain = [cell for cell in cells if isinstance(cell, str) and not (lists and cell.lstrip().startswith("["))]
-        separator = _separator(plain, known) if lists else recipe.separator
+        separator = _separator([text for text in plain if text.strip() not in known]) if auto else recipe.separator
         values: list[Label | None] = []
         for place, cell in enumerate(cells):
             try:
-                names = _names_in(cell, separator, lists)
+                names = _names_in(cell, separator, lists, known)
             except ValueError as problem:
                 raise DataError(f"{where(place)}: column {column.name!r} {problem}") from None
             values.append(tuple(sorted({name for name in names if name})) or None)
-        said = [f"labels are parted by {_SPOKEN.get(separator, repr(separator))}"] if plain and lists else []
+        said = [f"labels are parted by {_SPOKEN.get(separator, repr(separator))}"] if plain and auto else []
         return ReadLabels(values, said, separator=separator if plain else None)
 
     def stored(self, label: tuple[str, ...]) -> list[str]:
@@ -223,7 +224,7 @@ def name_of(value: object) -> str:
     """Return a label as it is written: whole floats without `.0`; missing or NaN is empty."""
     if value is None or value != value:
         return ""
-    return f"{value:g}" if isinstance(value, float) else str(value).strip()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
@@ -236,15 +237,20 @@ def _require_two(counts: Counter[str], rows: int) -> None:
         raise DataError(f"All {rows:,} rows have the label {next(iter(counts))!r}; at least two labels are needed.")
 
 
-def _separator(texts: Sequence[str], known: Container[str]) -> str:
-    if all(text.strip() in known for text in texts):
+def _separator(texts: Sequence[str]) -> str:
+    if not texts:
         return ""
     return next((sign for sign in _SEPARATORS if any(sign in text for text in texts)), " ")
 
 
-def _names_in(cell: object, separator: str, lists: bool) -> list[str]:
+def _names_in(cell: object, separator: str, lists: bool, known: Container[str]) -> list[str]:
     """Return one cell's names, empty ones included. Raises `ValueError` if it holds something else."""
-    if isinstance(cell, str) and lists and cell.lstrip().startswith("["):
+    if isinstance(cell, str):
+        parts = [] if cell.strip() in known else _parted(cell, separator)
+        if all(part in known for part in parts):
+            return parts or [cell.strip()]
+        if not (lists and cell.lstrip().startswith("[")):
+            return parts
         cell = _parsed_list(cell.strip())
     if isinstance(cell, list):
         if any(isinstance(item, list | dict) for item in cell):
@@ -252,10 +258,13 @@ def _names_in(cell: object, separator: str, lists: bool) -> list[str]:
         return [name_of(item) for item in cell]
     if isinstance(cell, dict):
         raise ValueError(f"has {_brief(cell)}; task 'multi' needs a list of names, or names with a separator.")
-    if not isinstance(cell, str) or not separator:
-        return [name_of(cell)]
-    parts = cell.split(separator) if separator.strip() else cell.split()
-    return [part.strip() for part in parts]
+    return [name_of(cell)]
+
+
+def _parted(text: str, separator: str) -> list[str]:
+    if not separator:
+        return [text.strip()]
+    return [part.strip() for part in (text.split(separator) if separator.strip() else text.split())]
 
 
 def _parsed_list(text: str) -> Any:  # noqa: ANN401 (any JSON value)
