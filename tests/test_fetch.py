@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -129,6 +130,13 @@ def test_a_partial_file_of_an_earlier_run_is_continued(server: Faulty, tmp_path:
     assert server.ranges[0] is not None and server.ranges[0].startswith(f"bytes={done}-")
 
 
+def test_of_several_that_want_a_file_at_once_one_downloads_it(server: Faulty, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        files = [future.result() for future in [pool.submit(_get, server, tmp_path) for _ in range(4)]]
+    assert {file.read_bytes() for file in files} == {CONTENT}
+    assert len([asked for asked in server.ranges if asked]) == len({asked for asked in server.ranges if asked})
+
+
 def test_server_errors_are_tried_again(server: Faulty, tmp_path: Path) -> None:
     server.errors = 2
     assert _get(server, tmp_path).read_bytes() == CONTENT
@@ -137,7 +145,7 @@ def test_server_errors_are_tried_again(server: Faulty, tmp_path: Path) -> None:
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(server: Faulty, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=f"has SHA-256 {SHA256}, but the recipe pins {'0' * 64}"):
         _get(server, tmp_path, "0" * 64)
-    assert list((tmp_path / "downloads").iterdir()) == []
+    assert {file.suffix for file in (tmp_path / "downloads").iterdir()} == {".lock"}
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_anew(server: Faulty, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+from filelock import FileLock
+
 from copydesk.errors import MissingExtra, SourceError
 from copydesk.files import sha256_of
 
@@ -46,16 +48,26 @@ def fetch(
     """
     folder = (cache or cache_folder()) / "downloads"
     pinned = folder / sha256 if sha256 else None
-    if pinned is not None and pinned.exists() and sha256_of(pinned) == sha256:
+    if pinned is not None and _is_whole(pinned, sha256):
         return pinned
     filesystem, path = _open_filesystem(url)
     description = _describe(url, filesystem, path, sleep)
     target = pinned or folder / _key(url, description)
-    if pinned is None and target.exists():
-        return target
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{_key(url, description)}.part"
-    _download(url, filesystem, path, partial, description["size"], sleep)
+    with FileLock(f"{partial}.lock"):  # of several processes one downloads and the others wait
+        if not _is_whole(target, sha256):
+            _download(url, filesystem, path, partial, description["size"], sleep)
+            _accept(url, partial, target, sha256)
+    return target
+
+
+def _is_whole(file: Path, sha256: str | None) -> bool:
+    return file.exists() and (sha256 is None or sha256_of(file) == sha256)
+
+
+def _accept(url: str, partial: Path, target: Path, sha256: str | None) -> None:
+    """Give the downloaded file its name, if it is the pinned one."""
     found = sha256_of(partial)
     if sha256 and found != sha256:
         partial.unlink()
@@ -64,7 +76,6 @@ def fetch(
             "real one; check it, then correct `sha256` in the recipe."
         )
     os.replace(partial, target)
-    return target
 
 
 def is_reachable(url: str, timeout_s: float = 5.0) -> bool:
