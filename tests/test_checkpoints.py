@@ -53,4 +53,5 @@ def test_facts_are_read_back_and_damaged_ones_are_none(work: Work) -> None:
 def test_unfinished_runs_of_a_name_are_found(work: Work) -> None:
     work.begin({})
     Work.beside(work.bundle.parent / "other-1").begin({})
+    Work.beside(work.bundle.parent / "toy-sv-1").begin({})
     assert unfinished(work.bundle.parent, "toy") == [work]

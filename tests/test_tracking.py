@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from copydesk.errors import DataError
+from copydesk.errors import DataError, Terminated
 from copydesk.recipe import Recipe, override, parse_recipe
 from copydesk.tracking import follow
 from copydesk.tracking.backends import Guarded
@@ -315,7 +315,10 @@ def test_a_run_arrives_whole_in_mlflow(at_home: Path, encoder_recipe: Recipe, to
     assert {file.name for file in (at_home / "mlartifacts").rglob("*.*")} >= {"report.json", "report.html"}
 
 
-@pytest.mark.parametrize(("error", "status"), [(DataError("nothing left"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(DataError("nothing left"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (Terminated("Terminated."), "KILLED")],
+)
 def test_a_run_that_fails_or_is_interrupted_is_marked_so(
     at_home: Path, toy_recipe: Recipe, error: BaseException, status: str
 ) -> None:

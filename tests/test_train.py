@@ -10,7 +10,8 @@ import pytest
 import copydesk
 from copydesk.compare import compare_models
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import DataError, UsageError
+from copydesk.demo import run_demo
+from copydesk.errors import DataError, RecipeError, UsageError
 from copydesk.recipe import Recipe, override
 from copydesk.runs import next_free
 from copydesk.training import train_bundle
@@ -99,7 +100,7 @@ def test_a_dataset_without_test_rows_is_refused(toy_recipe: Recipe, toy_csv: Pat
     prepare_dataset(override(toy_recipe, {"prepare.split.test": 0}), toy_csv).save(tmp_path / "set")
     with pytest.raises(DataError, match="has no test rows"):
         train_bundle(toy_recipe, data=tmp_path / "set")
-    assert not Path("bundles").exists()
+    assert list(Path("bundles").iterdir()) == []
 
 
 def test_a_prepared_dataset_is_trained_on_as_it_is(toy_recipe: Recipe, toy_csv: Path, tmp_path: Path) -> None:
@@ -108,6 +109,22 @@ def test_a_prepared_dataset_is_trained_on_as_it_is(toy_recipe: Recipe, toy_csv: 
     bundle = train_bundle(toy_recipe, data=tmp_path / "set")
     assert bundle.manifest["data"] == dataset.content_hash()
     assert bundle.report.n == dataset.frame.filter(pl.col("split") == "test").height
+
+
+def test_compare_says_what_a_kind_lacks_before_anything_is_trained(toy_recipe: Recipe, toy_csv: Path) -> None:
+    with pytest.raises(RecipeError, match="needs a keyword file"):
+        compare_models(toy_recipe, ["linear", "keywords"], data=toy_csv)
+    assert not Path("bundles").exists()
+
+
+def test_compare_trains_a_kind_that_is_named_twice_once(toy_recipe: Recipe, toy_csv: Path) -> None:
+    assert [entry.kind for entry in compare_models(toy_recipe, ["linear", "linear"], data=toy_csv)] == ["linear"]
+
+
+def test_the_demo_is_for_one_label_a_text(toy_recipe: Recipe) -> None:
+    with pytest.raises(UsageError, match="recipe 'toy' is 'multi'"):
+        run_demo(override(toy_recipe, {"task": "multi"}), sample=True, progress=Listener())
+    assert not Path("bundles").exists()
 
 
 def test_compare_trains_each_kind_on_the_same_data_best_first(

@@ -14,7 +14,7 @@ import yaml
 from copydesk.cli import main as cli
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import CopydeskError, EncoderError, UsageError
+from copydesk.errors import CopydeskError, EncoderError, Terminated, UsageError
 from copydesk.models import finetune
 from copydesk.recipe import Recipe, load_recipe, override, parse_recipe
 from copydesk.tasks import make_task
@@ -175,6 +175,25 @@ def test_a_trial_that_fails_is_a_result_and_the_search_goes_on(dataset: Dataset)
     assert [attempt.state for attempt in tuning.attempts] == ["complete", "failed", "complete"]
     assert tuning.attempts[1].error == "loss became nan"
     assert any("failed: loss became nan" in line for line in listener.said)
+
+
+def test_sigterm_ends_the_search_and_what_is_done_is_kept(dataset: Dataset) -> None:
+    train, listener = Pretence(fails_at=1, error=Terminated("Terminated.")), Listener()
+    with pytest.raises(Terminated):
+        _search(dataset, train, 4, listener=listener)
+    assert len(train.recipes) == 2
+    assert listener.warned == ["1 trials are kept in 'studies/toy.db'; the same command continues there."]
+
+
+@pytest.mark.filterwarnings("error")
+def test_every_quarter_is_reported_once_however_often_a_trial_is_evaluated(dataset: Dataset) -> None:
+    class Eager(Pretence):
+        def __call__(self, recipe: Recipe, on_step: OnStep) -> Trained:
+            for eighth in range(1, 9):
+                on_step(Step(eighth, eighth * 0.5, 1, validation_loss=0.1, validation_quality=0.5))
+            return Trained(CHOICES, layers=6)
+
+    assert len(_search(dataset, Eager(), 3).attempts) == 3
 
 
 def test_what_would_fail_every_trial_ends_the_search(dataset: Dataset) -> None:

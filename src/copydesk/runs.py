@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from copydesk.bundle import BUNDLES
 from copydesk.data.dataset import Dataset
 from copydesk.errors import UsageError
+from copydesk.files import writing
 from copydesk.models import distributed
 from copydesk.models.checkpoints import Work, unfinished
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.types import Step
 
-BUNDLES = Path("bundles")
 _CURVE_POINTS = 100
 
 
@@ -26,29 +30,67 @@ def next_free(folder: Path, name: str) -> Path:
     return folder / f"{name}-{number}"
 
 
-def find_work(recipe: Recipe, dataset: Dataset, out: Path | None, *, resume: bool, progress: Progress) -> Work:
-    """Return the run to continue, or a new one; of several processes the leader decides.
+@contextmanager
+def claimed_work(
+    recipe: Recipe, dataset: Dataset, out: Path | None, *, resume: bool, progress: Progress
+) -> Iterator[Work]:
+    """Hold the run to continue, or a new one, for as long as it is under way; its folder goes when it has succeeded.
 
-    Raises `UsageError` if the run to continue is of another recipe or other data.
+    Of several processes that train together the leader decides and holds. A run that fails before its first checkpoint
+    leaves no folder either: there is nothing to resume. Raises `UsageError` if the run to continue is of another
+    recipe or other data, or if another process holds it.
     """
-    root = distributed.from_leader(lambda: str(_find(recipe, dataset, out, resume, progress).root))
-    return Work(Path(root))
+    with ExitStack() as held:
+        root = distributed.from_leader(lambda: str(_claim(recipe, dataset, out, resume, progress, held).root))
+        work = Work(Path(root))
+        try:
+            yield work
+        except BaseException:
+            if work.last_whole()[0] is None and distributed.is_leader():
+                work.remove()
+            raise
+        if distributed.is_leader():
+            work.remove()
 
 
-def _find(recipe: Recipe, dataset: Dataset, out: Path | None, resume: bool, progress: Progress) -> Work:
+def _claim(
+    recipe: Recipe, dataset: Dataset, out: Path | None, resume: bool, progress: Progress, held: ExitStack
+) -> Work:
     begun = [Work.beside(out)] if out is not None else unfinished(BUNDLES, recipe.name)
     begun = [work for work in begun if work.root.is_dir()]
-    if resume and begun:
-        _require_same(begun[0], recipe, dataset)
-        progress.say(f"resuming {begun[0].bundle}")
+    if begun and (resume or out is not None):
+        _lock_or_refuse(begun[0], held)
+        if resume:
+            _require_same(begun[0], recipe, dataset)
+            progress.say(f"resuming {begun[0].bundle}")
+        else:
+            progress.warn(f"The unfinished run for '{out}' is given up; --resume would have continued it.")
+            begun[0].clear()
         return begun[0]
     if resume:
         progress.say("nothing to resume: a new run")
-    work = Work.beside(out or next_free(BUNDLES, recipe.name))
-    if work.root.is_dir():
-        progress.warn(f"The unfinished run for '{work.bundle}' is given up; --resume would have continued it.")
-        work.remove()
+    if out is not None:
+        return _lock_or_refuse(Work.beside(out), held)
+    while not _locked(work := Work.beside(next_free(BUNDLES, recipe.name)), held):
+        pass  # another process took the name in this moment; it is not free any more
     return work
+
+
+def _lock_or_refuse(work: Work, held: ExitStack) -> Work:
+    if not _locked(work, held):
+        raise UsageError(f"Another process is training '{work.bundle}'. Wait for it, or give another --out.")
+    return work
+
+
+def _locked(work: Work, held: ExitStack) -> bool:
+    """Hold the run until `held` is closed or the process ends; tell whether nobody else did."""
+    with writing(work.root):
+        work.root.mkdir(parents=True, exist_ok=True)
+        try:
+            held.enter_context(FileLock(work.lock_file, timeout=0))
+        except Timeout:
+            return False
+    return True
 
 
 def _require_same(work: Work, recipe: Recipe, dataset: Dataset) -> None:

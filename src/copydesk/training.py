@@ -7,8 +7,7 @@ everything has worked; until then a run lives in its work folder (`models/checkp
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from copydesk import __version__
-from copydesk.bundle import Bundle, Layout, Settings, open_bundle, write_bundle
+from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
@@ -32,11 +31,13 @@ from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
 from copydesk.report_page import render_report
-from copydesk.runs import BUNDLES, find_work, thinned
+from copydesk.runs import claimed_work, thinned
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
-from copydesk.types import Decision, Report, Step
+from copydesk.types import Report, Step
+
+NO_KEYWORDS = "The kind 'keywords' needs a keyword file: model.keywords in the recipe."
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def train_bundle(
     if out is not None:
         refuse_existing(out)
     dataset = prepare_dataset(recipe, data, progress=progress)
-    work = find_work(recipe, dataset, out, resume=resume, progress=progress)
-    return train_on(recipe, dataset, work.bundle, run=Run(progress, work, trace))
+    with claimed_work(recipe, dataset, out, resume=resume, progress=progress) as work:
+        return train_on(recipe, dataset, work.bundle, run=Run(progress, work, trace))
 
 
 def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle:
@@ -97,26 +98,12 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle
 def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
     task = task_of(recipe, dataset)
     started = time.perf_counter()
-    with _kept_if_worth_it(run.work):
-        fitted = FITTERS[recipe.model.kind](recipe, dataset, task, run)
+    fitted = FITTERS[recipe.model.kind](recipe, dataset, task, run)
     seconds = time.perf_counter() - started
     if distributed.is_leader():
         _write(recipe, dataset, out, fitted, task, seconds, run.progress)
     distributed.wait_for_all()
-    if distributed.is_leader() and run.work is not None:
-        run.work.remove()
     return open_bundle(out)
-
-
-@contextmanager
-def _kept_if_worth_it(work: Work | None) -> Iterator[None]:
-    """Remove the work folder of a run that fails before its first checkpoint: there is nothing to resume."""
-    try:
-        yield
-    except BaseException:
-        if work is not None and work.last_whole()[0] is None and distributed.is_leader():
-            work.remove()
-        raise
 
 
 def _write(
@@ -181,9 +168,7 @@ def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Cl
 
 def task_of(recipe: Recipe, dataset: Dataset) -> Task:
     """Return the recipe's task over the Dataset's labels, without thresholds yet."""
-    decide = recipe.decide
-    decision = Decision(abstain_below=decide.abstain_below, min_labels=decide.min_labels, aim=decide.thresholds)
-    return make_task(recipe.task, dataset.labels, decision=decision, categories=recipe.categories)
+    return make_task(recipe.task, dataset.labels, decision=recipe.decide.decision(), categories=recipe.categories)
 
 
 def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
@@ -202,7 +187,7 @@ def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitt
 
 def _fit_keywords(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
     if recipe.model.keywords is None:
-        raise RecipeError("The kind 'keywords' needs a keyword file: model.keywords in the recipe.")
+        raise RecipeError(NO_KEYWORDS)
     return Fitted(KeywordsModel.from_file(recipe.model.keywords, task))
 
 

@@ -1,6 +1,7 @@
 """A training run's own folder: what it set out to do, and checkpoints that are whole or do not count.
 
     run.json           recipe, data and choices: what a resumed run must share
+    lock               held by the process that trains
     checkpoint-N/      Trainer's files after N updates; complete.json, written last, lists their checksums
 
 It knows files, not models.
@@ -9,6 +10,7 @@ It knows files, not models.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +20,19 @@ from copydesk.files import sha256_of, write_json
 
 RUN_FILE = "run.json"
 COMPLETE_FILE = "complete.json"
+LOCK_FILE = "lock"
 _SUFFIX = ".training"
 
 
 @dataclass(frozen=True)
 class Work:
-    """The folder of a run that is under way; it stands beside the bundle it will become."""
+    """The folder of a run that is under way; it stands beside the bundle it will become.
+
+    One that is not `kept` vanishes with its process: there is nothing to resume.
+    """
 
     root: Path
+    kept: bool = True
 
     @classmethod
     def beside(cls, bundle: Path) -> Work:
@@ -66,6 +73,19 @@ class Work:
             damaged.append(checkpoint)
         return None, damaged
 
+    @property
+    def lock_file(self) -> Path:
+        """What the process that trains holds a lock on."""
+        return self.root / LOCK_FILE
+
+    def clear(self) -> None:
+        """Remove what a run left, but not the lock."""
+        for path in self.root.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != self.lock_file:
+                path.unlink()
+
     def remove(self) -> None:
         """Remove the folder and everything in it."""
         shutil.rmtree(self.root, ignore_errors=True)
@@ -90,7 +110,8 @@ def is_whole(checkpoint: Path) -> bool:
 
 def unfinished(folder: Path, name: str) -> list[Work]:
     """Return the runs in `folder` for bundles `NAME-N` that were begun and not finished, newest first."""
-    found = [Work(path) for path in folder.glob(f".{name}-*{_SUFFIX}") if path.is_dir()]
+    ours = re.compile(rf"\.{re.escape(name)}-\d+{re.escape(_SUFFIX)}")  # not those of a recipe `NAME-other`
+    found = [Work(path) for path in folder.glob(f".{name}-*{_SUFFIX}") if path.is_dir() and ours.fullmatch(path.name)]
     return sorted(found, key=lambda work: work.root.stat().st_mtime, reverse=True)
 
 

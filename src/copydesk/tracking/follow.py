@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from copydesk import __version__
+from copydesk.errors import Terminated
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.tracking.record import Closing, Opening, closing_of, point_of, recipe_params
@@ -95,7 +96,8 @@ class Recorder:
 
     def abandon(self, error: BaseException) -> None:
         """Record that the run failed, or was interrupted."""
-        self._end(Closing("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"), _LEAVE_SECONDS)
+        stopped = isinstance(error, KeyboardInterrupt | Terminated)
+        self._end(Closing("KILLED" if stopped else "FAILED"), _LEAVE_SECONDS)
 
     def _end(self, closing: Closing, seconds: float) -> None:
         self._send({"close": asdict(closing)})

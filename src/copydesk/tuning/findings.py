@@ -102,11 +102,6 @@ def chance_difference(quality: float, texts: int) -> float:
     return 1.96 * math.sqrt(share * (1 - share) / texts)
 
 
-def value_of(quality: float, loss: float) -> float:
-    """Return what trials are judged by: as in training, of equal qualities the surer one is better."""
-    return quality - 0.01 * min(loss, 10.0)
-
-
 def told(settings: Mapping[str, Any]) -> str:
     """Return settings as words."""
     return ", ".join(f"{key} {plain(value)}" for key, value in settings.items())

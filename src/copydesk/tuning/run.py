@@ -20,13 +20,14 @@ import yaml
 
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import CopydeskError, DataError, EncoderError, UsageError
+from copydesk.errors import CopydeskError, DataError, EncoderError, Terminated, UsageError
 from copydesk.files import new_folder, refuse_existing, write_json, write_text
 from copydesk.progress import Advance, Progress, Silent
 from copydesk.recipe import Recipe, override
 from copydesk.runs import next_free
+from copydesk.tasks import preference
 from copydesk.training import task_of
-from copydesk.tuning.findings import QUARTERS, SEARCHED, Tuning, by_quarter, settings_of, told, value_of
+from copydesk.tuning.findings import QUARTERS, SEARCHED, Tuning, by_quarter, settings_of, told
 from copydesk.tuning.page import render_tuning
 from copydesk.tuning.study import as_in, counted, judged_by, open_study, searched_keys, space_around, tuning_of
 from copydesk.types import Step
@@ -89,7 +90,7 @@ def search(recipe: Recipe, dataset: Dataset, storage: Path, *, trials: int, trai
     while len(counted(study)) < trials and not _out_of_time(recipe, time.monotonic() - started, progress):
         try:
             _next_trial(study, recipe, train, progress, trials=trials)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated):
             progress.warn(f"{len(counted(study))} trials are kept in '{storage}'; the same command continues there.")
             raise
     texts = min(len(dataset.part("validation")[0]), JUDGED_TEXTS)
@@ -108,17 +109,17 @@ class _Watch:
     def __call__(self, step: Step) -> None:
         if step.validation_quality is not None and step.validation_loss is not None:
             self.seen.append((step.epoch, step.validation_quality, step.validation_loss))
-            self.judge([(epoch, value_of(quality, loss)) for epoch, quality, loss in self.seen])
+            self.judge([(epoch, preference(quality, loss)) for epoch, quality, loss in self.seen])
 
     def facts(self, epochs: float, seconds: float) -> dict[str, Any]:
         """Return what is kept of the trial beside its parameters and its value."""
         curve = [(min(epoch / epochs, 1.0), quality) for epoch, quality, _ in self.seen]
-        _, quality, loss = max(self.seen, key=lambda point: value_of(point[1], point[2]), default=(0, None, None))
+        _, quality, loss = max(self.seen, key=lambda point: preference(point[1], point[2]), default=(0, None, None))
         return {"quality": quality, "loss": loss, "curve": curve, "seconds": round(seconds, 2)}
 
     def best(self) -> float:
         """Return the value of the best evaluation, whose weights a training keeps."""
-        return max(value_of(quality, loss) for _, quality, loss in self.seen)
+        return max(preference(quality, loss) for _, quality, loss in self.seen)
 
 
 def _first_trial(study: Study, recipe: Recipe, train: Train, progress: Progress) -> None:
@@ -133,7 +134,7 @@ def _first_trial(study: Study, recipe: Recipe, train: Train, progress: Progress)
     params = {key: as_in(space[key], trained.choices[key]) for key in searched}
     epochs = float(trained.choices["epochs"])
     facts = watch.facts(epochs, time.perf_counter() - started)
-    values = by_quarter([(epoch / epochs, value_of(quality, loss)) for epoch, quality, loss in watch.seen])
+    values = by_quarter([(epoch / epochs, preference(quality, loss)) for epoch, quality, loss in watch.seen])
     study.set_user_attr("precision", trained.choices["precision"])
     study.add_trial(
         create_trial(
@@ -157,14 +158,14 @@ def _next_trial(study: Study, recipe: Recipe, train: Train, progress: Progress, 
     place = f"trial {trial.number} ({len(counted(study)) + 1} of {trials})"
     progress.say(f"{place}: {told(settings)}")
     epochs = float(settings.get("epochs", recipe.train.epochs))
-    watch, started = _Watch(lambda points: _prune(trial, points, epochs)), time.perf_counter()
+    watch, started = _Watch(_Pruner(trial, epochs)), time.perf_counter()
     keys = {f"train.{key}": value for key, value in settings.items()}
     reason: str | None = None
     try:
         train(override(recipe, {**keys, "train.precision": study.user_attrs["precision"]}), watch)
     except TrialPruned:
         state, line = TrialState.PRUNED, "given up, worse than most at this point"
-    except (UsageError, EncoderError):
+    except (UsageError, EncoderError, Terminated):
         study.tell(trial, state=TrialState.FAIL)
         raise
     except CopydeskError as error:
@@ -181,17 +182,25 @@ def _next_trial(study: Study, recipe: Recipe, train: Train, progress: Progress, 
     progress.say(f"{place}: {line or _standing(study, facts)}")
 
 
-def _prune(trial: Trial, points: Sequence[tuple[float, float]], epochs: float) -> None:
-    """Report the newest quarter's value and give the trial up where most others were better."""
-    from optuna import TrialPruned
+@dataclass
+class _Pruner:
+    """Reports every new quarter's value and gives the trial up where most others were better."""
 
-    quarters = by_quarter([(epoch / epochs, value) for epoch, value in points])
-    if not quarters:
-        return
-    last = max(quarters)
-    trial.report(quarters[last], last)
-    if last < QUARTERS and trial.should_prune():
-        raise TrialPruned
+    trial: Trial
+    epochs: float
+    reported: int = 0
+
+    def __call__(self, points: Sequence[tuple[float, float]]) -> None:
+        from optuna import TrialPruned
+
+        quarters = by_quarter([(epoch / self.epochs, value) for epoch, value in points])
+        last = max(quarters, default=0)
+        if last == self.reported:
+            return
+        self.trial.report(quarters[last], last)
+        self.reported = last
+        if last < QUARTERS and self.trial.should_prune():
+            raise TrialPruned
 
 
 def _standing(study: Study, facts: Mapping[str, Any]) -> str:
