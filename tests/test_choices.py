@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from copydesk.errors import RecipeError
 from copydesk.models.choices import Facts, choose, measure_bf16_speedup
 from copydesk.recipe import Train
 
@@ -50,6 +51,12 @@ def test_every_choice_has_a_reason_and_what_the_recipe_says_is_kept() -> None:
     assert set(choices.reasons) == set(choices.values())
     assert choices.reasons["epochs"] == "from the recipe"
     assert "epochs" in choose(Train(), HEADLINES).reasons["epochs"]
+
+
+def test_fp16_is_for_gpus() -> None:
+    with pytest.raises(RecipeError, match="fp16 needs a GPU"):
+        choose(Train(precision="fp16"), HEADLINES)
+    assert choose(Train(precision="fp16"), replace(HEADLINES, device="cuda")).precision == "fp16"
 
 
 @pytest.mark.parametrize("times", [(4.0, 1.0), (1.0, 8.0)])

@@ -13,6 +13,7 @@ import torch
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import CopydeskError, Terminated
+from copydesk.models import finetune
 from copydesk.models.averaging import Averaging
 from copydesk.models.callbacks import Listener as TrainerListener
 from copydesk.models.checkpoints import Work
@@ -210,6 +211,33 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before(often: Recipe, data
     assert listener.warned == [f"Checkpoint '{newest.name}' is not whole; it is left out."]
     assert f"continuing from {before.name}" in listener.said
     assert (resumed.model.logits(texts) == _tune(often, dataset).model.logits(texts)).all()
+
+
+def test_a_run_that_had_stopped_early_resumes_to_where_it_stood(
+    encoder_recipe: Recipe, dataset: Dataset, tmp_path: Path
+) -> None:
+    texts, _ = dataset.part("test")
+    stops = override(encoder_recipe, {"train.epochs": 8, "train.early_stop": 1})
+    work = Work(tmp_path / "work")
+    first, _ = _resumed(stops, dataset, work)
+    assert first.history[-1].epoch < 8
+    again, _ = _resumed(stops, dataset, work)
+    assert (again.model.logits(texts) == first.model.logits(texts)).all()
+    assert again.history == first.history
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_resumed_run_replays_frozen_layers_exactly_if_it_did_before(
+    often: Recipe, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: bool
+) -> None:
+    texts, _ = dataset.part("test")
+    monkeypatch.setattr(finetune, "fits", lambda *_: room)
+    whole = _tune(often, dataset)
+    work = Work(tmp_path / "work")
+    _interrupted(often, dataset, work, 9)
+    monkeypatch.setattr(finetune, "fits", lambda *_: not room)
+    resumed, _ = _resumed(often, dataset, work)
+    assert (resumed.model.logits(texts) == whole.model.logits(texts)).all()
 
 
 def test_sigterm_saves_a_checkpoint_and_ends_with_143(often: Recipe, dataset: Dataset, tmp_path: Path) -> None:

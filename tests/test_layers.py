@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "plots": {"metrics"},
     "report_page": {"plots", "metrics"},
     "card": {"bundle"},
-    "runs": {"data", "models"},
+    "runs": {"bundle", "data", "models"},
     "tracking": set(),
     "training": {
         "data",
@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "tuning": {"data", "models", "tasks", "training", "runs", "plots", "report_page"},
     "compare": {"data", "bundle", "training", "runs"},
-    "demo": {"data", "compare", "runtime", "training", "runs"},
+    "demo": {"bundle", "data", "compare", "runtime", "training", "runs"},
     "__main__": {"cli"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from copydesk.errors import RecipeError
 from copydesk.normalise import steps_of
+from copydesk.types import Decision
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -114,6 +115,10 @@ class Decide(_Section):
     thresholds: Literal["macro_f1", "micro_f1"] = Field(
         "macro_f1", description="What the thresholds are tuned for on the validation part (task `multi`)."
     )
+
+    def decision(self) -> Decision:
+        """Return what it says, without thresholds yet."""
+        return Decision(abstain_below=self.abstain_below, min_labels=self.min_labels, aim=self.thresholds)
 
 
 class Train(_Section):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from copydesk.errors import RecipeError
 from copydesk.recipe import Train
 
 _SMALL_TOKENS = 50_000
@@ -64,7 +65,9 @@ class Choices:
 
 
 def choose(train: Train, facts: Facts) -> Choices:
-    """Fill every `auto` of the recipe's `train` section by the rules."""
+    """Fill every `auto` of the recipe's `train` section by the rules. Raises `RecipeError` for what cannot work."""
+    if train.precision == "fp16" and facts.device == "cpu":
+        raise RecipeError("train.precision: fp16 needs a GPU. On this machine use auto, fp32 or bf16.")
     reasons: dict[str, str] = {}
 
     def pick(key: str, given: Any, chosen: Any, why: str) -> Any:  # noqa: ANN401 (numbers and words)

@@ -25,6 +25,13 @@ def is_leader() -> bool:
     return rank() == 0
 
 
+def device() -> str:
+    """Return this process's GPU, or the CPU."""
+    import torch
+
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+
+
 def wait_for_all() -> None:
     """Return when every process has come here; at once if there is only one."""
     if world_size() > 1:

@@ -45,6 +45,7 @@ _FEWEST_EVALUATIONS, _MOST_EVALUATIONS = 4, 8
 _VALIDATION_TEXTS = 2_000
 """Early stopping looks at this many validation texts at most; calibration uses them all."""
 _KEPT_CHECKPOINTS = 3
+_FROZEN_FILE = "frozen.f16"
 _WORTH_A_WARNING = 0.01
 
 
@@ -77,6 +78,7 @@ def fine_tune(
     progress.say(f"encoder {recipe.model.encoder} from {files.origin}")
     with quiet_transformers(), _work_folder(work) as folder:
         model = _fresh_model(recipe, files.folder, task)
+        model.network.to(distributed.device())
         train = _encoded(model, files, dataset, task, "train")
         validation = _encoded(model, files, dataset, task, "validation").head(_VALIDATION_TEXTS)
         cut = _share_cut(model, train, progress)
@@ -109,7 +111,7 @@ def _work_folder(work: Work | None) -> Iterator[Work]:
         yield work
         return
     with tempfile.TemporaryDirectory(prefix="copydesk-") as folder:
-        yield Work(Path(folder))
+        yield Work(Path(folder), kept=False)
 
 
 def choices_for(recipe: Recipe, model: EncoderModel, lengths: Indices, texts: int) -> Choices:
@@ -217,14 +219,19 @@ class _Run:
                 trainer.add_callback(Profile(trace, self.progress.say))
             try:
                 with writing(self.work.root), stopping_on_sigterm(listener):
-                    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+                    if resumed is None or not trainer.take_up(resumed):
+                        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
             except torch.cuda.OutOfMemoryError as error:
                 raise CopydeskError(
                     f"The GPU's memory is too small for batches of {self.choices.batch_tokens} tokens. Halve them, "
                     "and accumulate two: --set train.batch_tokens=N --set train.accumulate=2."
                 ) from error
         if listener.terminated:
-            raise Terminated("Terminated. A checkpoint was saved; the same command with --resume continues.")
+            raise Terminated(
+                "Terminated. A checkpoint was saved; the same command with --resume continues."
+                if self.work.kept
+                else "Terminated."
+            )
         steps = (step_of(entry, texts) for entry in trainer.state.log_history)
         return [step for step in steps if step is not None], self._chosen_weights(trainer, averaging)
 
@@ -265,12 +272,20 @@ class _Run:
         count, tokens = self.choices.frozen_layers, self.part.tokens
         network, layers = self.model.network, _layers_of(self.model.network)
         several = self.choices.epochs > 1 and distributed.world_size() == 1 and _device() == "cpu"
-        if not (count and several and fits(tokens, network.head.in_features, self.work.root)):
+        if not (count and several and self._has_room_for_replay()):
             return None
         replay = Replay(network, layers[:count])
         with mixed_precision(self.choices.precision, _device()):
-            replay.record(self.model, tokens, self.work.root / "frozen.f16")
+            replay.record(self.model, tokens, self.work.root / _FROZEN_FILE)
         return replay
+
+    def _has_room_for_replay(self) -> bool:
+        """Tell whether there was room when the run began: the recorded output is rounded, so it must not change."""
+        facts = self.work.facts() or {}
+        if "replay" not in facts:
+            facts["replay"] = fits(self.part.tokens, self.model.network.head.in_features, self.work.root)
+            self.work.begin(facts)
+        return bool(facts["replay"])
 
     def _trainer(self, listener: Listener, averaging: Averaging, replay: Replay | None) -> EncoderTrainer:
         trainer = EncoderTrainer(

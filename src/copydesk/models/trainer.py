@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
-from transformers import Trainer, TrainerControl, TrainingArguments
+from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
 
 from copydesk.models import distributed
 from copydesk.models.averaging import Averaging
@@ -27,7 +27,7 @@ from copydesk.models.checkpoints import seal
 from copydesk.models.encoder import EncoderModel
 from copydesk.models.frozen import Replay
 from copydesk.models.tokens import Tokens
-from copydesk.tasks import Targets, Task, heads_loss
+from copydesk.tasks import Targets, Task, heads_loss, preference
 
 HEAD_RATE = 10.0
 """The new head's learning rate as a multiple of the pretrained layers'."""
@@ -133,6 +133,22 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         finally:
             self._replay.given = None
 
+    def take_up(self, checkpoint: Path) -> bool:
+        """Stand where training had stopped early, the best checkpoint loaded; False if it had not stopped.
+
+        Trainer itself would forget that it had, and train on.
+        """
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        stopper = (state.stateful_callbacks or {}).get("EarlyStoppingCallback")
+        if stopper is None:
+            return False
+        worse = stopper["attributes"]["early_stopping_patience_counter"]
+        if worse < stopper["args"]["early_stopping_patience"]:
+            return False
+        self.state = state
+        self._load_best_model()
+        return True
+
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the batches by tokens."""
         sampler = BatchSampler(self.train_dataset.tokens.lengths, self._batch_tokens, self.args.seed)
@@ -175,7 +191,7 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         self._encoder.network.train()
         quality = self._task.quality(self._task.scores(logits), part.targets)
         loss = heads_loss(self._task.heads, logits, part.targets)
-        return quality, loss, quality - 0.01 * min(loss, 10.0)
+        return quality, loss, preference(quality, loss)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Keep the rate of examples with every training step's loss."""
