@@ -71,6 +71,12 @@ def test_thresholds_can_be_changed_by_label_or_for_all() -> None:
         TASK.with_thresholds(1.5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_threshold_of_zero_gives_every_label() -> None:
+    task = _task(min_labels=1).with_thresholds(0.0)  # type: ignore[attr-defined]
+    assert task.given(np.zeros((1, len(task.labels)))).all()
+
+
 def test_a_single_task_has_no_thresholds() -> None:
     with pytest.raises(UsageError, match="this model's task is 'single'"):
         make_task("single", LABELS).with_thresholds(0.5)

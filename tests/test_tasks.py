@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from copydesk.errors import DataError
-from copydesk.tasks import heads_loss, make_task
+from copydesk.tasks import heads_loss, make_task, preference
+from copydesk.types import Decision
 
 TASK = make_task("single", ["clickbait", "news"])
 
@@ -40,6 +41,19 @@ def test_all_scores_come_on_request() -> None:
 
 def test_the_loss_is_the_cross_entropy_in_nats() -> None:
     assert heads_loss(TASK.heads, np.zeros((4, 2), np.float32), np.array([0, 1, 0, 1])) == pytest.approx(np.log(2))
+
+
+def test_what_abstaining_does_to_the_figures_is_noted() -> None:
+    task = make_task("single", ["a", "b"], decision=Decision(abstain_below=0.9))
+    scores = np.array([[0.95, 0.05], [0.92, 0.08], [0.6, 0.4], [0.2, 0.8]])
+    measured = task.measure(task.encode(["a", "b", "b", "b"]), scores)
+    assert measured.metrics["accuracy"] == 0.5
+    assert "answers 50.0% of the test texts, and of these answers 50.0% are right" in measured.notes[0]
+
+
+def test_of_equal_qualities_the_lower_loss_is_preferred_and_never_outvotes_quality() -> None:
+    assert preference(0.9, 0.1) > preference(0.9, 0.2)
+    assert preference(0.905, 9.0) > preference(0.9, 0.1)
 
 
 def test_no_texts_give_no_answers() -> None:

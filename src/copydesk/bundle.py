@@ -29,6 +29,8 @@ from copydesk.tasks import Task, make_task
 from copydesk.types import Decision, Report
 
 FORMAT = 1
+BUNDLES = Path("bundles")
+"""Where bundles go, and are looked for, unless a path is given."""
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from copydesk.bundle import Bundle
+from copydesk.bundle import BUNDLES, Bundle
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
+from copydesk.errors import RecipeError
 from copydesk.files import refuse_existing
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
-from copydesk.runs import BUNDLES, next_free
-from copydesk.training import Run, train_on
+from copydesk.runs import next_free
+from copydesk.training import NO_KEYWORDS, Run, train_on
 from copydesk.types import Report
 
 
@@ -39,6 +40,7 @@ def compare_models(
     progress = progress or Silent()
     folder = out or next_free(BUNDLES, f"{recipe.name}-compare")
     refuse_existing(folder)
+    _recipes(recipe, kinds)  # what is wrong with a kind is said before anything is trained
     dataset = prepare_dataset(recipe, data, progress=progress)
     return compare_on(recipe, kinds, dataset, folder, progress=progress)
 
@@ -48,7 +50,14 @@ def compare_on(
 ) -> list[Entry]:
     """Train each kind on a prepared Dataset; see `compare_models`."""
     entries = []
-    for kind in kinds:
-        bundle = train_on(override(recipe, {"model.kind": kind}), dataset, folder / kind, run=Run(progress))
+    for kind, changed in _recipes(recipe, kinds).items():
+        bundle = train_on(changed, dataset, folder / kind, run=Run(progress))
         entries.append(Entry(kind, bundle, bundle.report))
     return sorted(entries, key=lambda entry: -entry.report.metrics[entry.report.headline])
+
+
+def _recipes(recipe: Recipe, kinds: Sequence[str]) -> dict[str, Recipe]:
+    """Return the recipe for each kind of model. Raises `UsageError` for one that it cannot make."""
+    if "keywords" in kinds and recipe.model.keywords is None:
+        raise RecipeError(NO_KEYWORDS)
+    return {kind: override(recipe, {"model.kind": kind}) for kind in kinds}

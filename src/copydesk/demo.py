@@ -8,14 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from copydesk.bundle import BUNDLES
 from copydesk.compare import Entry, compare_on
 from copydesk.data.fetch import is_reachable
 from copydesk.data.prepare import prepare_table, read_raw
 from copydesk.data.sample import write_sample
 from copydesk.data.sources import RawTable
+from copydesk.errors import UsageError
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
-from copydesk.runs import BUNDLES, next_free
+from copydesk.runs import next_free
 from copydesk.runtime.engine import Classifier
 from copydesk.types import Prediction
 
@@ -40,7 +42,12 @@ class Demo:
 
 
 def run_demo(recipe: Recipe, *, sample: bool, progress: Progress, bundles: Path = BUNDLES) -> Demo:
-    """Train linear and encoder, and classify a few headlines; with `sample` the source is not even tried."""
+    """Train linear and encoder, and classify a few headlines; with `sample` the source is not even tried.
+
+    Raises `UsageError` unless the recipe's task is `single`.
+    """
+    if recipe.task != "single":
+        raise UsageError(f"The demo is about headlines with one label each; recipe '{recipe.name}' is '{recipe.task}'.")
     folder = next_free(bundles, "demo")
     folder.mkdir(parents=True)
     if sample or not all(is_reachable(source.url) for source in recipe.source):

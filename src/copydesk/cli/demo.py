@@ -41,7 +41,7 @@ def demo(
     best = made.entries[0]
     out.print(f"\nThe {best.kind} says:", markup=False)
     for headline, answer in made.answers:
-        out.print(f"  {answer.label:<10} {answer.score:.3f}  {headline}", markup=False)
+        out.print(f"  {answer.label or '-':<10} {answer.score:.3f}  {headline}", markup=False)
     program = _program()
     out.print("\nWhat to do next:", markup=False)
     text = shlex.quote("9 secrets your dentist will never tell you")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from copydesk.types import Calibration, Confusion, LabelQuality
 
 RESAMPLES = 1_000
 SEED = 20_061
+_DRAWS_AT_ONCE = 100
 Counts = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Interval = tuple[float, float]
@@ -78,6 +79,13 @@ def ratio(numerator: Counts, denominator: Any) -> Counts:  # noqa: ANN401 (count
     numerator = np.asarray(numerator, np.float64)
     result: Counts = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=np.asarray(denominator) > 0)
     return result
+
+
+def resamples(texts: int) -> Iterator[NDArray[np.float32]]:
+    """Yield blocks of bootstrap resamples, shape (block, texts): how often each text is drawn. Deterministic."""
+    rng = np.random.default_rng(SEED)
+    for _ in range(RESAMPLES // _DRAWS_AT_ONCE):
+        yield rng.multinomial(texts, np.full(texts, 1 / texts), size=_DRAWS_AT_ONCE).astype(np.float32)
 
 
 def percentiles(values: Counts) -> Interval:

@@ -12,8 +12,6 @@ from typing import TypeVar
 import numpy as np
 
 from copydesk.metrics.base import (
-    RESAMPLES,
-    SEED,
     Counts,
     Flags,
     Interval,
@@ -21,11 +19,11 @@ from copydesk.metrics.base import (
     Measured,
     percentiles,
     ratio,
+    resamples,
 )
 from copydesk.metrics.single import calibration_error, reliability_bins
 from copydesk.types import Calibration
 
-_DRAWS_AT_ONCE = 100
 Value = TypeVar("Value")
 
 
@@ -84,13 +82,11 @@ def _in_order(values: dict[str, Value]) -> dict[str, Value]:
 
 
 def _intervals(truth: Flags, given: Flags, texts: dict[str, Counts]) -> dict[str, Interval]:
-    rng = np.random.default_rng(SEED)
     n = len(truth)
     tables = [part.astype(np.float32) for part in (truth, given, truth & given)]
     rows = np.stack(list(texts.values()), axis=1).astype(np.float32)
     found: dict[str, list[Counts]] = {}
-    for _ in range(RESAMPLES // _DRAWS_AT_ONCE):
-        draws = rng.multinomial(n, np.full(n, 1 / n), size=_DRAWS_AT_ONCE).astype(np.float32)
+    for draws in resamples(n):
         counts = LabelCounts(*((draws @ table).astype(np.float64) for table in tables))
         means = dict(zip(texts, (draws @ rows / n).T.astype(np.float64), strict=True))
         for name, values in {**_of_labels(counts), **means}.items():

@@ -66,11 +66,15 @@ class Classifier:
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Classifier:
         """Verify a bundle folder and load its model. Raises `UsageError` or `BundleError`."""
-        bundle = open_bundle(Path(path))
+        return cls.of(open_bundle(Path(path)))
+
+    @classmethod
+    def of(cls, bundle: Bundle, *, fallback: str | None = None) -> Classifier:
+        """Load a verified bundle's model; `fallback` says why it answers for another. Raises `BundleError`."""
         kind = bundle.settings.model
         if kind not in LOADERS:
-            raise BundleError(f"'{path}' holds a model of kind {kind!r}; known kinds: {', '.join(LOADERS)}.")
-        return cls(LOADERS[kind](bundle.layout.model), bundle.settings, bundle)
+            raise BundleError(f"'{bundle.path}' holds a model of kind {kind!r}; known kinds: {', '.join(LOADERS)}.")
+        return cls(LOADERS[kind](bundle.layout.model), bundle.settings, bundle, fallback=fallback)
 
     def __fspath__(self) -> str:
         return fspath(self.path)

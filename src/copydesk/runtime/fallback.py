@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from copydesk.bundle import Settings, open_bundle
+from copydesk.bundle import BUNDLES, Bundle, Settings, open_bundle
 from copydesk.errors import BundleError, UsageError
 from copydesk.models.keywords import KeywordsModel
 from copydesk.normalise import steps_of
@@ -12,13 +13,12 @@ from copydesk.recipe import Recipe, load_recipe
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import make_task
 
-BUNDLES = Path("bundles")
-
 
 def load_model(model: str | Path, *, bundles: Path = BUNDLES) -> Classifier:
     """Load a bundle, or a recipe's newest bundle in `bundles`; where that is missing, the recipe's keywords.
 
-    Every answer of the keywords says why it is theirs. Raises `UsageError` if there is neither.
+    Every answer of the keywords, or of an older bundle where the newest is broken, says why it is theirs. Raises
+    `UsageError` if there is neither.
     """
     path = Path(model)
     if path.suffix not in (".yaml", ".yml"):
@@ -26,7 +26,7 @@ def load_model(model: str | Path, *, bundles: Path = BUNDLES) -> Classifier:
     recipe = load_recipe(path)
     newest, broken = _newest_bundle(recipe, bundles)
     if newest is not None:
-        return Classifier.load(newest)
+        return Classifier.of(newest, fallback=f"{newest.path}: {broken}" if broken else None)
     reason = f"no trained bundle of recipe '{recipe.name}' in '{bundles}'" + (f" ({broken})" if broken else "")
     if recipe.model.keywords is None:
         raise UsageError(f"There is {reason}. Train one: copydesk train {path}")
@@ -37,7 +37,7 @@ def keywords_classifier(recipe: Recipe, *, fallback: str | None = None) -> Class
     """Return the recipe's keywords as a classifier, untuned. Raises `RecipeError` for a wrong keyword file."""
     file = recipe.model.keywords or ""
     labels = list(recipe.categories) or KeywordsModel.labels_in(file)
-    task = make_task(recipe.task, labels, categories=recipe.categories)
+    task = make_task(recipe.task, labels, decision=recipe.decide.decision(), categories=recipe.categories)
     settings = Settings(
         task=recipe.task,
         labels=task.labels,
@@ -45,18 +45,21 @@ def keywords_classifier(recipe: Recipe, *, fallback: str | None = None) -> Class
         text=tuple(recipe.text),
         normalise=steps_of(recipe.prepare.normalise),
         categories={category: tuple(tags) for category, tags in recipe.categories.items()},
+        decision=task.decision,
     )
     return Classifier(KeywordsModel.from_file(file, task), settings, fallback=fallback)
 
 
-def _newest_bundle(recipe: Recipe, bundles: Path) -> tuple[Path | None, str]:
+def _newest_bundle(recipe: Recipe, bundles: Path) -> tuple[Bundle | None, str]:
     """Return the newest bundle of the recipe that is whole, and what is wrong with a newer one."""
-    found = [path for path in bundles.glob(f"{recipe.name}-*") if path.name.rpartition("-")[2].isdigit()]
+    ours = re.compile(rf"{re.escape(recipe.name)}-\d+")
+    found = [path for path in bundles.glob(f"{recipe.name}-*") if ours.fullmatch(path.name)]
     broken = ""
     for path in sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
         try:
-            if open_bundle(path).manifest.get("name") == recipe.name:
-                return path, broken
+            bundle = open_bundle(path)
+            if bundle.manifest.get("name") == recipe.name:
+                return bundle, broken
         except BundleError as error:
             broken = broken or str(error)
     return None, broken

@@ -24,6 +24,7 @@ from copydesk.types import Decision, Label, Prediction
 _ENOUGH_TEXTS = 10
 """Fewer validation texts with a label than this do not decide its own threshold."""
 _UNTUNED = 0.5
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class MultiTask:
         given: NDArray[np.bool_] = scores >= self.thresholds
         if self.decision.min_labels and scores.size:
             none = ~given.any(axis=1)
-            given[none, (scores / self.thresholds)[none].argmax(axis=1)] = True
+            given[none, (scores / np.maximum(self.thresholds, _LEAST))[none].argmax(axis=1)] = True
         given[self._abstains(scores)] = False
         return given
 

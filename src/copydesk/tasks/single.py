@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -73,7 +73,16 @@ class SingleTask:
 
     def measure(self, targets: Targets, scores: Scores) -> Measured:
         """Return accuracy, macro F1, macro recall and weighted F1, and what goes with them."""
-        return measure_single(targets, scores, self.labels)
+        measured = measure_single(targets, scores, self.labels)
+        if not self.decision.abstain_below:
+            return measured
+        answered, right = scores.max(axis=1) >= self.decision.abstain_below, self.right(targets, scores)
+        note = (
+            f"The model abstains below {self.decision.abstain_below:g}: it answers {answered.mean():.1%} of the test "
+            f"texts, and of these answers {right[answered].mean() if answered.any() else 0:.1%} are right. The figures "
+            "count every text's most probable label."
+        )
+        return replace(measured, notes=[*measured.notes, note])
 
     def answers(self, scores: Scores) -> Targets:
         """Return the indices of the most probable labels."""
