@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 import copydesk
 from copydesk.cli.main import app
-from copydesk.recipe import Recipe, _section_of, json_schema
+from copydesk.recipe import Recipe, json_schema
+from copydesk.recipe.base import section_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -53,7 +54,7 @@ def test_every_recipe_key_is_documented() -> None:
 
     def keys(section: type[BaseModel]) -> set[str]:
         own = set(section.model_fields)
-        below = (_section_of(section, key) for key in own)
+        below = (section_of(section, key) for key in own)
         return own.union(*(keys(part) for part in below if part is not None))
 
     missing = {key for key in keys(Recipe) if f"`{key}`" not in reference}

@@ -1,6 +1,6 @@
 """The nouns that cross module borders, as frozen values without any input or output.
 
-What is not here: the Recipe (`recipe.py`), which is pydantic because people write it by hand, and the Dataset
+What is not here: the Recipe (`recipe/`), which is pydantic because people write it by hand, and the Dataset
 (`data/prepare.py`), which holds a table.
 """
 

@@ -1,0 +1,35 @@
+"""The recipe: one YAML file that says what a classifier is made of.
+
+Unknown keys are refused with the nearest known one; `python -m copydesk.recipe` prints the JSON Schema for editors.
+It does not know whether the columns or files it names exist: the stages say so when they look.
+"""
+
+from copydesk.recipe.load import (
+    dump_recipe,
+    json_schema,
+    load_recipe,
+    override,
+    parse_recipe,
+    parse_setting,
+    shipped_recipe,
+)
+from copydesk.recipe.model import DEFAULT_ENCODER, ModelKind, Train
+from copydesk.recipe.prepare import Prepare
+from copydesk.recipe.recipe import Recipe
+from copydesk.recipe.source import SourceFile
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "ModelKind",
+    "Prepare",
+    "Recipe",
+    "SourceFile",
+    "Train",
+    "dump_recipe",
+    "json_schema",
+    "load_recipe",
+    "override",
+    "parse_recipe",
+    "parse_setting",
+    "shipped_recipe",
+]

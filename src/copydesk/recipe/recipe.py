@@ -1,0 +1,93 @@
+"""The recipe itself: its sections together, and which keys fit which task."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from copydesk.recipe.base import Section, as_list
+from copydesk.recipe.model import Decide, Model, Track, Train, Tune
+from copydesk.recipe.prepare import Prepare
+from copydesk.recipe.source import SourceFile
+
+
+class AgainstProduction(Section):
+    """How a candidate is compared with the model in production."""
+
+    metric: str = "accuracy"
+    max_drop: float = Field(0.002, ge=0)
+    test: Literal["paired_bootstrap", "mcnemar"] = "paired_bootstrap"
+
+
+class Gate(Section):
+    """What a candidate must reach before it is promoted."""
+
+    floors: dict[str, float] = {}
+    against_production: AgainstProduction | None = None
+
+
+class Serve(Section):
+    """Limits of the API."""
+
+    max_text_chars: int = Field(20_000, gt=0)
+    max_batch_texts: int = Field(256, gt=0)
+    queue_texts: int = Field(2_048, gt=0)
+
+
+class Recipe(Section):
+    """Everything one classifier is made of."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Names the bundle and the registry entry.")
+    task: Literal["single", "multi", "signals"] = Field(
+        "single", description="`single`: one of K labels; `multi`: any subset; `signals`: a score and a tag each."
+    )
+    source: Annotated[list[SourceFile], BeforeValidator(as_list)] = []
+    text: Annotated[list[str], BeforeValidator(as_list), Field(min_length=1)] = ["text"]
+    label: str = "label"
+    separator: str = Field("auto", min_length=1, description="What parts several labels written in one string.")
+    aliases: str | None = Field(None, description="A file of old label names and the names they became.")
+    categories: dict[str, list[str]] = Field({}, description="Task `signals`: each category's tags.")
+    unlisted: Literal["unknown", "absent"] = Field(
+        "unknown", description="What a category is in a text that does not list it (task `signals`)."
+    )
+    prepare: Prepare = Prepare()
+    model: Model = Model()
+    decide: Decide = Decide()
+    train: Train = Train()
+    track: Track = Track()
+    tune: Tune = Tune()
+    behaviours: str | None = Field(None, description="A file of behavioural tests, relative to the recipe.")
+    gate: Gate = Gate()
+    serve: Serve = Serve()
+
+    @model_validator(mode="after")
+    def _label_is_no_text(self) -> Recipe:
+        if self.label in self.text:
+            raise ValueError(f"label: {self.label!r} is also a text column; the model would read its own answer")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_fit_the_task(self) -> Recipe:
+        problems = [message for wrong, message in _misfits(self) if wrong]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def _misfits(recipe: Recipe) -> list[tuple[bool, str]]:
+    """Return for every key that only some tasks know whether it is out of place, and what to say then."""
+    task, multi = recipe.task, recipe.task == "multi"
+    return [
+        (task == "signals" and not recipe.categories, "task 'signals' needs `categories`, each with its tags"),
+        (task != "signals" and bool(recipe.categories), "`categories` is for task 'signals'"),
+        (task != "signals" and recipe.unlisted != "unknown", "`unlisted` is for task 'signals'"),
+        (not multi and recipe.prepare.resample != "none", "prepare.resample is for task 'multi'"),
+        (not multi and recipe.prepare.min_support > 1, "prepare.min_support is for task 'multi'"),
+        (not multi and recipe.decide.min_labels > 0, "decide.min_labels is for task 'multi'"),
+        (not multi and recipe.train.loss in ("focal", "asymmetric"), f"train.loss {recipe.train.loss} is for 'multi'"),
+        (task == "signals" and recipe.decide.abstain_below > 0, "decide.abstain_below is not for task 'signals'"),
+        (task == "signals" and recipe.train.class_weights != "none", "train.class_weights is not for task 'signals'"),
+        (task == "signals" and recipe.aliases is not None, "aliases are for the tasks 'single' and 'multi'"),
+        (recipe.model.kind == "keywords" and not recipe.model.keywords, "model.kind 'keywords' needs model.keywords"),
+    ]
