@@ -41,6 +41,22 @@ def write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file whole or not at all; one that exists is replaced in one step."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(descriptor)
+        try:
+            write_text(Path(temporary), text)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+            _flush(path.parent)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
 def refuse_existing(path: Path) -> None:
     """Raise `UsageError` if the output exists already: nothing is ever overwritten."""
     if path.exists():

@@ -1,0 +1,1 @@
+"""Texts to look at by hand, and what people decided about them."""

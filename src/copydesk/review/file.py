@@ -1,0 +1,190 @@
+"""The review file: texts that somebody should look at, what speaks for a doubt, and what was decided.
+
+JSON lines, so that it can be read and edited with anything: a header, then one item a line. Labels stand as a Dataset
+stores them: a name (`single`), a list of names (`multi`), a list of {category, score, tag} (`signals`). It does not
+know where doubts come from, nor what a decision does to the data.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from copydesk.errors import DataError
+from copydesk.files import replace_text
+
+Decision = Literal["keep", "accept", "change", "drop", "skip"]
+"""The label stays; the suggestion is taken; another label is; the text is left out; nothing was decided."""
+StoredLabel = str | list[str] | list[dict[str, Any]]
+FORMAT = "copydesk review 1"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the items' labels may be: the task, its label names (`signals`: categories), and each category's tags."""
+
+    task: str
+    labels: tuple[str, ...]
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    recipe: str = ""
+    format: str = FORMAT
+
+
+@dataclass(frozen=True)
+class Item:
+    """A text in doubt. `id` is the Dataset's name for the normalised text; `where` is the `file:row` it came from.
+
+    `reason` is a word or two, `suspicion` from 0 to 1 ranks. `votes` are what labelling functions said, `model` the
+    model's probabilities by label. `new_label` belongs to the decision `change` alone.
+    """
+
+    id: str
+    text: str
+    label: StoredLabel | None
+    suggested: StoredLabel | None = None
+    reason: str = ""
+    suspicion: float = 0.0
+    votes: Sequence[Mapping[str, str]] = ()
+    model: Mapping[str, float] = field(default_factory=dict)
+    where: str = ""
+    decision: Decision | None = None
+    new_label: StoredLabel | None = None
+
+    @property
+    def outcome(self) -> StoredLabel | None:
+        """The label after the decision; None where the text is to be left out."""
+        if self.decision == "drop":
+            return None
+        return {"accept": self.suggested, "change": self.new_label}.get(self.decision or "", self.label)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the decision says anything about the text."""
+        return self.decision not in (None, "skip")
+
+
+@dataclass(frozen=True)
+class Review:
+    """A review file's content."""
+
+    header: Header
+    items: tuple[Item, ...]
+
+    def decided(self, place: int, decision: Decision | None, new_label: StoredLabel | None = None) -> Review:
+        """Return the review with one item's decision replaced (None takes it back). Raises `DataError`."""
+        item = replace(self.items[place], decision=decision, new_label=new_label)
+        _check(item, self.header, f"item {place + 1}")
+        return replace(self, items=(*self.items[:place], item, *self.items[place + 1 :]))
+
+
+def write_review(path: Path, review: Review) -> None:
+    """Write the file anew, whole or not at all."""
+    lines = [asdict(review.header), *(asdict(item) for item in review.items)]
+    replace_text(path, "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines))
+
+
+def read_review(path: Path) -> Review:
+    """Read and check a file. Raises `DataError` naming the line that is wrong."""
+    lines = [(number, line) for number, line in enumerate(_text(path).split("\n"), start=1) if line.strip()]
+    if not lines:
+        raise DataError(f"Review file '{path}' is empty.")
+    header = _header(path, _object(path, *lines[0]))
+    items = []
+    for number, line in lines[1:]:
+        where = f"Review file '{path}' line {number}"
+        item = _made(Item, _object(path, number, line), where)
+        _check(item, header, where)
+        items.append(item)
+    return Review(header, tuple(items))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"Review file '{path}' cannot be read: {error}.") from None
+
+
+def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"Review file '{path}' line {number} is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise DataError(f"Review file '{path}' line {number} holds {type(value).__name__}, not an object.")
+    return value
+
+
+def _header(path: Path, values: dict[str, Any]) -> Header:
+    if values.get("format") != FORMAT:
+        raise DataError(f"'{path}' is no review file: its first line is not a header with \"format\": {FORMAT!r}.")
+    header: Header = _made(Header, values, f"Review file '{path}' line 1")
+    return replace(header, labels=tuple(header.labels))
+
+
+def _made(kind: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401 (Header or Item)
+    known = [entry.name for entry in fields(kind)]
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        raise DataError(f"{where}: unknown key {unknown[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise DataError(f"{where}: {str(error).partition('() ')[2] or error}.") from None
+
+
+def _check(item: Item, header: Header, where: str) -> None:
+    if item.decision is not None and item.decision not in get_args(Decision):
+        raise DataError(f"{where}: decision {item.decision!r} is none of {', '.join(get_args(Decision))}.")
+    if item.decision == "accept" and item.suggested is None:
+        raise DataError(f"{where}: there is no suggestion to accept. Change the label, or keep it.")
+    if (item.decision == "change") != (item.new_label is not None):
+        raise DataError(f"{where}: the decision 'change' and a `new_label` belong together; one of them is missing.")
+    if item.is_decided and item.decision != "drop":
+        _check_label(item.outcome, header, where)
+
+
+def _check_label(label: StoredLabel | None, header: Header, where: str) -> None:
+    """Raise `DataError` unless the label is one that the task can have."""
+    problem = _PROBLEMS[header.task](label, header) if header.task in _PROBLEMS else f"task {header.task!r} is unknown"
+    if problem:
+        raise DataError(f"{where}: {problem}.")
+
+
+def _single_problem(label: Any, header: Header) -> str:  # noqa: ANN401 (whatever JSON holds)
+    if not isinstance(label, str):
+        return f"label {label!r} is no name"
+    return "" if label in header.labels else _not_among(label, header.labels)
+
+
+def _multi_problem(label: Any, header: Header) -> str:  # noqa: ANN401 (whatever JSON holds)
+    if not isinstance(label, list) or not label:
+        return f"label {label!r} is no list of names"
+    return next((problem for name in label if (problem := _single_problem(name, header))), "")
+
+
+def _signals_problem(label: Any, header: Header) -> str:  # noqa: ANN401 (whatever JSON holds)
+    if not isinstance(label, list) or not all(isinstance(entry, dict) for entry in label):
+        return f"label {label!r} is no list of signals"
+    for entry in label:
+        category, score, tag = entry.get("category"), entry.get("score"), entry.get("tag") or ""
+        if category not in header.categories:
+            return _not_among(category, header.labels)
+        if isinstance(score, bool) or not isinstance(score, int | float) or not -1 <= score <= 1:
+            return f"score {score!r} of {category!r} is not a number from -1 to 1"
+        if tag and tag not in header.categories[category]:
+            return _not_among(tag, header.categories[category])
+    return ""
+
+
+_PROBLEMS = {"single": _single_problem, "multi": _multi_problem, "signals": _signals_problem}
+
+
+def _not_among(name: object, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f"{name!r} is none of {', '.join(known[:30])}" + (f"; did you mean {near[0]!r}?" if near else "")
