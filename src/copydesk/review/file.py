@@ -98,7 +98,7 @@ def read_review(path: Path) -> Review:
         where = f"Review file '{path}' line {number}"
         item = _made(Item, _object(path, number, line), where)
         _check(item, header, where)
-        items.append(item)
+        items.append(replace(item, votes=tuple(item.votes)))
     return Review(header, tuple(items))
 
 
