@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from copydesk.data.label_kinds import Trust
 from copydesk.errors import DataError
 from copydesk.normalise import COLUMN_SEPARATOR, normalise
 from copydesk.progress import Progress
@@ -58,7 +59,7 @@ class CleanRow:
     """One usable row: the normalised text, its label, and where it stood.
 
     `source` and `row` are what people look up; `position` counts over all files and names the row among the others.
-    `moment` is its time, if the split goes by time.
+    `moment` is its time, if the split goes by time. Whoever changes the label for good changes `trust` with it.
     """
 
     text: str
@@ -67,6 +68,7 @@ class CleanRow:
     row: int
     position: int = 0
     moment: datetime | None = None
+    trust: Trust = "given"
 
     @property
     def where(self) -> str:
