@@ -88,12 +88,18 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str]) -> None:
 
 
 def clean_rows(
-    frame: pl.DataFrame, text: Sequence[str], labels: Sequence[Label | None], *, steps: Sequence[str], max_chars: int
+    frame: pl.DataFrame,
+    text: Sequence[str],
+    labels: Sequence[Label | None],
+    *,
+    steps: Sequence[str],
+    max_chars: int,
+    trust: Sequence[Trust] = (),
 ) -> tuple[list[CleanRow], Dropped]:
     """Return the rows that have a text and a label, and what was dropped.
 
     Texts are normalised; a row without any text, without a label (None), or with more than `max_chars` characters is
-    dropped and counted.
+    dropped and counted. `trust` tells where each label comes from (empty: people gave all).
     """
     require_columns(frame, text)
     columns = [frame[column].to_list() for column in text]
@@ -112,7 +118,7 @@ def clean_rows(
         elif label is None:
             dropped.add("no label", where)
         else:
-            rows.append(CleanRow(clean, label, source, number, position))
+            rows.append(CleanRow(clean, label, source, number, position, trust=trust[position] if trust else "given"))
     return rows, dropped
 
 

@@ -77,9 +77,10 @@ class Dataset:
     def content_hash(self) -> str:
         """Return a SHA-256 over all but provenance: equal exactly if two Datasets hold the same rows."""
         digest = hashlib.sha256()
-        columns = ["id", "text", self.kind.column, "split", PROBABILITIES]
-        for row in self.frame.select(column for column in columns if column in self.frame.columns).iter_rows():
+        for row in self.frame.select("id", "text", self.kind.column, "split").iter_rows():
             digest.update(json.dumps(row, ensure_ascii=True).encode())
+        if PROBABILITIES in self.frame.columns:
+            digest.update(matrix_of(self.frame[PROBABILITIES], self.labels, self.kind).astype("<f4").tobytes())
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:

@@ -36,7 +36,8 @@ _PYTHON_LIST = re.compile(r"""\[\s*(?:(?:'[^'\\]*'|"[^"\\]*")\s*(?:,\s*(?!\])|(?
 class ReadLabels:
     """A label per row (None: there is none), lines to say and lines to warn; `separator` is what parted names.
 
-    `trust` tells where each row's label comes from, `probabilities` (null: none) how probable each label is.
+    `trust` tells where each row's label comes from; `probabilities`, with the columns row, label and probability, how
+    probable the labels of soft ones are.
     """
 
     values: list[Label | None]
@@ -44,7 +45,7 @@ class ReadLabels:
     warnings: list[str] = field(default_factory=list)
     separator: str | None = None
     trust: list[Trust] = field(default_factory=list)
-    probabilities: pl.Series | None = None
+    probabilities: pl.DataFrame | None = None
 
 
 class LabelKind(Protocol[L]):

@@ -127,15 +127,14 @@ def _cleaned(recipe: Recipe, raw: RawTable, found: ReadLabels, account: Account)
     """Return the rows that have a text and a label; in the order of time if the split goes by it."""
     settings, column = recipe.prepare, recipe.prepare.split.time
     steps = steps_of(settings.normalise)
-    rows, account.dropped = clean_rows(raw.frame, recipe.text, found.values, steps=steps, max_chars=settings.max_chars)
+    rows, account.dropped = clean_rows(
+        raw.frame, recipe.text, found.values, steps=steps, max_chars=settings.max_chars, trust=found.trust
+    )
     counts = Counter(name for row in rows for name in LABELS[recipe.task].present(row.label))
     _require_labels(rows, counts, recipe, account)
     account.warn(*found.warnings, *label_warnings(counts))
     if recipe.categories:
         account.facts["categories"] = recipe.categories
-    rows = [
-        row if found.trust[row.position] == "given" else replace(row, trust=found.trust[row.position]) for row in rows
-    ]
     if column is None:
         return rows
     require_columns(raw.frame, [column])
@@ -222,7 +221,7 @@ def _with_probabilities(
     if found.probabilities is None:
         return frame
     rows = [item.row.position if item.row.trust == "soft" else None for item in parted]
-    labels = {name for item in parted for name in kind.present(item.row.label)}
+    labels = sorted({name for item in parted for name in kind.present(item.row.label)})
     column = probabilities_of(found.probabilities, rows, labels, kind)
     return frame if column is None else frame.with_columns(column.alias(PROBABILITIES))
 

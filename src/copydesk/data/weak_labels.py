@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from copydesk.data.label_kinds import LabelKind, ReadLabels, Trust, Where, listed, name_of, where_in
@@ -20,6 +21,7 @@ from copydesk.errors import DataError
 from copydesk.types import Label
 
 PROBABILITIES, VOTES = "probabilities", "votes"
+FIELDS = ["label", "probability"]
 DTYPE = pl.List(pl.Struct({"label": pl.String(), "probability": pl.Float64()}))
 _ROUNDING = 0.01
 """How far a row's probabilities may be from adding up to 1; they are scaled then."""
@@ -58,22 +60,27 @@ def with_probabilities(
         warnings += _contradicted(entries, found.values, where)
     known = {name for label in found.values if label is not None for name in kind.present(label)}
     warnings += _never_given(entries, known, where)
-    probabilities = _packed(entries, len(column), kind)
-    trust: list[Trust] = [
-        "soft" if soft else old for soft, old in zip(probabilities.is_not_null(), found.trust, strict=True)
-    ]
-    return replace(found, warnings=warnings, trust=trust, probabilities=probabilities)
+    trust = np.array(found.trust)
+    trust[entries["row"].to_numpy()] = "soft"
+    return replace(found, warnings=warnings, trust=trust.tolist(), probabilities=entries)
 
 
 def probabilities_of(
-    probabilities: pl.Series, rows: Sequence[int | None], labels: Collection[str], kind: LabelKind[Any]
+    entries: pl.DataFrame, rows: Sequence[int | None], labels: Sequence[str], kind: LabelKind[Any]
 ) -> pl.Series | None:
-    """Return the probabilities of these rows, null for None; None if all are null.
+    """Return the Dataset's column for these raw rows, null for None; None if all are null.
 
     Labels that are not among `labels` are left out, and where labels exclude each other the rest adds up to 1 again.
     """
-    entries = _long(probabilities.gather(pl.Series(rows, dtype=pl.Int64))).filter(pl.col("label").is_in(list(labels)))
-    return None if entries.is_empty() else _packed(entries, len(rows), kind)
+    place, label = _places_of(entries, rows), _places_in(labels, entries["label"])
+    kept = np.flatnonzero((place >= 0) & (label >= 0))
+    kept = kept[np.lexsort((label[kept], place[kept]))]
+    probability = entries["probability"].to_numpy()
+    if kind.relation == "exclusive":
+        total = np.bincount(place[kept], probability[kept], minlength=len(rows))
+        kept = kept[total[place[kept]] > 0]
+        return _column(labels, place[kept], label[kept], probability[kept] / total[place[kept]], len(rows))
+    return _column(labels, place[kept], label[kept], probability[kept], len(rows))
 
 
 def matrix_of(column: pl.Series, labels: Sequence[str], kind: LabelKind[Any]) -> NDArray[np.float32]:
@@ -82,12 +89,11 @@ def matrix_of(column: pl.Series, labels: Sequence[str], kind: LabelKind[Any]) ->
     NaN where a row says nothing of a label; where labels exclude each other one that a row does not list is improbable.
     """
     entries = _long(column)
-    places = {label: place for place, label in enumerate(labels)}
-    rows, columns = entries["row"].to_numpy(), entries["label"].replace_strict(places, return_dtype=pl.Int64).to_numpy()
+    row = entries["row"].to_numpy()
     matrix = np.full((len(column), len(labels)), np.nan, np.float32)
     if kind.relation == "exclusive":
-        matrix[rows] = 0
-    matrix[rows, columns] = entries["probability"].to_numpy()
+        matrix[row] = 0
+    matrix[row, _places_in(labels, entries["label"])] = entries["probability"].to_numpy()
     return matrix
 
 
@@ -95,17 +101,40 @@ def _long(column: pl.Series) -> pl.DataFrame:
     """Return one row per entry: the number of its row, and its fields."""
     cells = pl.DataFrame({"row": pl.int_range(len(column), eager=True), "cell": column})
     cells = cells.filter(pl.col("cell").list.len() > 0).explode("cell")
-    return cells.select("row", *(pl.col("cell").struct.field(name) for name in ("label", "probability")))
+    return cells.select("row", *(pl.col("cell").struct.field(name) for name in FIELDS))
 
 
-def _packed(entries: pl.DataFrame, rows: int, kind: LabelKind[Any]) -> pl.Series:
-    """Return the column that these entries, sorted by row, make; exclusive ones add up to 1."""
-    if kind.relation == "exclusive":
-        total = pl.col("probability").sum().over("row")
-        entries = entries.filter(total > 0).with_columns(pl.col("probability") / total)
-    cells = entries.group_by("row", maintain_order=True).agg(pl.struct("label", "probability").alias(PROBABILITIES))
-    every = pl.DataFrame({"row": pl.int_range(rows, eager=True)})
-    return every.join(cells, on="row", how="left").sort("row")[PROBABILITIES].cast(DTYPE)
+def _places_in(labels: Sequence[str], names: pl.Series) -> NDArray[np.int32]:
+    """Return the place of each name among the labels, -1 if it is none of them."""
+    places = {label: place for place, label in enumerate(labels)}
+    return names.replace_strict(places, default=-1, return_dtype=pl.Int32).to_numpy()
+
+
+def _places_of(entries: pl.DataFrame, rows: Sequence[int | None]) -> NDArray[np.int64]:
+    """Return for each entry where its row stands among these, -1 if nowhere."""
+    wanted = np.array([-1 if row is None else row for row in rows])
+    row = entries["row"].to_numpy()
+    place_of = np.full(max(row.max(initial=-1), wanted.max(initial=-1)) + 1, -1)
+    place_of[wanted[wanted >= 0]] = np.flatnonzero(wanted >= 0)
+    found: NDArray[np.int64] = place_of[row]
+    return found
+
+
+def _column(
+    labels: Sequence[str],
+    place: NDArray[np.int64],
+    label: NDArray[np.int32],
+    probability: NDArray[np.float64],
+    rows: int,
+) -> pl.Series | None:
+    """Return entries, sorted by place, as one list of structs a row, null where there is none; None if all are."""
+    if not len(place):
+        return None
+    sizes = np.bincount(place, minlength=rows)
+    names = pl.Series(labels, dtype=pl.String).gather(label).to_arrow()
+    entries = pa.StructArray.from_arrays([names, pa.array(probability)], FIELDS)
+    cells = pa.LargeListArray.from_arrays(np.append(0, np.cumsum(sizes)), entries, mask=pa.array(sizes == 0))
+    return pl.Series(PROBABILITIES, cells).cast(DTYPE)
 
 
 def _is_empty(column: pl.Series) -> bool:
@@ -134,8 +163,10 @@ def _holds_entries(dtype: pl.DataType) -> bool:
     if not isinstance(dtype, pl.List) or not isinstance(dtype.inner, pl.Struct):
         return False
     fields = {field.name: field.dtype for field in dtype.inner.fields}
-    label, probability = fields.get("label", pl.Null()), fields.get("probability", pl.Null())
-    return not label.is_nested() and (probability.is_numeric() or probability == pl.Null())
+    if not {"label", "probability"} <= set(fields):
+        return False
+    missing = fields["probability"] == pl.Null()  # in every row: told apart by `_require_sense`
+    return not fields["label"].is_nested() and (fields["probability"].is_numeric() or missing)
 
 
 def _named(entries: pl.DataFrame) -> pl.DataFrame:
@@ -146,9 +177,12 @@ def _named(entries: pl.DataFrame) -> pl.DataFrame:
 
 
 def _merged(entries: pl.DataFrame, names: Mapping[str, str], kind: LabelKind[Any]) -> pl.DataFrame:
-    probability = pl.col("probability").clip(0, 1)
+    entries = entries.with_columns(pl.col("probability").clip(0, 1))
+    if not set(names) & set(entries["label"].unique()):
+        return entries
+    probability = pl.col("probability")
     together = probability.sum() if kind.relation == "exclusive" else probability.max()
-    return entries.group_by("row", pl.col("label").replace(dict(names))).agg(together).sort("row", "label")
+    return entries.group_by("row", pl.col("label").replace(dict(names)), maintain_order=True).agg(together)
 
 
 def _require_sense(entries: pl.DataFrame, where: Where) -> None:
@@ -158,7 +192,7 @@ def _require_sense(entries: pl.DataFrame, where: Where) -> None:
     _refuse(entries, pl.col("label") == "", where, lambda entry: "a probability without a label")
     _refuse(
         entries,
-        pl.struct("row", "label").is_duplicated(),
+        _repeated(entries),
         where,
         lambda entry: f"the label {entry['label']!r} twice; keep one of them",
     )
@@ -170,18 +204,29 @@ def _require_sense(entries: pl.DataFrame, where: Where) -> None:
     )
 
 
-def _refuse(entries: pl.DataFrame, wrong: pl.Expr, where: Where, say: Callable[[dict[str, Any]], str]) -> None:
+def _repeated(entries: pl.DataFrame) -> pl.Series:
+    """Tell which entries name a label that their row names twice."""
+    names = entries["label"].unique().to_list()
+    keys = entries["row"].to_numpy() * len(names) + _places_in(names, entries["label"])
+    ordered = np.sort(keys)
+    return pl.Series(np.isin(keys, ordered[1:][np.diff(ordered) == 0]))
+
+
+def _refuse(
+    entries: pl.DataFrame, wrong: pl.Expr | pl.Series, where: Where, say: Callable[[dict[str, Any]], str]
+) -> None:
     for entry in entries.filter(wrong).head(1).iter_rows(named=True):
         raise DataError(f"{where(entry['row'])}: column {PROBABILITIES!r} has {say(entry)}.")
 
 
 def _require_sums(entries: pl.DataFrame, where: Where) -> None:
-    sums = entries.group_by("row", maintain_order=True).agg(pl.col("probability").sum())
+    row = entries["row"].to_numpy()
+    total = np.bincount(row, entries["probability"].to_numpy())[row]
     _refuse(
-        sums,
-        (pl.col("probability") - 1).abs() > _ROUNDING,
+        entries.with_columns(pl.Series("total", total)),
+        (pl.col("total") - 1).abs() > _ROUNDING,
         where,
-        lambda entry: f"probabilities that add up to {entry['probability']:.4g}; for task 'single' they must make 1",
+        lambda entry: f"probabilities that add up to {entry['total']:.4g}; for task 'single' they must make 1",
     )
 
 
