@@ -31,6 +31,14 @@ def test_a_report_counts_what_was_right_and_shows_the_surest_mistakes_first() ->
     assert report.latency_ms["p50"] == pytest.approx(1.0)
 
 
+def test_how_many_test_labels_are_weak_is_said_before_anything_else() -> None:
+    texts, labels = ["goal one", "bank two"], ["sport", "money"]
+    assert evaluate(_classifier(), texts, labels, clock=Clock()).notes == []
+    some, every = (evaluate(_classifier(), texts, labels, weak=weak, clock=Clock()).notes[0] for weak in (1, 2))
+    assert some.startswith("1 of 2 test labels are weak: labelling functions gave them, not people.")
+    assert every.startswith("All 2 test labels are weak")
+
+
 def test_a_report_survives_being_json() -> None:
     report = evaluate(_classifier(), ["goal one", "bank two"], ["sport", "money"], clock=Clock())
     assert Report.from_json(report.to_json()) == report

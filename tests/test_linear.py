@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +103,19 @@ def test_more_columns_than_a_few_give_the_same_sums() -> None:
     assert LinearModel.fit(texts, targets, many).logits(["red 1", "", "green"])[:, :3] == pytest.approx(
         wanted, abs=1e-4
     )
+
+
+def test_a_text_that_hardly_belongs_to_any_of_many_labels_still_counts() -> None:
+    task = make_task("single", [f"label {number}" for number in range(60)])
+    texts = ["nothing but doubt", "surely the first"] * 30
+    soft = np.tile(np.array([[1 / 60] * 60, [1.0] + [0.0] * 59], np.float32), (30, 1))
+    model = LinearModel.fit(texts, soft, task, heads=[replace(task.heads[0], soft=True)])
+    doubtful, sure = task.scores(model.logits(texts[:2]))
+    assert sure[0] > 0.9 and doubtful.max() < 0.1
+
+
+def test_two_exclusive_labels_with_probabilities_share_one_column() -> None:
+    task, texts = make_task("single", ["a", "b"]), [text for text, _ in toy_rows(40)]
+    soft = np.tile(np.array([[0.8, 0.2], [0.3, 0.7]], np.float32), (20, 1))
+    logits = LinearModel.fit(texts, soft, task, heads=[replace(task.heads[0], soft=True)]).logits(texts)
+    assert logits.shape == (40, 2) and (logits[:, 0] == -logits[:, 1]).all()

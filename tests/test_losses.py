@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from copydesk.models.losses import balanced_weights, make_loss
 from copydesk.tasks import Task, heads_loss, make_task
@@ -59,3 +62,43 @@ def test_balanced_weights_make_rare_labels_count_as_much() -> None:
     assert balanced_weights(SINGLE.heads, targets) == pytest.approx([0.5, 1.5, 3.0])
     many = MULTI.encode([("a",)] * 98 + [("b", "c")] * 2)
     assert balanced_weights(MULTI.heads, many) == pytest.approx([1.0, 20.0, 20.0])
+
+
+SOFT = [replace(SINGLE.heads[0], soft=True)]
+
+
+@pytest.mark.parametrize("weights", [None, np.array([0.5, 1.5, 3.0], np.float32)])
+def test_a_certain_distribution_has_the_loss_of_its_label(weights: np.ndarray | None) -> None:
+    outputs, places = torch.from_numpy(_outputs(SINGLE)), torch.tensor([0, 1, 2, 0])
+    hard = make_loss(SINGLE.heads, "cross_entropy", weights)(outputs, places)
+    soft = make_loss(SOFT, "cross_entropy", weights)(outputs, functional.one_hot(places).float())
+    assert soft.item() == pytest.approx(hard.item(), rel=1e-6)
+
+
+def test_the_loss_of_a_distribution_is_least_where_the_scores_equal_it() -> None:
+    wanted = torch.tensor([[0.6, 0.3, 0.1]])
+    outputs = wanted.log().requires_grad_()
+    make_loss(SOFT, "cross_entropy")(outputs, wanted).backward()
+    assert outputs.grad is not None and outputs.grad.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "focal", "asymmetric"])
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 2.0, 5.0], np.float32)])
+def test_every_loss_of_a_probable_label_is_the_expected_one(kind: str, weights: np.ndarray | None) -> None:
+    outputs = torch.from_numpy(_outputs(MULTI))
+    loss = make_loss(MULTI.heads, kind, weights)
+    present, absent = loss(outputs, torch.ones(4, 3)).item(), loss(outputs, torch.zeros(4, 3)).item()
+    assert loss(outputs, torch.full((4, 3), 0.3)).item() == pytest.approx(0.3 * present + 0.7 * absent, rel=1e-5)
+
+
+def test_focal_loss_of_certain_labels_is_that_of_the_paper_to_the_last_bit() -> None:
+    outputs, targets = torch.from_numpy(_outputs(MULTI)), torch.from_numpy(MULTI.encode(LABELS["multi"]))
+    each = functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+    wanted = (torch.sigmoid(outputs * (1 - 2 * targets)) ** 2 * each).mean()
+    assert torch.equal(make_loss(MULTI.heads, "focal")(outputs, targets), wanted)
+
+
+def test_balanced_weights_count_parts_of_texts() -> None:
+    half = np.array([[0.5, 0.5, 0.0]] * 4 + [[0.0, 0.0, 1.0]] * 2, np.float32)
+    assert balanced_weights(SOFT, half) == pytest.approx([1.0, 1.0, 1.0])
+    assert balanced_weights(MULTI.heads, half) == pytest.approx([2.0, 2.0, 2.0])

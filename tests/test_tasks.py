@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from copydesk.errors import DataError
-from copydesk.tasks import heads_loss, make_task, preference
+from copydesk.tasks import Head, heads_loss, make_task, preference
 from copydesk.types import Decision
 
 TASK = make_task("single", ["clickbait", "news"])
@@ -58,3 +58,14 @@ def test_of_equal_qualities_the_lower_loss_is_preferred_and_never_outvotes_quali
 
 def test_no_texts_give_no_answers() -> None:
     assert TASK.decode(TASK.scores(np.empty((0, 2), np.float32))) == []
+
+
+def test_a_head_tells_how_much_of_each_text_belongs_to_each_output() -> None:
+    hard, unknown = np.array([[2.0], [0.0], [2.0]]), np.array([[1.0], [np.nan]])
+    head, soft = Head("softmax", 0, 3), Head("softmax", 0, 3, soft=True)
+    assert head.shares(hard).tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 1]]
+    assert head.counts(hard).tolist() == [1, 0, 2]
+    assert head.shares(unknown)[0].tolist() == [0, 1, 0] and np.isnan(head.shares(unknown)[1]).all()
+    half = np.array([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]])
+    assert soft.shares(half).tolist() == half.tolist() and soft.counts(half).tolist() == [0.5, 1.0, 0.5]
+    assert Head("sigmoid", 3, 5, target=1).counts(half).tolist() == [1.0, 0.5]

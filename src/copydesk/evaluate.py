@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,9 +25,14 @@ _TEMPERATURES = (0.2, 5.0)
 
 
 def evaluate(
-    classifier: Classifier, texts: Sequence[str], labels: Sequence[Label], *, clock: Clock = time.perf_counter
+    classifier: Classifier,
+    texts: Sequence[str],
+    labels: Sequence[Label],
+    *,
+    weak: int = 0,
+    clock: Clock = time.perf_counter,
 ) -> Report:
-    """Predict the texts and measure the answers against their labels.
+    """Predict the texts and measure the answers against their labels, of which so many are `weak`.
 
     Raises `DataError` if a label is not one of the model's.
     """
@@ -34,7 +40,7 @@ def evaluate(
     started = clock()
     scores = classifier.scores(texts)
     elapsed = clock() - started
-    return report_of(
+    report = report_of(
         classifier.task,
         classifier.model.kind,
         texts,
@@ -43,6 +49,19 @@ def evaluate(
         latency_ms=measure_latency(classifier, texts, clock=clock),
         costs={"texts_per_second": len(texts) / elapsed} if elapsed > 0 else {},
     )
+    return replace(report, notes=[*_weak_notes(weak, len(texts)), *report.notes])
+
+
+def _weak_notes(weak: int, texts: int) -> list[str]:
+    """Return what a reader must not miss where labelling functions, not people, labelled test texts."""
+    if not weak:
+        return []
+    which = f"All {texts:,}" if weak == texts else f"{weak:,} of {texts:,}"
+    return [
+        f"{which} test labels are weak: labelling functions gave them, not people. The figures measure how far the "
+        "model agrees with these functions, not how often it is right. To know that, let people label a sample and "
+        "name its column in the recipe (weak.gold), or give a test file of its own."
+    ]
 
 
 def report_of(

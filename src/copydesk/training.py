@@ -27,6 +27,7 @@ from copydesk.models.base import Model
 from copydesk.models.checkpoints import Work
 from copydesk.models.keywords import KeywordsModel
 from copydesk.models.linear import LinearModel
+from copydesk.models.targets import training_targets
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
@@ -113,7 +114,7 @@ def _write(
     created = datetime.now(UTC).isoformat(timespec="seconds")
     progress.say(f"evaluating on {len(dataset.part('test')[0]):,} test texts")
     report = replace(
-        evaluate(classifier, *dataset.part("test")),
+        evaluate(classifier, *dataset.part("test"), weak=dataset.weak_rows("test")),
         training=fitted.training,
         history=thinned(fitted.history),
         data=_data_facts(dataset),
@@ -172,10 +173,11 @@ def task_of(recipe: Recipe, dataset: Dataset) -> Task:
 
 
 def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    texts, labels = dataset.part("train")
+    texts, targets = dataset.part("train")[0], training_targets(dataset, task)
     run.progress.say(f"fitting the linear model on {len(texts):,} texts")
-    model = LinearModel.fit(texts, task.encode(labels), task, balanced=recipe.train.class_weights == "balanced")
-    return Fitted(model, {"features": asdict(model.features)})
+    balanced = recipe.train.class_weights == "balanced"
+    model = LinearModel.fit(texts, targets.columns, task, heads=targets.heads, balanced=balanced)
+    return Fitted(model, {"features": asdict(model.features), **targets.facts()})
 
 
 def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
@@ -222,6 +224,6 @@ def _notes(report: Report) -> list[str]:
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
     keys = ["sources", "rows_read", "rows", "rows_by_part", "dropped", "counts", "groups_of_near_copies", "warnings"]
-    keys += ["rare_labels", "unseen_labels", "resampled", "separator"]
+    keys += ["rare_labels", "unseen_labels", "resampled", "separator", "weak_rows_by_part"]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}
     return {**facts, "content": dataset.content_hash()}

@@ -44,7 +44,7 @@ def evaluate(
     labelled = read_labelled(
         recipe, data, steps=classifier.settings.normalise, progress=progress, known=classifier.labels
     )
-    found = measure(classifier, labelled.texts, labelled.labels)
+    found = measure(classifier, labelled.texts, labelled.labels, weak=labelled.weak)
     if report is not None:
         with new_folder(report) as folder:
             write_json(folder / "report.json", found.to_json())

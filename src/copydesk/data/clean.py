@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from copydesk.data.label_kinds import Trust
 from copydesk.errors import DataError
 from copydesk.normalise import COLUMN_SEPARATOR, normalise
 from copydesk.progress import Progress
@@ -58,7 +59,7 @@ class CleanRow:
     """One usable row: the normalised text, its label, and where it stood.
 
     `source` and `row` are what people look up; `position` counts over all files and names the row among the others.
-    `moment` is its time, if the split goes by time.
+    `moment` is its time, if the split goes by time. Whoever changes the label for good changes `trust` with it.
     """
 
     text: str
@@ -67,6 +68,7 @@ class CleanRow:
     row: int
     position: int = 0
     moment: datetime | None = None
+    trust: Trust = "given"
 
     @property
     def where(self) -> str:
@@ -86,12 +88,18 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str]) -> None:
 
 
 def clean_rows(
-    frame: pl.DataFrame, text: Sequence[str], labels: Sequence[Label | None], *, steps: Sequence[str], max_chars: int
+    frame: pl.DataFrame,
+    text: Sequence[str],
+    labels: Sequence[Label | None],
+    *,
+    steps: Sequence[str],
+    max_chars: int,
+    trust: Sequence[Trust] = (),
 ) -> tuple[list[CleanRow], Dropped]:
     """Return the rows that have a text and a label, and what was dropped.
 
     Texts are normalised; a row without any text, without a label (None), or with more than `max_chars` characters is
-    dropped and counted.
+    dropped and counted. `trust` tells where each label comes from (empty: people gave all).
     """
     require_columns(frame, text)
     columns = [frame[column].to_list() for column in text]
@@ -110,7 +118,7 @@ def clean_rows(
         elif label is None:
             dropped.add("no label", where)
         else:
-            rows.append(CleanRow(clean, label, source, number, position))
+            rows.append(CleanRow(clean, label, source, number, position, trust=trust[position] if trust else "given"))
     return rows, dropped
 
 

@@ -17,13 +17,28 @@ from copydesk.recipe import Prepare
 from copydesk.types import Label
 
 
+def without_outranked(rows: list[CleanRow], dropped: Dropped) -> list[CleanRow]:
+    """Leave out rows with a weak label whose text has one from people too, whatever it is."""
+    if all(row.trust == "given" for row in rows):
+        return rows
+    given = {row.text.casefold() for row in rows if row.trust == "given"}
+    kept = []
+    for row in rows:
+        if row.trust != "given" and row.text.casefold() in given:
+            dropped.add("weak label of a text that people labelled", row.where)
+        else:
+            kept.append(row)
+    return kept
+
+
 def resolve_conflicts(
     rows: list[CleanRow], policy: str, kind: LabelKind[Any], dropped: Dropped
 ) -> tuple[list[CleanRow], list[str]]:
     """Settle texts that stand under several labels (case does not count).
 
     `drop` drops all. `majority` keeps the rows with the commonest label; on a tie the labels are merged where the
-    task can do that, and all are dropped where it cannot. Returns the rows left and a line for each conflict.
+    task can do that, and all are dropped where it cannot. A merged label has no probabilities: each row's are about
+    its own. Returns the rows left and a line for each conflict.
     """
     by_text: dict[str, Counter[Label]] = defaultdict(Counter)
     for row in rows:
@@ -40,7 +55,7 @@ def resolve_conflicts(
         key = row.text.casefold()
         union = merged.get(key)
         if union is not None:
-            kept.append(replace(row, label=union))
+            kept.append(replace(row, label=union, trust="given" if row.trust == "given" else "weak"))
         elif key in conflicts and winners[key] != row.label:
             dropped.add("same text under two labels", row.where)
         else:

@@ -2,7 +2,8 @@
 
 Columns: `id` (from the text's content), `text`, the label, `split` (train, validation, test), and the provenance
 `source` and `row`. Several text columns are joined by `normalise.COLUMN_SEPARATOR`. The label is, by the manifest's
-task, `label` (a name), `labels` (a list of names) or `signals` (a list of structs: category, score, tag).
+task, `label` (a name), `labels` (a list of names) or `signals` (a list of structs: category, score, tag). Where labels
+are weak a column `probabilities` (a list of structs: label, probability) stands beside them; null: the row has none.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from copydesk.data.label_kinds import LabelKind
 from copydesk.data.labels import LABELS
+from copydesk.data.weak_labels import PROBABILITIES, matrix_of
 from copydesk.errors import DataError, SourceError
 from copydesk.files import new_folder, sha256_of, write_json
 from copydesk.types import Label
@@ -56,11 +60,27 @@ class Dataset:
         rows = self.frame.filter(pl.col("split") == part)
         return rows["text"].to_list(), [self.kind.restored(cell) for cell in rows[self.kind.column].to_list()]
 
+    def probabilities(self, part: Part) -> NDArray[np.float32] | None:
+        """Return one part's probabilities, shape (texts, labels); None if the Dataset has none.
+
+        NaN where nothing but a text's label says whether it has one of the `labels`.
+        """
+        if PROBABILITIES not in self.frame.columns:
+            return None
+        rows = self.frame.filter(pl.col("split") == part)
+        return matrix_of(rows[PROBABILITIES], self.labels, self.kind)
+
+    def weak_rows(self, part: Part) -> int:
+        """Return how many of one part's labels come from labelling functions and not from people."""
+        return int(self.manifest.get("weak_rows_by_part", {}).get(part, 0))
+
     def content_hash(self) -> str:
-        """Return a SHA-256 over ids, labels and parts: equal exactly if two Datasets hold the same rows."""
+        """Return a SHA-256 over all but provenance: equal exactly if two Datasets hold the same rows."""
         digest = hashlib.sha256()
         for row in self.frame.select("id", "text", self.kind.column, "split").iter_rows():
             digest.update(json.dumps(row, ensure_ascii=True).encode())
+        if PROBABILITIES in self.frame.columns:
+            digest.update(matrix_of(self.frame[PROBABILITIES], self.labels, self.kind).astype("<f4").tobytes())
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import polars as pl
 
@@ -22,6 +22,10 @@ from copydesk.types import Label
 L = TypeVar("L")
 Where = Callable[[int], str]
 """Names the place of a row, `file:row`, by its number from 0."""
+Trust = Literal["given", "weak", "soft"]
+"""Where a label comes from: people; labelling functions; these, with probabilities that training goes by."""
+Relation = Literal["exclusive", "independent", "scored"]
+"""Of all names one is true of a text; or each is or is not; or each has a score."""
 
 _SEPARATORS = ("|", ";", ",")
 _PYTHON_LIST = re.compile(r"""\[\s*(?:(?:'[^'\\]*'|"[^"\\]*")\s*(?:,\s*(?!\])|(?=\])))*\]""")
@@ -30,12 +34,18 @@ _PYTHON_LIST = re.compile(r"""\[\s*(?:(?:'[^'\\]*'|"[^"\\]*")\s*(?:,\s*(?!\])|(?
 
 @dataclass(frozen=True)
 class ReadLabels:
-    """A label per row (None: there is none), lines to say and lines to warn; `separator` is what parted names."""
+    """A label per row (None: there is none), lines to say and lines to warn; `separator` is what parted names.
+
+    `trust` tells where each row's label comes from; `probabilities`, with the columns row, label and probability, how
+    probable the labels of soft ones are.
+    """
 
     values: list[Label | None]
     said: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     separator: str | None = None
+    trust: list[Trust] = field(default_factory=list)
+    probabilities: pl.DataFrame | None = None
 
 
 class LabelKind(Protocol[L]):
@@ -46,6 +56,7 @@ class LabelKind(Protocol[L]):
     dtype: pl.DataType
     partial: bool
     """Whether a text's label still says something after one of its names was taken out."""
+    relation: Relation
 
     def read(self, column: pl.Series, recipe: Recipe, where: Where, known: Container[str]) -> ReadLabels:
         """Read a raw column; `known` are a finished model's labels. Raises `DataError` naming the row."""
@@ -94,6 +105,7 @@ class SingleLabels:
     column = "label"
     dtype: pl.DataType = pl.String()
     partial = False
+    relation: Relation = "exclusive"
 
     def read(self, column: pl.Series, recipe: Recipe, where: Where, known: Container[str]) -> ReadLabels:
         """Read integers as they are written and whole floats without `.0`; missing or blank is None."""
@@ -153,6 +165,7 @@ class MultiLabels:
     column = "labels"
     dtype: pl.DataType = pl.List(pl.String())
     partial = True
+    relation: Relation = "independent"
 
     def read(self, column: pl.Series, recipe: Recipe, where: Where, known: Container[str]) -> ReadLabels:
         """Read lists, JSON lists (a text that begins with `[`), and names that a separator parts.
@@ -218,6 +231,12 @@ class MultiLabels:
 
 
 _SPOKEN = {" ": "white space", "": "nothing: each value is one of the model's labels"}
+
+
+def where_in(frame: pl.DataFrame) -> Where:
+    """Return what names the place of a raw table's row."""
+    sources, rows = frame["_source"], frame["_row"]
+    return lambda place: f"{sources[place]}:{rows[place]}"
 
 
 def name_of(value: object) -> str:

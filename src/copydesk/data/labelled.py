@@ -14,16 +14,17 @@ from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.prepare import dataset_for, read_raw
 from copydesk.errors import DataError
 from copydesk.progress import Progress
-from copydesk.recipe import Recipe
+from copydesk.recipe import Recipe, override
 from copydesk.types import Label
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Normalised texts and their labels."""
+    """Normalised texts and their labels, of which so many are weak: from labelling functions, not from people."""
 
     texts: list[str]
     labels: list[Label]
+    weak: int = 0
 
 
 def read_labelled(
@@ -35,7 +36,8 @@ def read_labelled(
     others are left out of its truth, and counted aloud. Raises `DataError` if nothing is left.
     """
     if is_dataset(Path(data)):
-        labelled = Labelled(*dataset_for(recipe, Path(data)).part("test"))
+        dataset = dataset_for(recipe, Path(data))
+        labelled = Labelled(*dataset.part("test"), dataset.weak_rows("test"))
         if not labelled.texts:
             raise DataError(f"The Dataset '{data}' has no test part.")
     else:
@@ -50,6 +52,8 @@ def _read_raw_rows(
     if recipe.aliases is not None and not Path(recipe.aliases).exists():
         progress.warn(f"The aliases file '{recipe.aliases}' is not on this machine: labels are taken as they stand.")
         recipe = recipe.model_copy(update={"aliases": None})
+    if recipe.weak.gold is not None and recipe.weak.gold not in raw.frame.columns:
+        recipe = override(recipe, {"weak.gold": None})
     found = read_labels(raw.frame, recipe, known=known)
     for line in found.said:
         progress.say(line)
@@ -60,7 +64,8 @@ def _read_raw_rows(
         progress.warn(f"{count:,} rows left out: {reason} ({', '.join(dropped.examples[reason][:3])})")
     if not rows:
         raise DataError(f"None of the {raw.frame.height:,} rows of '{data}' has both a text and a label.")
-    return Labelled([row.text for row in rows], [row.label for row in rows])
+    weak = sum(found.trust[row.position] != "given" for row in rows)
+    return Labelled([row.text for row in rows], [row.label for row in rows], weak)
 
 
 def _with_known_labels(
@@ -78,4 +83,4 @@ def _with_known_labels(
     )
     if not kept:
         raise DataError(f"No row of '{data}' has a label that the model knows: {', '.join(sorted(names)[:30])}.")
-    return Labelled([text for text, _ in kept], [label for _, label in kept])
+    return Labelled([text for text, _ in kept], [label for _, label in kept], min(labelled.weak, len(kept)))

@@ -13,8 +13,10 @@ import polars as pl
 
 from copydesk.data.aliases import alias_warnings, load_aliases
 from copydesk.data.clean import require_columns
-from copydesk.data.label_kinds import LabelKind, MultiLabels, ReadLabels, SingleLabels
+from copydesk.data.label_kinds import LabelKind, MultiLabels, ReadLabels, SingleLabels, where_in
 from copydesk.data.signal_labels import SignalLabels
+from copydesk.data.weak_labels import trust_in
+from copydesk.errors import DataError
 from copydesk.recipe import Recipe
 
 LABELS: dict[str, LabelKind[Any]] = {"single": SingleLabels(), "multi": MultiLabels(), "signals": SignalLabels()}
@@ -23,15 +25,34 @@ LABELS: dict[str, LabelKind[Any]] = {"single": SingleLabels(), "multi": MultiLab
 def read_labels(frame: pl.DataFrame, recipe: Recipe, *, known: Container[str] = ()) -> ReadLabels:
     """Return each row's label; `known` are a finished model's labels, which then are not parted.
 
-    Raises `DataError` naming the row, or `RecipeError` for the alias file.
+    A label in the recipe's column `weak.gold` outranks the row's other one. Raises `DataError` naming the row, or
+    `RecipeError` for the alias file.
     """
     require_columns(frame, [recipe.label])
     kind = LABELS[recipe.task]
-    sources, rows = frame["_source"], frame["_row"]
-    found = kind.read(frame[recipe.label], recipe, lambda place: f"{sources[place]}:{rows[place]}", known)
+    found = kind.read(frame[recipe.label], recipe, where_in(frame), known)
+    found = _with_gold(replace(found, trust=trust_in(frame)), frame, recipe, known)
     if recipe.aliases is None:
         return found
     aliases = load_aliases(recipe.aliases)
     before = {name for label in found.values if label is not None for name in kind.present(label)}
     values = [None if label is None else kind.renamed(label, aliases.names) for label in found.values]
     return replace(found, values=values, warnings=[*found.warnings, *alias_warnings(aliases, before)])
+
+
+def _with_gold(found: ReadLabels, frame: pl.DataFrame, recipe: Recipe, known: Container[str]) -> ReadLabels:
+    column = recipe.weak.gold
+    if column is None:
+        return found
+    if column not in frame.columns:
+        raise DataError(f"The recipe's weak.gold names the column {column!r}, which is missing. Correct or remove it.")
+    gold = LABELS[recipe.task].read(frame[column], recipe, where_in(frame), known)
+    both = list(zip(gold.values, found.values, found.trust, strict=True))
+    return replace(
+        found,
+        values=[label if person is None else person for person, label, _ in both],
+        said=list(dict.fromkeys([*found.said, *gold.said])),
+        warnings=[*found.warnings, *gold.warnings],
+        separator=found.separator or gold.separator,
+        trust=[trust if person is None else "given" for person, _, trust in both],
+    )

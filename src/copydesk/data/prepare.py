@@ -16,14 +16,22 @@ from typing import Any
 
 import polars as pl
 
+from copydesk.data.aliases import load_aliases
 from copydesk.data.clean import Account, CleanRow, clean_rows, label_warnings, require_columns
-from copydesk.data.copies import NearRows, resolve_conflicts, without_copies, without_near_copies
+from copydesk.data.copies import (
+    NearRows,
+    resolve_conflicts,
+    without_copies,
+    without_near_copies,
+    without_outranked,
+)
 from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset
-from copydesk.data.label_kinds import LabelKind, listed
+from copydesk.data.label_kinds import LabelKind, ReadLabels, listed
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
 from copydesk.data.sources import RawTable, read_sources, source_of_path
 from copydesk.data.split import moment_of
+from copydesk.data.weak_labels import PROBABILITIES, probabilities_of, with_probabilities
 from copydesk.errors import DataError, RecipeError
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
@@ -71,13 +79,18 @@ def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = 
     """Turn raw rows into the Dataset. Raises `DataError` if what is left cannot train a model."""
     kind = LABELS[recipe.task]
     account = Account(progress or Silent())
-    rows = _cleaned(recipe, raw, account)
+    account.progress.say(f"cleaning {raw.frame.height:,} rows")
+    found = _labels(recipe, raw, account)
+    rows = _cleaned(recipe, raw, found, account)
     near = _distinct(rows, recipe, kind, account)
     rows = _without_rare_labels(near.rows, recipe, kind, account)
     account.warn(*kind.concerns([row.label for row in rows], recipe))
     parted = parted_rows(rows, near, recipe, kind, account)
     parted = resampled_rows(parted, recipe, kind, account)
     groups = Counter(near.groups[item.row.position] for item in parted)
+    weak = Counter(item.part for item in parted if item.row.trust != "given")
+    if weak:
+        account.facts["weak_rows_by_part"] = dict(weak)
     manifest = {
         "recipe": recipe.name,
         "task": recipe.task,
@@ -95,26 +108,33 @@ def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = 
         "warnings": account.warnings,
         **account.facts,
     }
-    return Dataset(_frame(parted, kind), manifest)
+    return Dataset(_with_probabilities(_frame(parted, kind), parted, found, kind), manifest)
 
 
-def _cleaned(recipe: Recipe, raw: RawTable, account: Account) -> list[CleanRow]:
-    """Return the rows that have a text and a label; in the order of time if the split goes by it."""
-    settings, column = recipe.prepare, recipe.prepare.split.time
-    account.progress.say(f"cleaning {raw.frame.height:,} rows")
+def _labels(recipe: Recipe, raw: RawTable, account: Account) -> ReadLabels:
+    """Return every raw row's label, and its probabilities where it has some."""
     require_columns(raw.frame, [*recipe.text, recipe.label])
-    found = read_labels(raw.frame, recipe)
+    names = load_aliases(recipe.aliases).names if recipe.aliases else {}
+    found = with_probabilities(read_labels(raw.frame, recipe), raw.frame, LABELS[recipe.task], names)
     for line in found.said:
         account.progress.say(line)
+    if found.separator is not None:
+        account.facts["separator"] = found.separator
+    return found
+
+
+def _cleaned(recipe: Recipe, raw: RawTable, found: ReadLabels, account: Account) -> list[CleanRow]:
+    """Return the rows that have a text and a label; in the order of time if the split goes by it."""
+    settings, column = recipe.prepare, recipe.prepare.split.time
     steps = steps_of(settings.normalise)
-    rows, account.dropped = clean_rows(raw.frame, recipe.text, found.values, steps=steps, max_chars=settings.max_chars)
+    rows, account.dropped = clean_rows(
+        raw.frame, recipe.text, found.values, steps=steps, max_chars=settings.max_chars, trust=found.trust
+    )
     counts = Counter(name for row in rows for name in LABELS[recipe.task].present(row.label))
     _require_labels(rows, counts, recipe, account)
     account.warn(*found.warnings, *label_warnings(counts))
     if recipe.categories:
         account.facts["categories"] = recipe.categories
-    if found.separator is not None:
-        account.facts["separator"] = found.separator
     if column is None:
         return rows
     require_columns(raw.frame, [column])
@@ -124,8 +144,9 @@ def _cleaned(recipe: Recipe, raw: RawTable, account: Account) -> list[CleanRow]:
 
 
 def _distinct(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], account: Account) -> NearRows:
-    """Settle conflicts and drop copies."""
+    """Let people's labels outrank weak ones, settle conflicts, and drop copies."""
     settings = recipe.prepare
+    rows = without_outranked(rows, account.dropped)
     rows, conflicts = resolve_conflicts(rows, settings.conflicts, kind, account.dropped)
     account.facts["conflicts"] = conflicts[:_SHOWN_CONFLICTS]
     if settings.dedupe != "none":
@@ -191,6 +212,18 @@ def _frame(parted: list[PartedRow], kind: LabelKind[Any]) -> pl.DataFrame:
         },
         schema_overrides={"row": pl.Int64},
     )
+
+
+def _with_probabilities(
+    frame: pl.DataFrame, parted: list[PartedRow], found: ReadLabels, kind: LabelKind[Any]
+) -> pl.DataFrame:
+    """Return the Dataset's rows with the probabilities of its labels, if any row has some."""
+    if found.probabilities is None:
+        return frame
+    rows = [item.row.position if item.row.trust == "soft" else None for item in parted]
+    labels = sorted({name for item in parted for name in kind.present(item.row.label)})
+    column = probabilities_of(found.probabilities, rows, labels, kind)
+    return frame if column is None else frame.with_columns(column.alias(PROBABILITIES))
 
 
 def _ids(texts: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from copydesk.data.label_kinds import ReadLabels, Where, listed
+from copydesk.data.label_kinds import ReadLabels, Relation, Where, listed
 from copydesk.errors import DataError
 from copydesk.recipe import Recipe
 from copydesk.types import Label, Signal
@@ -27,6 +27,7 @@ class SignalLabels:
     column = "signals"
     dtype: pl.DataType = pl.List(pl.Struct({"category": pl.String(), "score": pl.Float64(), "tag": pl.String()}))
     partial = True
+    relation: Relation = "scored"
 
     def read(self, column: pl.Series, recipe: Recipe, where: Where, known: Container[str]) -> ReadLabels:
         """Read lists and objects, and JSON texts of both; a score that is NaN or missing leaves its category out."""

@@ -33,12 +33,13 @@ from copydesk.models.encoder import EncoderModel, PooledClassifier, Reading, qui
 from copydesk.models.frozen import Replay, fits
 from copydesk.models.head_start import start_head
 from copydesk.models.losses import balanced_weights, make_loss
+from copydesk.models.targets import training_targets
 from copydesk.models.token_cache import encode_cached
 from copydesk.models.trainer import BatchSampler, Encoded, EncoderTrainer, mixed_precision
 from copydesk.models.weights import EncoderFiles, find_encoder
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
-from copydesk.tasks import Task
+from copydesk.tasks import Targets, Task
 from copydesk.types import Step
 
 _FEWEST_EVALUATIONS, _MOST_EVALUATIONS = 4, 8
@@ -79,16 +80,19 @@ def fine_tune(
     with quiet_transformers(), _work_folder(work) as folder:
         model = _fresh_model(recipe, files.folder, task)
         model.network.to(distributed.device())
-        train = _encoded(model, files, dataset, task, "train")
-        validation = _encoded(model, files, dataset, task, "validation").head(_VALIDATION_TEXTS)
+        targets = training_targets(dataset, task)
+        train = _encoded(model, files, dataset, "train", targets.columns)
+        hard = task.encode(dataset.part("validation")[1])
+        validation = _encoded(model, files, dataset, "validation", hard).head(_VALIDATION_TEXTS)
         cut = _share_cut(model, train, progress)
         choices = _choices(recipe, model, train, dataset, folder)
         for key, value in choices.values().items():
             progress.say(f"  {key} = {value} ({choices.reasons[key]})")
         freeze_lower_layers(model.network, choices.frozen_layers)
-        weights = balanced_weights(task.heads, train.targets) if recipe.train.class_weights == "balanced" else None
-        model.network.loss = make_loss(task.heads, choices.loss, weights)
-        start_head(model, train.tokens, train.targets, task.heads, np.random.default_rng(recipe.train.seed))
+        heads, balanced = targets.heads, recipe.train.class_weights == "balanced"
+        weights = balanced_weights(heads, train.targets) if balanced else None
+        model.network.loss = make_loss(heads, choices.loss, weights)
+        start_head(model, train.tokens, train.targets, heads, np.random.default_rng(recipe.train.seed))
         run = _Run(recipe, task, model, train, validation, choices, folder, progress)
         history, weights_kept = run.train(trace, on_step)
     training = {
@@ -98,6 +102,7 @@ def fine_tune(
         "processes": distributed.world_size(),
         "max_tokens": model.reading.max_tokens,
         "cut_texts": cut,
+        **targets.facts(),
         "weights": weights_kept,
         "choices": choices.values(),
         "reasons": choices.reasons,
@@ -153,9 +158,8 @@ def _fresh_model(recipe: Recipe, folder: Path, task: Task) -> EncoderModel:
     return model
 
 
-def _encoded(model: EncoderModel, files: EncoderFiles, dataset: Dataset, task: Task, part: Part) -> Encoded:
-    texts, labels = dataset.part(part)
-    return Encoded(encode_cached(model, files.folder, texts), task.encode(labels))
+def _encoded(model: EncoderModel, files: EncoderFiles, dataset: Dataset, part: Part, targets: Targets) -> Encoded:
+    return Encoded(encode_cached(model, files.folder, dataset.part(part)[0]), targets)
 
 
 def _share_cut(model: EncoderModel, train: Encoded, progress: Progress) -> float:

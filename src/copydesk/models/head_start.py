@@ -1,6 +1,7 @@
 """A head that begins where the pretrained encoder already is: each label's weights point at the mean of its texts.
 
-With many labels a head of zeros spends most of a short training finding these directions (docs/LOG.md).
+With many labels a head of zeros spends most of a short training finding these directions (docs/LOG.md). A text that
+only probably has a label counts in the label's mean by that probability.
 """
 
 from __future__ import annotations
@@ -43,18 +44,14 @@ def start_head(
 
 def _start(head: Head, vectors: Floats, labels: Floats) -> tuple[Floats, Floats]:
     """Return weights towards each label's mean, and biases that make the centre of all texts undecided."""
-    size = head.stop - head.start
-    if head.kind == "softmax":
-        member = labels[:, [head.target]] == np.arange(size)
-    else:
-        member = labels[:, head.target : head.target + size] > 0
-    known = ~np.isnan(labels[:, head.target])
-    member, vectors = member[known].astype(np.float32), vectors[known]
+    shares = head.shares(labels)
+    known = ~np.isnan(shares[:, 0])
+    member, vectors = shares[known], vectors[known]
     if not len(vectors):
-        return np.zeros((size, vectors.shape[1]), np.float32), np.zeros(size, np.float32)
+        return np.zeros((head.size, vectors.shape[1]), np.float32), np.zeros(head.size, np.float32)
     centre = vectors.mean(axis=0)
     counts = member.sum(axis=0)
-    means = (member.T @ vectors) / np.maximum(counts, 1)[:, None] - centre
+    means = (member.T @ vectors) / np.where(counts > 0, counts, 1)[:, None] - centre
     means[counts == 0] = 0
     distance = np.linalg.norm(means[counts > 0], axis=1).mean() if counts.any() else 0.0
     weights = means * np.float32(_SCALE / max(distance, 1e-6))

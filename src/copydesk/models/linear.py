@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from copydesk.files import write_json
 from copydesk.ngrams import NgramHashes, chunked, hash_ngrams
-from copydesk.tasks import Targets, Task
+from copydesk.tasks import Head, Targets, Task
 
 WEIGHTS_FILE = "linear.safetensors"
 SETTINGS_FILE = "linear.json"
@@ -69,17 +69,25 @@ class LinearModel:
 
     @classmethod
     def fit(
-        cls, texts: Sequence[str], targets: Targets, task: Task, *, strength: float = 10.0, balanced: bool = False
+        cls,
+        texts: Sequence[str],
+        targets: Targets,
+        task: Task,
+        *,
+        heads: Sequence[Head] | None = None,
+        strength: float = 10.0,
+        balanced: bool = False,
     ) -> LinearModel:
         """Train on texts and the task's targets. `strength` is 1 / L2 penalty (scikit-learn's C).
 
-        With `balanced`, rare labels weigh more: every label as if it had as many texts as the others.
+        `heads` say how the targets are to be read, if not as the task's own. With `balanced`, rare labels weigh more:
+        every label as if it had as many texts as the others.
         """
         from copydesk.models.linear_fit import fit_heads, matrix_of
 
         features = Features()
         matrix, known, idf = matrix_of(features, texts)
-        weights, bias = fit_heads(matrix, targets, task, strength=strength, balanced=balanced)
+        weights, bias = fit_heads(matrix, targets, heads or task.heads, strength=strength, balanced=balanced)
         return cls(features, known, idf, weights, bias)
 
     def logits(self, texts: Sequence[str]) -> Floats:

@@ -1,7 +1,8 @@
 """Fitting the linear model: one scikit-learn estimator per head of the task's outputs.
 
 A softmax is one multinomial logistic regression, sigmoids are one logistic regression per label, a tanh is a ridge
-regression on the score's inverse. Only training imports this.
+regression on the score's inverse. A text that has a label with probability p stands for p of a text with the label,
+by sample weights. Only training imports this.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from copydesk.errors import MissingExtra
 from copydesk.models.linear import Features, Floats, Indices, slot_table
-from copydesk.tasks import Head, Targets, Task
+from copydesk.tasks import Head, Targets
 
 try:
     from scipy import sparse
@@ -33,6 +34,8 @@ _LABEL_TOLERANCE = 1e-2
 """Each of many labels is fitted less exactly: their thresholds are tuned afterwards anyway."""
 _LARGEST_SCORE = 0.97
 _NEVER = -10.0
+_LEAST_SHARE = 0.02
+"""What a text belongs to by less than this is not worth another row of the matrix."""
 
 Matrix = Any
 Columns = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -51,23 +54,21 @@ def matrix_of(features: Features, texts: Sequence[str]) -> tuple[Matrix, list[In
 
 
 def fit_heads(
-    matrix: Matrix, targets: Targets, task: Task, *, strength: float, balanced: bool
+    matrix: Matrix, targets: Targets, heads: Sequence[Head], *, strength: float, balanced: bool
 ) -> tuple[Floats, Floats]:
     """Return weights, shape (features, columns), and biases; two exclusive labels alone share one column."""
     columns = targets.reshape(len(targets), -1)
-    parts = [_FITTERS[head.kind](matrix, columns, head, strength, balanced) for head in task.heads]
+    parts = [_FITTERS[head.kind](matrix, columns, head, strength, balanced) for head in heads]
     weights = np.concatenate([weights for weights, _ in parts], axis=1)
     bias = np.concatenate([bias for _, bias in parts])
-    if task.outputs == 2 and task.heads[0].kind == "softmax":
+    if len(bias) == 2 and heads[0].kind == "softmax":
         weights, bias = weights[:, 1:] - weights[:, :1], bias[1:] - bias[:1]
     return weights.astype(np.float32), bias.astype(np.float32)
 
 
 def _fit_softmax(matrix: Matrix, columns: Targets, head: Head, strength: float, balanced: bool) -> Columns:
-    wanted = columns[:, head.target].astype(np.float64)
-    known = np.flatnonzero(~np.isnan(wanted))
-    places = wanted[known].astype(np.int64)
-    weights, bias = np.zeros((matrix.shape[1], head.stop - head.start)), np.full(head.stop - head.start, _NEVER)
+    rows, places, shares = _split(columns, head) if head.soft else _known(columns, head)
+    weights, bias = np.zeros((matrix.shape[1], head.size)), np.full(head.size, _NEVER)
     there = np.unique(places)
     if len(there) < 2:  # nothing to tell apart: always the only one, or the first
         bias[there if len(there) else 0] = 0.0
@@ -75,7 +76,8 @@ def _fit_softmax(matrix: Matrix, columns: Targets, head: Head, strength: float, 
     regression = LogisticRegression(
         C=strength, max_iter=_MAXIMUM_ITERATIONS, tol=_TOLERANCE, class_weight="balanced" if balanced else None
     )
-    regression.fit(matrix[known] if len(known) < len(wanted) else matrix, places)
+    each_once = np.array_equal(rows, np.arange(len(columns)))
+    regression.fit(matrix if each_once else matrix[rows], places, shares)
     found, offset = regression.coef_, regression.intercept_
     if len(there) == 2:
         found, offset = np.concatenate([-found, found]) / 2, np.concatenate([-offset, offset]) / 2
@@ -85,20 +87,47 @@ def _fit_softmax(matrix: Matrix, columns: Targets, head: Head, strength: float, 
     return weights, bias
 
 
+def _known(columns: Targets, head: Head) -> tuple[Indices, Indices, None]:
+    """Return the texts whose index is known, and their indices; each weighs the same."""
+    wanted = columns[:, head.target].astype(np.float64)
+    known = np.flatnonzero(~np.isnan(wanted))
+    return known, wanted[known].astype(np.int64), None
+
+
+def _split(columns: Targets, head: Head) -> tuple[Indices, Indices, NDArray[np.float64]]:
+    """Return each text as often as it has probable labels, the labels' places, and how much each of them weighs.
+
+    A text weighs 1 in all; its labels below `_LEAST_SHARE` are left out, unless all are.
+    """
+    shares = columns[:, head.columns].astype(np.float64)
+    shares[shares < np.minimum(_LEAST_SHARE, shares.max(axis=1, keepdims=True))] = 0
+    shares /= shares.sum(axis=1, keepdims=True)
+    rows, places = np.nonzero(shares)
+    return rows, places, shares[rows, places]
+
+
 def _fit_sigmoids(matrix: Matrix, columns: Targets, head: Head, strength: float, balanced: bool) -> Columns:
-    places = range(head.target, head.target + head.stop - head.start)
+    wanted = columns[:, head.columns]
 
     def fit(place: int) -> Columns:
-        return _fit_one_sigmoid(matrix, columns[:, place] > 0, strength, balanced)
+        return _fit_one_sigmoid(matrix, wanted[:, place], strength, balanced)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(_processors()) as pool:  # liblinear lets other threads run
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough: the thresholds are tuned afterwards
-        parts = list(pool.map(fit, places))
+        parts = list(pool.map(fit, range(head.size)))
     return np.stack([weights for weights, _ in parts], axis=1)[:, :, 0], np.concatenate([bias for _, bias in parts])
 
 
-def _fit_one_sigmoid(matrix: Matrix, wanted: NDArray[np.bool_], strength: float, balanced: bool) -> Columns:
-    share = wanted.mean()
+def _fit_one_sigmoid(matrix: Matrix, wanted: Targets, strength: float, balanced: bool) -> Columns:
+    """Fit one label; a text that has it with a probability between stands on both sides, with that weight on each."""
+    present, weights = wanted > 0.5, None
+    both = np.flatnonzero((wanted >= _LEAST_SHARE) & (wanted <= 1 - _LEAST_SHARE))
+    if len(both):
+        surer = np.ones(len(wanted))
+        surer[both] = np.maximum(wanted[both], 1 - wanted[both])
+        matrix = sparse.vstack([matrix, matrix[both]], format="csr")
+        present, weights = np.append(present, ~present[both]), np.append(surer, 1 - surer[both])
+    share = present.mean()
     if share in (0, 1):
         return np.zeros((matrix.shape[1], 1)), np.array([_NEVER if share == 0 else -_NEVER])
     regression = LogisticRegression(
@@ -109,7 +138,7 @@ def _fit_one_sigmoid(matrix: Matrix, wanted: NDArray[np.bool_], strength: float,
         random_state=0,
         class_weight="balanced" if balanced else None,
     )
-    regression.fit(matrix, wanted)
+    regression.fit(matrix, present, weights)
     return regression.coef_.T, regression.intercept_
 
 

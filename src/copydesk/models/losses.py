@@ -2,7 +2,8 @@
 
 The mean over known targets of each head, summed by the heads' weights: cross-entropy for a softmax, binary
 cross-entropy for sigmoids, squared error for a tanh. Focal loss (Lin et al. 2017) and asymmetric loss (Ridnik et al.
-2021) are for sigmoids.
+2021) are for sigmoids. A target that is a probability p gives every one of them its expected value: p of a text with
+the label, 1 - p of one without.
 """
 
 from __future__ import annotations
@@ -49,12 +50,11 @@ def balanced_weights(heads: Sequence[Head], targets: Targets) -> NDArray[np.floa
     columns = targets.reshape(len(targets), -1)
     weights = np.ones(max(head.stop for head in heads), np.float32)
     for head in heads:
-        size = head.stop - head.start
         if head.kind == "softmax":
-            counts = np.bincount(columns[:, head.target].astype(np.int64), minlength=size)
-            weights[head.start : head.stop] = len(columns) / (size * np.maximum(counts, 1))
+            counts = head.counts(columns)
+            weights[head.start : head.stop] = len(columns) / (head.size * np.maximum(counts, 1))
         elif head.kind == "sigmoid":
-            positive = (columns[:, head.target : head.target + size] > 0).sum(axis=0)
+            positive = head.counts(columns)
             weights[head.start : head.stop] = np.clip(
                 (len(columns) - positive) / np.maximum(positive, 1), 1, _MOST_WEIGHT
             )
@@ -65,8 +65,9 @@ def _head_loss(
     head: Head, logits: torch.Tensor, columns: torch.Tensor, kind: str, weights: torch.Tensor | None
 ) -> torch.Tensor:
     if head.kind == "sigmoid":
-        wanted = columns[:, head.target : head.target + logits.shape[1]].to(logits.dtype)
-        return _SIGMOID_LOSSES[kind](logits, wanted, weights)
+        return _SIGMOID_LOSSES[kind](logits, columns[:, head.columns].to(logits.dtype), weights)
+    if head.soft:
+        return _soft_cross_entropy(logits, columns[:, head.columns].to(logits.dtype), weights)
     wanted = columns[:, head.target]
     known = ~torch.isnan(wanted) if wanted.is_floating_point() else torch.ones_like(wanted, dtype=torch.bool)
     if not known.any():
@@ -76,14 +77,25 @@ def _head_loss(
     return functional.cross_entropy(logits[known], wanted[known].long(), weight=weights)
 
 
+def _soft_cross_entropy(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """Return the cross-entropy with distributions, a weighted mean (torch's own divides by the number of texts)."""
+    weighed = wanted if weights is None else wanted * weights
+    return -(weighed * functional.log_softmax(logits, dim=1)).sum() / weighed.sum()
+
+
 def _binary(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
     return functional.binary_cross_entropy_with_logits(logits, wanted, pos_weight=weights)
 
 
 def _focal(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    each = functional.binary_cross_entropy_with_logits(logits, wanted, pos_weight=weights, reduction="none")
-    missed = torch.sigmoid(logits * (1 - 2 * wanted))  # the probability of the wrong answer
-    return (missed**_FOCUS * each).mean()
+    def each(truth: torch.Tensor) -> torch.Tensor:
+        missed = torch.sigmoid(logits * (1 - 2 * truth))  # the probability of the wrong answer
+        return missed**_FOCUS * functional.binary_cross_entropy_with_logits(
+            logits, truth, pos_weight=weights, reduction="none"
+        )
+
+    present, absent = torch.ones_like(wanted), torch.zeros_like(wanted)
+    return (wanted * each(present) + (1 - wanted) * each(absent)).mean()
 
 
 def _asymmetric(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:

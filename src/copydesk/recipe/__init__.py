@@ -17,6 +17,7 @@ from copydesk.recipe.model import DEFAULT_ENCODER, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.source import SourceFile
+from copydesk.recipe.weak import Weak
 
 __all__ = [
     "DEFAULT_ENCODER",
@@ -25,6 +26,7 @@ __all__ = [
     "Recipe",
     "SourceFile",
     "Train",
+    "Weak",
     "dump_recipe",
     "json_schema",
     "load_recipe",

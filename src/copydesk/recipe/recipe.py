@@ -10,6 +10,7 @@ from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.source import SourceFile
+from copydesk.recipe.weak import Weak
 
 
 class AgainstProduction(Section):
@@ -51,6 +52,7 @@ class Recipe(Section):
     unlisted: Literal["unknown", "absent"] = Field(
         "unknown", description="What a category is in a text that does not list it (task `signals`)."
     )
+    weak: Weak = Weak()
     prepare: Prepare = Prepare()
     model: Model = Model()
     decide: Decide = Decide()
@@ -63,8 +65,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _label_is_no_text(self) -> Recipe:
-        if self.label in self.text:
-            raise ValueError(f"label: {self.label!r} is also a text column; the model would read its own answer")
+        for key, column in (("label", self.label), ("weak.gold", self.weak.gold)):
+            if column in self.text:
+                raise ValueError(f"{key}: {column!r} is also a text column; the model would read its own answer")
         return self
 
     @model_validator(mode="after")

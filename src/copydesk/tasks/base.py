@@ -25,9 +25,9 @@ Logits = NDArray[np.floating]
 class Head:
     """Output columns `start` to `stop` (exclusive) and the target columns they answer, from `target` on.
 
-    `softmax` answers one target column that holds an index; `sigmoid` as many columns of 0 and 1 as it has outputs;
-    `tanh` one column with a number from -1 to 1. A NaN target is unknown and does not count. `weight` is the head's
-    share of the loss.
+    `softmax` answers one target column that holds an index, or if it is `soft`, a column of probabilities for each of
+    its outputs; `sigmoid` a column of 0 and 1, or of probabilities, for each; `tanh` one column with a number from -1
+    to 1. A NaN target is unknown and does not count. `weight` is the head's share of the loss.
     """
 
     kind: Literal["softmax", "sigmoid", "tanh"]
@@ -35,6 +35,33 @@ class Head:
     stop: int
     target: int = 0
     weight: float = 1.0
+    soft: bool = False
+
+    @property
+    def size(self) -> int:
+        """The number of outputs."""
+        return self.stop - self.start
+
+    @property
+    def columns(self) -> slice:
+        """The target columns that it answers."""
+        return slice(self.target, self.target + (self.size if self.kind == "sigmoid" or self.soft else 1))
+
+    def shares(self, targets: Targets) -> NDArray[np.float32]:
+        """Return how much of each text belongs to each output, shape (n, size), from targets of two dimensions."""
+        wanted = targets[:, self.columns].astype(np.float32)
+        if self.kind == "sigmoid" or self.soft:
+            return wanted
+        places = np.arange(self.size, dtype=np.float32)
+        return np.where(np.isnan(wanted), wanted, (wanted == places).astype(np.float32))
+
+    def counts(self, targets: Targets) -> NDArray[np.float64]:
+        """Return how many texts belong to each output; of a text that belongs to it in part, that part counts."""
+        wanted = targets[:, self.columns]
+        if self.kind == "sigmoid" or self.soft:
+            counts: NDArray[np.float64] = wanted.sum(axis=0, dtype=np.float64)
+            return counts
+        return np.bincount(wanted[:, 0].astype(np.int64), minlength=self.size).astype(np.float64)
 
 
 class Task(Protocol):
@@ -121,14 +148,14 @@ def preference(quality: float, loss: float) -> float:
 
 
 def heads_loss(heads: Sequence[Head], logits: Logits, targets: Targets, temperature: float = 1.0) -> float:
-    """Return the weighted sum of the heads' mean losses in nats (tanh: mean squared error)."""
+    """Return the weighted sum of the heads' mean losses in nats (tanh: mean squared error), for hard targets."""
     columns = targets.reshape(len(targets), -1)
     return sum(head.weight * _head_loss(head, logits, columns, temperature) for head in heads)
 
 
 def _head_loss(head: Head, logits: Logits, columns: Targets, temperature: float) -> float:
     outputs = logits[:, head.start : head.stop].astype(np.float64)
-    wanted = columns[:, head.target : head.target + (head.stop - head.start if head.kind == "sigmoid" else 1)]
+    wanted = columns[:, head.columns]
     known = ~np.isnan(wanted.astype(np.float64)).any(axis=1)
     outputs, wanted = outputs[known], wanted[known]
     if not len(outputs):
