@@ -22,6 +22,7 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_WEB_PAGE = ("<!doctype html", "<html")
 _BLOCK_BYTES = 1 << 20
 _MOST_NULS = 0.1
 """A stray NUL is a flaw of the text, and normalisation removes it; more mean another encoding."""
@@ -68,6 +69,11 @@ def _without_mark(lines: Iterator[str], url: str) -> Iterator[str]:
         raise SourceError(
             f"'{url}' has {first.count(chr(0)):,} NUL bytes in line 1. If it is UTF-16 (\"Unicode\" in older Windows "
             "programs), set `encoding: utf-16-le` in the recipe's source; otherwise it is no text file."
+        )
+    if first.lstrip().lower().startswith(_WEB_PAGE):
+        raise SourceError(
+            f"'{url}' is a web page, not a file of data. Give the address of the file itself (the link behind Download "
+            "or Raw)."
         )
     yield first
     yield from lines

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from copydesk.data.decoding import text_lines, unpacked
 from copydesk.data.delimited import Delimited, read_delimited, separator_of
-from copydesk.data.fetch import fetch
+from copydesk.data.fetch import Fetched, fetch
 from copydesk.data.jsonl import read_jsonl
 from copydesk.errors import MissingExtra, SourceError, UsageError
 from copydesk.files import sha256_of
+from copydesk.progress import Progress
 from copydesk.recipe import SourceFile
 
 try:
@@ -50,7 +51,11 @@ _BATCH_LINES = 50_000
 
 @dataclass(frozen=True)
 class RawTable:
-    """Rows as the files hold them, plus `_source` and `_row` (from 1), and each file's name and SHA-256."""
+    """Rows as the files hold them, plus `_source` and `_row` (from 1).
+
+    `files` has each file's `url`, `sha256` and, where it came from a server that names one, the `revision`: a commit,
+    a version, an ETag.
+    """
 
     frame: pl.DataFrame
     files: list[dict[str, str]]
@@ -66,33 +71,36 @@ def source_of_path(path: str | PathLike[str]) -> SourceFile:
     return SourceFile(url=text, format="auto", label=None, sha256=None, quoting=None, encoding="auto")
 
 
-def read_sources(sources: Sequence[SourceFile], *, label_column: str | None = None) -> RawTable:
+def read_sources(
+    sources: Sequence[SourceFile], *, label_column: str | None = None, progress: Progress | None = None
+) -> RawTable:
     """Read every file and stack the rows; a source with a fixed `label` gets it as a column `label_column`.
 
     Raises `SourceError` naming the file and, where there is one, the line.
     """
     frames, files = [], []
     for source in sources:
-        path = _local(source)
-        frame = _read(source, path)
+        local = _local(source, progress)
+        frame = _read(source, local.path)
         if source.label is not None and label_column is not None:
             frame = frame.with_columns(pl.lit(source.label).alias(label_column))
         name = source.url.rpartition("/")[2]
         rows = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("_row")
         frames.append(frame.with_columns(pl.lit(name).alias("_source"), rows))
-        files.append({"url": source.url, "sha256": sha256_of(path)})
+        revision = {"revision": local.revision} if local.revision else {}
+        files.append({"url": source.url, **revision, "sha256": source.sha256 or sha256_of(local.path)})
     return RawTable(pl.concat(frames, how="diagonal_relaxed"), files)
 
 
-def _local(source: SourceFile) -> Path:
+def _local(source: SourceFile, progress: Progress | None) -> Fetched:
     if "://" in source.url:
-        return fetch(source.url, sha256=source.sha256)
+        return fetch(source.url, sha256=source.sha256, progress=progress)
     path = Path(source.url)
     if not path.exists():
         raise SourceError(f"Source file '{path}' does not exist.")
     if source.sha256 and (found := sha256_of(path)) != source.sha256:
         raise SourceError(f"'{path}' has SHA-256 {found}, but the recipe pins {source.sha256}.")
-    return path
+    return Fetched(path, None)
 
 
 def _read(source: SourceFile, path: Path) -> pl.DataFrame:
