@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Signal:
     """One category's impact, from -1 (bad) to 1 (good), and what it is about; the empty tag says nothing more.
 

@@ -19,6 +19,9 @@ from copydesk.normalise import COLUMN_SEPARATOR, normalise
 from copydesk.progress import Progress
 from copydesk.types import Label
 
+_BUFFER_ROWS = 10_000
+"""Rows turned into Python values at a time."""
+
 
 @dataclass
 class Dropped:
@@ -54,7 +57,7 @@ class Account:
             self.progress.warn(line)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CleanRow:
     """One usable row: the normalised text, its label, and where it stood.
 
@@ -102,12 +105,11 @@ def clean_rows(
     dropped and counted. `trust` tells where each label comes from (empty: people gave all).
     """
     require_columns(frame, text)
-    columns = [frame[column].to_list() for column in text]
     dropped = Dropped()
     rows = []
-    for position, (values, label, source, number) in enumerate(
-        zip(zip(*columns, strict=True), labels, frame["_source"], frame["_row"], strict=True)
-    ):
+    names: dict[str, str] = {}  # one object per file, not one per row
+    cells = frame.select(*text, "_source", "_row").iter_rows(buffer_size=_BUFFER_ROWS)
+    for position, ((*values, source, number), label) in enumerate(zip(cells, labels, strict=True)):
         where = f"{source}:{number}"
         if sum(len(str(value)) for value in values if value is not None) > max_chars:
             dropped.add(f"longer than {max_chars:,} characters", where)
@@ -118,7 +120,8 @@ def clean_rows(
         elif label is None:
             dropped.add("no label", where)
         else:
-            rows.append(CleanRow(clean, label, source, number, position, trust=trust[position] if trust else "given"))
+            came_from = trust[position] if trust else "given"
+            rows.append(CleanRow(clean, label, names.setdefault(source, source), number, position, trust=came_from))
     return rows, dropped
 
 

@@ -6,12 +6,14 @@ Rows are named by their `position`. It does not know about parts.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from copydesk.data.clean import CleanRow, Dropped
-from copydesk.data.duplicates import find_near_duplicates
+from copydesk.data.duplicates import find_near_duplicates, repeated
 from copydesk.data.label_kinds import LabelKind
 from copydesk.recipe import Prepare
 from copydesk.types import Label
@@ -41,8 +43,9 @@ def resolve_conflicts(
     its own. Returns the rows left and a line for each conflict.
     """
     by_text: dict[str, Counter[Label]] = defaultdict(Counter)
-    for row in rows:
-        by_text[row.text.casefold()][row.label] += 1
+    for row, again in zip(rows, _repeated(rows), strict=True):
+        if again:
+            by_text[row.text.casefold()][row.label] += 1
     conflicts = {text: counts for text, counts in by_text.items() if len(counts) > 1}
     winners = {text: _winner(counts) if policy == "majority" else None for text, counts in conflicts.items()}
     merged = {
@@ -50,6 +53,8 @@ def resolve_conflicts(
         for text, counts in conflicts.items()
         if policy == "majority" and winners[text] is None
     }
+    if not conflicts:
+        return rows, []
     kept = []
     for row in rows:
         key = row.text.casefold()
@@ -77,14 +82,21 @@ def without_copies(rows: list[CleanRow], dropped: Dropped) -> list[CleanRow]:
     """Keep the first of equal texts; case does not count. Conflicting labels are settled before."""
     seen: set[str] = set()
     kept = []
-    for row in rows:
-        key = row.text.casefold()
-        if key in seen:
+    for row, again in zip(rows, _repeated(rows), strict=True):
+        key = row.text.casefold() if again else ""
+        if again and key in seen:
             dropped.add("exact copy", row.where)
-        else:
+            continue
+        if again:
             seen.add(key)
-            kept.append(row)
+        kept.append(row)
     return kept
+
+
+def _repeated(rows: Sequence[CleanRow]) -> Iterator[bool]:
+    """Tell of each row whether its text may occur again, case ignored: by a hash, so that few texts are kept twice."""
+    hashes = np.fromiter((hash(row.text.casefold()) for row in rows), np.int64, len(rows))
+    return iter(repeated(hashes).tolist())
 
 
 @dataclass(frozen=True)
@@ -103,9 +115,8 @@ def without_near_copies(rows: list[CleanRow], settings: Prepare, dropped: Droppe
     another label stays (a single word can turn a review). Groups and pairs are found for the splits that need them.
     """
     apart = settings.split.by != "row"
-    alone = {row.position: row.position for row in rows}
     if settings.dedupe != "near" and not apart:
-        return NearRows(rows, alone, [])
+        return NearRows(rows, {row.position: row.position for row in rows}, [])
     similar = min(settings.near_threshold, settings.split.similarity) if apart else settings.near_threshold
     found = find_near_duplicates([row.text for row in rows], similar)
     gone: set[int] = set()
@@ -114,10 +125,11 @@ def without_near_copies(rows: list[CleanRow], settings: Prepare, dropped: Droppe
         if settings.dedupe == "near" and alike and first not in gone and second not in gone:
             gone.add(second)
             dropped.add("near-copy", rows[second].where)
-    if settings.split.by == "group":
-        alone = {row.position: group for row, group in zip(rows, found.group.tolist(), strict=True)}
+    grouped = settings.split.by == "group"
+    names = found.group.tolist() if grouped else [row.position for row in rows]
+    groups = {row.position: name for row, name in zip(rows, names, strict=True)}
     kept = [row for place, row in enumerate(rows) if place not in gone]
-    return NearRows(kept, alone, _positions(rows, found.pairs) if apart else [])
+    return NearRows(kept, groups, _positions(rows, found.pairs) if apart else [])
 
 
 def _positions(rows: Sequence[CleanRow], pairs: dict[tuple[int, int], float]) -> list[tuple[int, int]]:

@@ -1,33 +1,43 @@
 """Remote files to a local cache: whole or not at all, resumed after a break, checked against a pinned SHA-256.
 
-Any fsspec URL works (`https://`, `s3://`, `gs://`, `memory://` …). HTTP addresses come from recipes and may be
-hostile: private, loopback and link-local addresses are refused after name resolution, redirects included, unless
-COPYDESK_ALLOW_PRIVATE_HOSTS=1. It does not retry for long; a failed download is continued by the next call.
+`remote/` knows the addresses, and which of them a recipe may name. It does not retry for long; a failed download is
+continued by the next call.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
+import json
 import os
+import shutil
 import socket
-import time
-from collections.abc import Callable
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from filelock import FileLock
 
-from copydesk.errors import MissingExtra, SourceError
-from copydesk.files import sha256_of
+from copydesk.data.remote.addresses import access_to, open_remote
+from copydesk.data.remote.base import Remote, Version
+from copydesk.data.remote.retry import Retries, status_of
+from copydesk.errors import SourceError
+from copydesk.files import sha256_of, write_json
+from copydesk.progress import Progress, Silent
 
-ALLOW_PRIVATE_HOSTS = "COPYDESK_ALLOW_PRIVATE_HOSTS"
 CACHE = "COPYDESK_CACHE"
-_BLOCK_BYTES = 1 << 18
-_ATTEMPTS = 4
-_CONNECT_TIMEOUT_S = 15
-_READ_TIMEOUT_S = 60
+_BLOCK_BYTES = 1 << 23
+_WORTH_GOING_ON_BYTES = 1 << 20
+"""An attempt that brought as much is no failure: a long download over a bad line goes on as long as it gets on."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A local copy, and which revision it is of: a commit, a version, an ETag; None if the server names none."""
+
+    path: Path
+    revision: str | None
 
 
 def cache_folder() -> Path:
@@ -39,43 +49,38 @@ def cache_folder() -> Path:
 
 
 def fetch(
-    url: str, *, sha256: str | None = None, cache: Path | None = None, sleep: Callable[[float], None] = time.sleep
-) -> Path:
-    """Return a local file with the URL's content, from the cache if it is there.
+    url: str,
+    *,
+    sha256: str | None = None,
+    cache: Path | None = None,
+    retries: Retries | None = None,
+    progress: Progress | None = None,
+) -> Fetched:
+    """Return a local copy of what stands at the URL, from the cache if it is there.
 
-    A file without a pinned SHA-256 is cached under its URL, size and version mark (ETag or modification time), so a
+    A file without a pinned SHA-256 is cached under its URL, size and mark (commit, ETag or time of change), so a
     changed remote file is fetched anew. Raises `SourceError`.
     """
     folder = (cache or cache_folder()) / "downloads"
     pinned = folder / sha256 if sha256 else None
     if pinned is not None and _is_whole(pinned, sha256):
-        return pinned
-    filesystem, path = _open_filesystem(url)
-    description = _describe(url, filesystem, path, sleep)
-    target = pinned or folder / _key(url, description)
+        return Fetched(pinned, _noted_revision(pinned, url))
+    download = _Download(url, retries or Retries(), progress or Silent())
+    remote = download.opened()
+    version = download.asked(remote)
+    key = hashlib.sha256(f"{url}\n{version.size}\n{version.mark}".encode()).hexdigest()[:32]
+    target = pinned or folder / key
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{_key(url, description)}.part"
+    partial = folder / f"{key}.part"
     with FileLock(f"{partial}.lock"):  # of several processes one downloads and the others wait
         if not _is_whole(target, sha256):
-            _download(url, filesystem, path, partial, description["size"], sleep)
-            _accept(url, partial, target, sha256)
-    return target
-
-
-def _is_whole(file: Path, sha256: str | None) -> bool:
-    return file.exists() and (sha256 is None or sha256_of(file) == sha256)
-
-
-def _accept(url: str, partial: Path, target: Path, sha256: str | None) -> None:
-    """Give the downloaded file its name, if it is the pinned one."""
-    found = sha256_of(partial)
-    if sha256 and found != sha256:
-        partial.unlink()
-        raise SourceError(
-            f"'{url}' has SHA-256 {found}, but the recipe pins {sha256}. The file changed or the download is not the "
-            "real one; check it, then correct `sha256` in the recipe."
-        )
-    os.replace(partial, target)
+            download.run(remote, version, partial)
+            whole = _unpacked(partial, remote.member)
+            _require_pinned(url, whole, sha256)
+            write_json(_note(target), {"url": url, "revision": version.revision})
+            os.replace(whole, target)
+            partial.unlink(missing_ok=True)
+    return Fetched(target, version.revision)
 
 
 def is_reachable(url: str, timeout_s: float = 5.0) -> bool:
@@ -91,59 +96,60 @@ def is_reachable(url: str, timeout_s: float = 5.0) -> bool:
         return False
 
 
-def _open_filesystem(url: str) -> tuple[Any, str]:
-    try:
-        import fsspec
-    except ImportError:
-        raise MissingExtra(f"Reading '{url}'", "data", "fsspec") from None
-    options: dict[str, Any] = {}
-    if url.startswith(("http://", "https://")):
-        options = {"get_client": _guarded_client, "skip_instance_cache": True}
-    try:
-        filesystem, path = fsspec.url_to_fs(url, **options)
-    except (ImportError, ValueError) as error:
-        raise SourceError(f"'{url}' cannot be opened: {error}") from None
-    return filesystem, path
+@dataclass(frozen=True)
+class _Download:
+    """What one download asks of a server, each question repeated as `retries` say."""
+
+    url: str
+    retries: Retries
+    progress: Progress
+
+    def opened(self) -> Remote:
+        return self.retries(self.url, lambda: open_remote(self.url), access=access_to(self.url))
+
+    def asked(self, remote: Remote) -> Version:
+        return self.retries(self.url, remote.version, access=access_to(self.url))
+
+    def run(self, remote: Remote, version: Version, partial: Path) -> None:
+        """Complete the partial file."""
+        name = self.url.partition("?")[0].rpartition("/")[2]
+        with self.progress.track(f"downloading {name}", (version.size or 0) // 1000, "kB") as advance:
+
+            def attempt() -> bool:
+                before = _size(partial)
+                try:
+                    _continue(remote, version, partial)
+                    return True
+                except Exception as error:
+                    if status_of(error) == 416:  # the server has less than it announced
+                        partial.unlink(missing_ok=True)
+                        raise OSError(f"{before:,} of {version.size:,} bytes arrived") from None
+                    if _size(partial) - before < _WORTH_GOING_ON_BYTES:
+                        raise
+                    return False
+                finally:
+                    advance(_size(partial) // 1000 - before // 1000)
+
+            while not self.retries(self.url, attempt, access=access_to(self.url)):
+                pass
 
 
-def _describe(url: str, filesystem: Any, path: str, sleep: Callable[[float], None]) -> dict[str, Any]:  # noqa: ANN401
-    def ask() -> dict[str, Any]:
-        info = filesystem.info(path)
-        mark = next((str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "created") if key in info), "")
-        return {"size": info.get("size"), "mark": mark}
-
-    description: dict[str, Any] = _retried(url, ask, sleep)
-    return description
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
-def _key(url: str, description: dict[str, Any]) -> str:
-    identity = f"{url}\n{description['size']}\n{description['mark']}"
-    return hashlib.sha256(identity.encode()).hexdigest()[:32]
-
-
-def _download(
-    url: str,
-    filesystem: Any,  # noqa: ANN401 (fsspec has no types)
-    path: str,
-    partial: Path,
-    size: int | None,
-    sleep: Callable[[float], None],
-) -> None:
-    def attempt() -> None:
-        done = partial.stat().st_size if partial.exists() else 0
-        if size is None or done > size:
-            partial.unlink(missing_ok=True)
-            done = 0
-        with filesystem.open(path, "rb", cache_type="none", block_size=_BLOCK_BYTES if size else 0) as remote:
-            if done:
-                remote.seek(done)
-            with partial.open("ab") as local:
-                _copy(remote, local)
-        found = partial.stat().st_size
-        if size is not None and found != size:
-            raise OSError(f"{found} of {size} bytes arrived")
-
-    _retried(url, attempt, sleep)
+def _continue(remote: Remote, version: Version, partial: Path) -> None:
+    """Add to the partial file what it lacks. Raises `OSError` if less, or more, arrives than was announced."""
+    done = _size(partial)
+    if version.size is None or done > version.size:
+        done = 0
+    if done == 0 or done != version.size:
+        with remote.reading(done, version) as (file, start), partial.open("r+b" if done else "wb") as local:
+            local.truncate(start)
+            local.seek(start)
+            _copy(file, local)
+    if version.size is not None and _size(partial) != version.size:
+        raise OSError(f"{_size(partial):,} of {version.size:,} bytes arrived")
 
 
 def _copy(remote: BinaryIO, local: BinaryIO) -> None:
@@ -153,56 +159,40 @@ def _copy(remote: BinaryIO, local: BinaryIO) -> None:
     os.fsync(local.fileno())
 
 
-def _retried(url: str, ask: Callable[[], Any], sleep: Callable[[float], None]) -> Any:  # noqa: ANN401
-    """Call until it works, at most four times, waiting 0.5, 1 and 2 s; what cannot get better is not repeated."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return ask()
-        except Exception as raised:
-            error = _cause(raised)
-            status = getattr(error, "status", None)
-            if isinstance(error, SourceError):
-                raise error from None
-            if isinstance(error, FileNotFoundError) or status == 404:
-                raise SourceError(f"'{url}' does not exist.") from None
-            hopeless = isinstance(error, PermissionError) or (status is not None and status < 500 and status != 429)
-            unresolved = isinstance(getattr(error, "os_error", None), socket.gaierror)
-            if attempt == _ATTEMPTS or hopeless or unresolved:
-                reason = str(error) or type(error).__name__
-                raise SourceError(
-                    f"'{url}' cannot be fetched: {reason}. Check the address and the network, or download the file "
-                    "yourself and give it with --data."
-                ) from error
-            sleep(0.5 * 2 ** (attempt - 1))
-    raise AssertionError("unreachable")
+def _unpacked(partial: Path, member: str | None) -> Path:
+    """Return the file itself, taken out of the archive that a server may send instead."""
+    if member is None or member.endswith(".zip") or not zipfile.is_zipfile(partial):
+        return partial
+    with zipfile.ZipFile(partial) as archive:
+        if [Path(name).name for name in archive.namelist()] != [member]:
+            return partial
+        unpacked = partial.with_suffix(".unpacked")
+        with archive.open(archive.namelist()[0]) as inside, unpacked.open("wb") as outside:
+            shutil.copyfileobj(inside, outside)
+    return unpacked
 
 
-def _cause(error: BaseException) -> BaseException:
-    """Return what really happened: fsspec's HTTP client turns every failure into FileNotFoundError."""
-    while isinstance(error.__cause__, Exception) and not isinstance(error, SourceError):
-        error = error.__cause__
-    return error
+def _is_whole(file: Path, sha256: str | None) -> bool:
+    return file.exists() and (sha256 is None or sha256_of(file) == sha256)
 
 
-async def _guarded_client(**options: Any) -> Any:  # noqa: ANN401 (aiohttp's client session)
-    import aiohttp
-
-    connector = aiohttp.TCPConnector(socket_factory=_guarded_socket)
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S, sock_read=_READ_TIMEOUT_S)
-    return aiohttp.ClientSession(connector=connector, timeout=timeout, **options)
-
-
-def _guarded_socket(address: tuple[Any, ...]) -> socket.socket:
-    """Make the socket for one resolved address, or refuse: the last moment at which no name can lie."""
-    family, kind, protocol, _, where = address
-    _require_public(where[0])
-    return socket.socket(family, kind, protocol)
-
-
-def _require_public(host: str) -> None:
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if not address.is_global and os.environ.get(ALLOW_PRIVATE_HOSTS) != "1":
+def _require_pinned(url: str, file: Path, sha256: str | None) -> None:
+    if sha256 and (found := sha256_of(file)) != sha256:
+        file.unlink()
         raise SourceError(
-            f"The address {address} is private or local, and recipes may not reach those. Set {ALLOW_PRIVATE_HOSTS}=1 "
-            "if this host is yours."
+            f"'{url}' has SHA-256 {found}, but the recipe pins {sha256}. The file changed or the download is not the "
+            "real one; check it, then correct `sha256` in the recipe."
         )
+
+
+def _note(target: Path) -> Path:
+    return target.with_name(f"{target.name}.json")
+
+
+def _noted_revision(target: Path, url: str) -> str | None:
+    """Return the revision that was noted when the file came, if it came from this URL."""
+    try:
+        noted = json.loads(_note(target).read_text("utf-8"))
+        return noted["revision"] if noted["url"] == url else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

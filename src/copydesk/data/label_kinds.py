@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -27,6 +28,8 @@ Trust = Literal["given", "weak", "soft"]
 Relation = Literal["exclusive", "independent", "scored"]
 """Of all names one is true of a text; or each is or is not; or each has a score."""
 
+BATCH_ROWS = 10_000
+"""How many rows' labels are Python values at a time, besides those that are kept."""
 _SEPARATORS = ("|", ";", ",")
 _PYTHON_LIST = re.compile(r"""\[\s*(?:(?:'[^'\\]*'|"[^"\\]*")\s*(?:,\s*(?!\])|(?=\])))*\]""")
 """What `str(["a", "b"])` writes; without a comma between two strings it is numpy's, and refused."""
@@ -114,7 +117,7 @@ class SingleLabels:
                 f"Column {column.name!r} holds {column.dtype}; task 'single' needs one label per row. "
                 "For several labels per row set `task: multi`."
             )
-        return ReadLabels([name_of(value) or None for value in column.to_list()])
+        return ReadLabels([sys.intern(name_of(value)) or None for value in cells_of(column)])
 
     def stored(self, label: str) -> str:
         """Return the name itself."""
@@ -184,7 +187,7 @@ class MultiLabels:
                 names = _names_in(cell, separator, lists, known)
             except ValueError as problem:
                 raise DataError(f"{where(place)}: column {column.name!r} {problem}") from None
-            values.append(tuple(sorted({name for name in names if name})) or None)
+            values.append(tuple(sorted({sys.intern(name) for name in names if name})) or None)
         said = [f"labels are parted by {_SPOKEN.get(separator, repr(separator))}"] if plain and auto else []
         return ReadLabels(values, said, separator=separator if plain else None)
 
@@ -237,6 +240,12 @@ def where_in(frame: pl.DataFrame) -> Where:
     """Return what names the place of a raw table's row."""
     sources, rows = frame["_source"], frame["_row"]
     return lambda place: f"{sources[place]}:{rows[place]}"
+
+
+def cells_of(column: pl.Series) -> Iterator[Any]:
+    """Yield the values as Python's, made a batch at a time: a million lists of signals take gigabytes."""
+    for batch in column.to_frame().iter_slices(BATCH_ROWS):
+        yield from batch.to_series().to_list()
 
 
 def name_of(value: object) -> str:

@@ -22,7 +22,7 @@ from copydesk.recipe import Recipe
 _RANK = {part: number for number, part in enumerate(PARTS)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PartedRow:
     """A row and the part it goes to."""
 

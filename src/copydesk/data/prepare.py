@@ -26,7 +26,7 @@ from copydesk.data.copies import (
     without_outranked,
 )
 from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset
-from copydesk.data.label_kinds import LabelKind, ReadLabels, listed
+from copydesk.data.label_kinds import BATCH_ROWS, LabelKind, ReadLabels, listed
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
 from copydesk.data.sources import RawTable, read_sources, source_of_path
@@ -72,7 +72,7 @@ def read_raw(recipe: Recipe, data: str | PathLike[str] | None = None, *, progres
     sources = recipe.source if data is None else [source_of_path(data)]
     for source in sources:
         (progress or Silent()).say(f"reading {source.url}")
-    return read_sources(sources, label_column=recipe.label)
+    return read_sources(sources, label_column=recipe.label, progress=progress)
 
 
 def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = None) -> Dataset:
@@ -200,12 +200,16 @@ def _without_rare_labels(
 
 def _frame(parted: list[PartedRow], kind: LabelKind[Any]) -> pl.DataFrame:
     rows = [item.row for item in parted]
-    labels = pl.Series(kind.column, [kind.stored(row.label) for row in rows], dtype=kind.dtype, strict=True)
+    batches = [rows[begin : begin + BATCH_ROWS] for begin in range(0, len(rows), BATCH_ROWS)]
+    labels = [
+        pl.Series(kind.column, [kind.stored(row.label) for row in batch], dtype=kind.dtype, strict=True)
+        for batch in batches
+    ]
     return pl.DataFrame(
         {
             "id": _ids([row.text for row in rows]),
             "text": [row.text for row in rows],
-            kind.column: labels,
+            kind.column: pl.concat(labels, rechunk=True),
             "split": [item.part for item in parted],
             "source": [row.source for row in rows],
             "row": [row.row for row in rows],

@@ -6,13 +6,14 @@ A category that a text does not list is unknown there, unless the recipe says `u
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from copydesk.data.label_kinds import ReadLabels, Relation, Where, listed
+from copydesk.data.label_kinds import ReadLabels, Relation, Where, cells_of, listed
 from copydesk.errors import DataError
 from copydesk.recipe import Recipe
 from copydesk.types import Label, Signal
@@ -33,10 +34,11 @@ class SignalLabels:
         """Read lists and objects, and JSON texts of both; a score that is NaN or missing leaves its category out."""
         values: list[Label | None] = []
         masked: Counter[str] = Counter()
-        for place, cell in enumerate(column.to_list()):
+        absent = {name: Signal(name, 0.0) for name in recipe.categories if recipe.unlisted == "absent"}
+        for place, cell in enumerate(cells_of(column)):
             try:
                 entries = _entries(cell)
-                signals = None if entries is None else _signals(entries, recipe, masked)
+                signals = None if entries is None else _signals(entries, recipe.categories, absent, masked)
             except ValueError as problem:
                 raise DataError(f"{where(place)}: {problem}") from None
             values.append(signals or None)
@@ -137,19 +139,25 @@ def _named(category: object, value: object) -> tuple[object, object, object]:
     raise ValueError(f"{category!r} has {value!r}. Expected {_FORMS}.")
 
 
-def _signals(entries: list[tuple[object, object, object]], recipe: Recipe, masked: Counter[str]) -> Signals:
-    """Check one row's entries; categories without a score are counted in `masked` and left out."""
+def _signals(
+    entries: list[tuple[object, object, object]],
+    categories: Mapping[str, Sequence[str]],
+    absent: Mapping[str, Signal],
+    masked: Counter[str],
+) -> Signals:
+    """Check one row's entries; categories without a score are counted in `masked` and left out.
+
+    `absent` are the signals of categories that a row does not list, if that says anything.
+    """
     found: dict[str, Signal | None] = {}
     for category, score, tag in entries:
         name = str(category).strip()
         if name in found:
             raise ValueError(f"category {name!r} is listed twice. Keep one of them.")
-        found[name] = _signal(name, score, tag, recipe.categories)
+        found[name] = _signal(name, score, tag, categories)
         if found[name] is None:
             masked[name] += 1
-    if recipe.unlisted == "absent":
-        found = {**{name: Signal(name, 0.0) for name in recipe.categories}, **found}
-    return tuple(sorted(signal for signal in found.values() if signal is not None))
+    return tuple(sorted(signal for signal in {**absent, **found}.values() if signal is not None))
 
 
 def _signal(category: str, score: object, tag: object, categories: Mapping[str, Sequence[str]]) -> Signal | None:
@@ -160,7 +168,7 @@ def _signal(category: str, score: object, tag: object, categories: Mapping[str, 
         known = ", ".join(categories[category])
         raise ValueError(f"tag {name!r} of {category!r} is none of its tags: {known}. Correct it, or leave it empty.")
     number = _number(score, category)
-    return None if number is None else Signal(category, number, name)
+    return None if number is None else Signal(sys.intern(category), number, sys.intern(name))
 
 
 def _number(score: object, category: str) -> float | None:

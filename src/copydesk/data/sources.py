@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from copydesk.data.fetch import fetch
+from copydesk.data.decoding import text_lines, unpacked
+from copydesk.data.delimited import Delimited, read_delimited, separator_of
+from copydesk.data.fetch import Fetched, fetch
+from copydesk.data.jsonl import read_jsonl
 from copydesk.errors import MissingExtra, SourceError, UsageError
 from copydesk.files import sha256_of
+from copydesk.progress import Progress
 from copydesk.recipe import SourceFile
 
 try:
@@ -42,13 +45,17 @@ SUFFIXES = {
 }
 
 
-_CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
-"""NaN is what Python writes for a missing value; a column of lists could not hold it."""
+_LINES = {"text": pl.String}
+_BATCH_LINES = 50_000
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """Rows as the files hold them, plus `_source` and `_row` (from 1), and each file's name and SHA-256."""
+    """Rows as the files hold them, plus `_source` and `_row` (from 1).
+
+    `files` has each file's `url`, `sha256` and, where it came from a server that names one, the `revision`: a commit,
+    a version, an ETag.
+    """
 
     frame: pl.DataFrame
     files: list[dict[str, str]]
@@ -61,48 +68,52 @@ def source_of_path(path: str | PathLike[str]) -> SourceFile:
         raise UsageError(f"Data '{text}' does not exist.")
     if "://" not in text and Path(text).is_dir():
         raise UsageError(f"Data '{text}' is a folder without a Dataset in it (no manifest.json and data.parquet).")
-    return SourceFile(url=text, format="auto", label=None, sha256=None, quoting=None)
+    return SourceFile(url=text, format="auto", label=None, sha256=None, quoting=None, encoding="auto")
 
 
-def read_sources(sources: Sequence[SourceFile], *, label_column: str | None = None) -> RawTable:
+def read_sources(
+    sources: Sequence[SourceFile], *, label_column: str | None = None, progress: Progress | None = None
+) -> RawTable:
     """Read every file and stack the rows; a source with a fixed `label` gets it as a column `label_column`.
 
     Raises `SourceError` naming the file and, where there is one, the line.
     """
     frames, files = [], []
     for source in sources:
-        path = _local(source)
-        frame = _read(source, path)
+        local = _local(source, progress)
+        frame = _read(source, local.path)
         if source.label is not None and label_column is not None:
             frame = frame.with_columns(pl.lit(source.label).alias(label_column))
         name = source.url.rpartition("/")[2]
-        rows = pl.Series("_row", range(1, frame.height + 1), dtype=pl.Int64)
+        rows = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("_row")
         frames.append(frame.with_columns(pl.lit(name).alias("_source"), rows))
-        files.append({"url": source.url, "sha256": sha256_of(path)})
+        revision = {"revision": local.revision} if local.revision else {}
+        files.append({"url": source.url, **revision, "sha256": source.sha256 or sha256_of(local.path)})
     return RawTable(pl.concat(frames, how="diagonal_relaxed"), files)
 
 
-def _local(source: SourceFile) -> Path:
+def _local(source: SourceFile, progress: Progress | None) -> Fetched:
     if "://" in source.url:
-        return fetch(source.url, sha256=source.sha256)
+        return fetch(source.url, sha256=source.sha256, progress=progress)
     path = Path(source.url)
     if not path.exists():
         raise SourceError(f"Source file '{path}' does not exist.")
     if source.sha256 and (found := sha256_of(path)) != source.sha256:
         raise SourceError(f"'{path}' has SHA-256 {found}, but the recipe pins {source.sha256}.")
-    return path
+    return Fetched(path, None)
 
 
 def _read(source: SourceFile, path: Path) -> pl.DataFrame:
     kind = source.format if source.format != "auto" else _format_of(source.url)
-    raw = _unpacked(path, source.url)
-    if not raw:
-        raise SourceError(f"'{source.url}' is empty.")
     try:
-        return _READERS[kind](raw, source)
+        frame = _READERS[kind](path, source)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SourceError(f"'{source.url}' cannot be read as {kind}: {first}") from error
+    if frame.is_empty():
+        columns = f" (its columns: {', '.join(frame.columns)})" if frame.columns else ""
+        raise SourceError(f"'{source.url}' has no rows{columns}.")
+    return frame
 
 
 def _format_of(url: str) -> str:
@@ -116,69 +127,32 @@ def _format_of(url: str) -> str:
     )
 
 
-def _unpacked(path: Path, url: str) -> bytes:
-    raw = path.read_bytes()
-    if raw[:2] != b"\x1f\x8b":
-        return raw
-    try:
-        return gzip.decompress(raw)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SourceError(f"'{url}' is a damaged or truncated gzip file: {error}.") from error
+def _read_csv(path: Path, source: SourceFile) -> pl.DataFrame:
+    separator = separator_of(path, source.url, source.encoding)
+    return read_delimited(Delimited(path, source.url, separator, source.quoting is not False, source.encoding))
 
 
-def _decoded(raw: bytes, url: str) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise SourceError(
-            f"'{url}' is not UTF-8: byte 0x{raw[error.start]:02x} in line {line}. Convert it first, e.g. "
-            "iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW."
-        ) from None
+def _read_tsv(path: Path, source: SourceFile) -> pl.DataFrame:
+    return read_delimited(Delimited(path, source.url, "\t", bool(source.quoting), source.encoding))
 
 
-def _read_csv(raw: bytes, source: SourceFile) -> pl.DataFrame:
-    quoting = True if source.quoting is None else source.quoting
-    return _read_delimited(raw, source, ",", quoting)
+def _read_jsonl(path: Path, source: SourceFile) -> pl.DataFrame:
+    return read_jsonl(path, source.url, encoding=source.encoding)
 
 
-def _read_tsv(raw: bytes, source: SourceFile) -> pl.DataFrame:
-    return _read_delimited(raw, source, "\t", bool(source.quoting))
+def _read_parquet(path: Path, source: SourceFile) -> pl.DataFrame:
+    with unpacked(path, source.url) as file:
+        return pl.read_parquet(io.BytesIO(file.read()) if isinstance(file, gzip.GzipFile) else path)
 
 
-def _read_delimited(raw: bytes, source: SourceFile, separator: str, quoting: bool) -> pl.DataFrame:
-    text = _decoded(raw, source.url)
-    quote = '"' if quoting else None
-    return pl.read_csv(io.StringIO(text), separator=separator, quote_char=quote, infer_schema=False)
+def _read_lines(path: Path, source: SourceFile) -> pl.DataFrame:
+    with text_lines(path, source.url, source.encoding) as lines:
+        texts = (text for line in lines if (text := line.strip()))
+        batches = iter(lambda: list(islice(texts, _BATCH_LINES)), [])
+        return pl.concat([pl.DataFrame({"text": batch}, schema=_LINES) for batch in [[], *batches]])
 
 
-def _read_jsonl(raw: bytes, source: SourceFile) -> pl.DataFrame:
-    rows = []
-    for number, line in enumerate(_decoded(raw, source.url).splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, parse_constant=_CONSTANTS.__getitem__)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise SourceError(f"'{source.url}' line {number} is not JSON: {error}.") from None
-        if not isinstance(row, dict):
-            raise SourceError(
-                f"'{source.url}' line {number} holds {type(row).__name__}, not an object like {{\"text\": …}}."
-            )
-        rows.append(row)
-    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
-
-
-def _read_parquet(raw: bytes, source: SourceFile) -> pl.DataFrame:
-    return pl.read_parquet(io.BytesIO(raw))
-
-
-def _read_lines(raw: bytes, source: SourceFile) -> pl.DataFrame:
-    lines = (line.strip() for line in _decoded(raw, source.url).split("\n"))
-    return pl.DataFrame({"text": [line for line in lines if line]}, schema={"text": pl.String})
-
-
-_READERS: dict[str, Callable[[bytes, SourceFile], pl.DataFrame]] = {
+_READERS: dict[str, Callable[[Path, SourceFile], pl.DataFrame]] = {
     "csv": _read_csv,
     "tsv": _read_tsv,
     "jsonl": _read_jsonl,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from copydesk.recipe.base import Section
 
@@ -19,3 +19,13 @@ class SourceFile(Section):
     label: str | None = Field(None, description="The label of every text in this file, if it has no label column.")
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="The file's pinned SHA-256, checked.")
     quoting: bool | None = Field(None, description="Whether double quotes enclose fields; default: csv yes, tsv no.")
+    encoding: str = Field("auto", description="`auto`: UTF-8, or what a byte-order mark says; e.g. `windows-1252`.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, value: str) -> str:
+        try:
+            "".encode("utf-8" if value == "auto" else value)
+        except LookupError:
+            raise ValueError(f"{value!r} is no text encoding; known are utf-8, utf-16, windows-1252 …") from None
+        return value

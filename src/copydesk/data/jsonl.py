@@ -1,0 +1,105 @@
+"""JSON Lines to columns, as Polars would infer them from all rows at once, in batches.
+
+Rows may have different keys. Numbers among texts become texts; lists among texts are refused with the lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from copydesk.data.decoding import text_lines
+from copydesk.errors import SourceError
+
+_BATCH_ROWS = 20_000
+_CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
+"""NaN is what Python writes for a missing value; a column of lists could not hold it."""
+
+Row = dict[str, Any]
+
+
+def read_jsonl(path: Path, url: str, *, encoding: str) -> pl.DataFrame:
+    """Return the rows' keys as columns. Raises `SourceError` with the line that is not a JSON object."""
+    frames = []
+    with text_lines(path, url, encoding) as lines:
+        rows = _rows(lines, url)
+        try:
+            while batch := [row for _, row in islice(rows, _BATCH_ROWS)]:
+                frames.append(_frame(batch))
+            return _stacked(frames)
+        except (pl.exceptions.PolarsError, TypeError) as error:
+            _name_the_clash(path, url, encoding)
+            raise SourceError(f"'{url}' cannot be read as jsonl: {str(error).splitlines()[0]}") from error
+
+
+def _rows(lines: Iterator[str], url: str) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(lines, start=1):
+        content = line.strip()
+        if not content:
+            continue
+        remedy = " Is the file one JSON array? Make lines of it: jq -c '.[]' FILE > NEW." if content[0] == "[" else ""
+        try:
+            row = json.loads(content, parse_constant=_CONSTANTS.__getitem__)
+        except json.JSONDecodeError as error:
+            what = f"{error.msg} at character {error.pos + 1}"
+            raise SourceError(f"'{url}' line {number} is not JSON: {what}.{remedy}") from None
+        except RecursionError:
+            raise SourceError(f"'{url}' line {number} is not JSON that can be read: it is nested too deeply.") from None
+        if not isinstance(row, dict):
+            kind = type(row).__name__
+            raise SourceError(f"'{url}' line {number} holds {kind}, not an object like {{\"text\": …}}.{remedy}")
+        yield number, row
+
+
+def _frame(rows: list[Row]) -> pl.DataFrame:
+    try:
+        return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    except UnicodeEncodeError:
+        whole = [{_whole(key): _whole(value) for key, value in row.items()} for row in rows]
+        return pl.DataFrame(whole, infer_schema_length=None, strict=False)
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    """Replace halves of characters, which a cut-off text ends with: they can be stored nowhere."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return value
+
+
+def _stacked(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Stack batches whose types may differ, each value becoming what it had become among all rows."""
+    if not frames:
+        return pl.DataFrame()
+    schema = pl.concat([frame.clear() for frame in frames], how="diagonal_relaxed").schema
+    alike = [
+        frame.with_columns(
+            pl.Series(name, frame[name].to_list(), dtype=schema[name], strict=False)
+            for name in frame.columns
+            if frame[name].dtype not in (schema[name], pl.Null)
+        )
+        for frame in frames
+    ]
+    return pl.concat(alike, how="diagonal_relaxed")
+
+
+def _name_the_clash(path: Path, url: str, encoding: str) -> None:
+    """Read the file again for the first value of a column that cannot stand with the others."""
+    first: dict[str, tuple[str, int]] = {}
+    with text_lines(path, url, encoding) as lines:
+        for number, row in _rows(lines, url):
+            for key, value in row.items():
+                kind = "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else "one value"
+                known, line = first.setdefault(key, (kind, number)) if value is not None else (kind, number)
+                if known != kind:
+                    raise SourceError(
+                        f"'{url}' line {number}: {key!r} holds {kind}, but {known} in line {line}. Write all rows alike."
+                    )

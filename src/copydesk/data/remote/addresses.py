@@ -1,0 +1,68 @@
+"""Addresses to remote files, by their kind.
+
+    https://HOST/PATH                            web.py
+    hf://datasets/OWNER/NAME[@REVISION]/PATH     hub.py; `datasets/` may be left out
+    kaggle://OWNER/NAME/FILE[@VERSION]           kaggle.py
+    s3://BUCKET/KEY[?versionId=ID]               buckets.py
+    gs://BUCKET/KEY[#GENERATION]                 buckets.py
+
+Addresses come from recipes and may be hostile. web.py refuses private hosts. Buckets, the hub and Kaggle name no host
+at all: their endpoints come from the environment, which is the user's own. Any other kind of address, and a chain of
+fsspec's (`a::b`), may name a host that nobody checks, and is refused unless private hosts are allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from copydesk.data.remote import buckets, hub, kaggle
+from copydesk.data.remote.base import Remote, StoredFile, module
+from copydesk.data.remote.web import ALLOW_PRIVATE_HOSTS, WebFile, private_hosts_allowed
+from copydesk.errors import SourceError
+
+
+def open_remote(url: str) -> Remote:
+    """Return the file at an address; some kinds ask their server what it is.
+
+    Raises `MissingExtra`, or `SourceError` for an address that cannot be opened or may not be.
+    """
+    opener = _OPENERS.get(_kind(url))
+    if opener is None and not private_hosts_allowed():
+        raise SourceError(
+            f"'{url}' is no address that a recipe may name: https, {', '.join(_ACCESS)}. Download the file yourself and "
+            f"give it with --data; or, if you trust the recipe, set {ALLOW_PRIVATE_HOSTS}=1."
+        )
+    return (opener or _open_any)(url)
+
+
+def access_to(url: str) -> str:
+    """Return in words how to get at what is not public."""
+    return _ACCESS.get(_kind(url), "")
+
+
+def _kind(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return "chain" if "::" in scheme else scheme.lower()
+
+
+def _open_any(url: str) -> Remote:
+    """Open whatever fsspec knows."""
+    try:
+        filesystem, path = module("fsspec", url, "data").url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise SourceError(f"'{url}' cannot be opened: {error}") from None
+    return StoredFile(url, filesystem, path)
+
+
+_OPENERS: dict[str, Callable[[str], Remote]] = {
+    "http": WebFile,
+    "https": WebFile,
+    "hf": hub.open_hub,
+    "kaggle": kaggle.open_kaggle,
+    "s3": buckets.open_s3,
+    "gs": buckets.open_gs,
+    "gcs": buckets.open_gs,
+    "file": _open_any,
+    "memory": _open_any,
+}
+_ACCESS = {"hf": hub.ACCESS, "kaggle": kaggle.ACCESS, "s3": buckets.S3_ACCESS, "gs": buckets.GS_ACCESS}

@@ -1,0 +1,91 @@
+"""Files at HTTP addresses, which may be hostile: the guard stands at the socket.
+
+Private, loopback and link-local addresses are refused after name resolution, and so at each redirect, unless
+COPYDESK_ALLOW_PRIVATE_HOSTS=1. A file is one streamed answer; after a break it goes on by Range.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from copydesk.data.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Version, mark_of, module
+from copydesk.errors import SourceError
+
+ALLOW_PRIVATE_HOSTS = "COPYDESK_ALLOW_PRIVATE_HOSTS"
+
+
+@dataclass(frozen=True)
+class WebFile:
+    """A file at an HTTP address. `headers` go to its own host only; `revision` names it better than its ETag."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    revision: str | None = None
+    member: str | None = None
+
+    def version(self) -> Version:
+        """Ask for size and ETag (or the time of the last change)."""
+        info = self._filesystem().info(self.url)
+        etag = str(info.get("ETag", "")).removeprefix("W/").strip('"')
+        return Version(info.get("size"), mark_of(info), self.revision or etag or None)
+
+    @contextmanager
+    def reading(self, start: int, version: Version) -> Iterator[tuple[BinaryIO, int]]:
+        """Yield the bytes from `start` on; all of them, and 0, where the server has no ranges or another version."""
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        if start and version.mark.startswith('"'):  # a strong ETag
+            headers["If-Range"] = version.mark
+        size = version.size or 1  # else fsspec asks for it once more
+        with self._filesystem().open(self.url, "rb", block_size=0, size=size, headers=headers) as file:
+            total = str(file.r.headers.get("Content-Range", "")).rpartition("/")[2]
+            if total.isdecimal() and version.size is not None and int(total) != version.size:
+                raise SourceError(f"'{self.url}' changed while it was downloaded. Start again.")
+            yield file, start if file.r.status == 206 else 0
+
+    def content(self) -> bytes:
+        """Return all of a small file."""
+        body: bytes = self._filesystem().cat_file(self.url)
+        return body
+
+    def _filesystem(self) -> Any:  # noqa: ANN401 (fsspec has no types)
+        http = module("fsspec.implementations.http", self.url, "data")
+        return http.HTTPFileSystem(
+            get_client=_guarded_client, client_kwargs={"headers": dict(self.headers)}, skip_instance_cache=True
+        )
+
+
+async def _guarded_client(**options: Any) -> Any:  # noqa: ANN401 (aiohttp's client session)
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(socket_factory=_guarded_socket)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, **options)
+
+
+def _guarded_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Make the socket for one resolved address, or refuse: the last moment at which no name can lie."""
+    family, kind, protocol, _, where = address
+    _require_public(where[0])
+    return socket.socket(family, kind, protocol)
+
+
+def _require_public(host: str) -> None:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if not address.is_global and not private_hosts_allowed():
+        raise SourceError(
+            f"The address {address} is private or local, and recipes may not reach those. Set {ALLOW_PRIVATE_HOSTS}=1 "
+            "if this host is yours."
+        )
+
+
+def private_hosts_allowed() -> bool:
+    """Tell whether the user lets recipes reach any host."""
+    return os.environ.get(ALLOW_PRIVATE_HOSTS) == "1"
