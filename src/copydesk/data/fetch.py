@@ -98,7 +98,7 @@ def _open_filesystem(url: str) -> tuple[Any, str]:
         raise MissingExtra(f"Reading '{url}'", "data", "fsspec") from None
     options: dict[str, Any] = {}
     if url.startswith(("http://", "https://")):
-        options = {"get_client": _guarded_client, "skip_instance_cache": True}
+        options = {"get_client": guarded_client, "skip_instance_cache": True}
     try:
         filesystem, path = fsspec.url_to_fs(url, **options)
     except (ImportError, ValueError) as error:
@@ -184,7 +184,8 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-async def _guarded_client(**options: Any) -> Any:  # noqa: ANN401 (aiohttp's client session)
+async def guarded_client(**options: Any) -> Any:  # noqa: ANN401 (aiohttp's client session)
+    """Return an HTTP client that refuses private addresses at every connection, redirects included."""
     import aiohttp
 
     connector = aiohttp.TCPConnector(socket_factory=_guarded_socket)

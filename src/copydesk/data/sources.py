@@ -76,8 +76,10 @@ def read_sources(sources: Sequence[SourceFile], *, label_column: str | None = No
         if source.label is not None and label_column is not None:
             frame = frame.with_columns(pl.lit(source.label).alias(label_column))
         name = source.url.rpartition("/")[2]
-        rows = pl.Series("_row", range(1, frame.height + 1), dtype=pl.Int64)
-        frames.append(frame.with_columns(pl.lit(name).alias("_source"), rows))
+        if not {"_source", "_row"} <= set(frame.columns):  # a collected table brings them along
+            rows = pl.Series("_row", range(1, frame.height + 1), dtype=pl.Int64)
+            frame = frame.with_columns(pl.lit(name).alias("_source"), rows)
+        frames.append(frame)
         files.append({"url": source.url, "sha256": sha256_of(path)})
     return RawTable(pl.concat(frames, how="diagonal_relaxed"), files)
 
