@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,7 @@ import pytest
 from copydesk import __version__
 from copydesk.cli import main as cli
 from fakes import toy_rows, write_csv
+from gdelt_server import copies_of, made_up_articles, serve
 
 RECIPE = "name: toy\nmodel: {kind: linear}\n"
 
@@ -261,3 +262,61 @@ def test_a_parquet_with_fifty_thousand_labels_is_refused(run: Callable[..., Run]
     done = run("train", recipe, "--data", "many.parquet")
     assert done.code == 1
     assert "50,000 distinct labels, more than prepare.max_labels (1,000)" in done.err
+
+
+@pytest.fixture
+def news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("COPYDESK_ALLOW_PRIVATE_HOSTS", "1")
+    articles = made_up_articles(40)
+    with serve([*articles, *copies_of(articles[:6])]) as server:
+        (tmp_path / "news.yaml").write_text(
+            "name: news\nsource:\n  gdelt: {query: storm, since: 2026-01-01, until: 2026-01-15,\n"
+            f"    seconds_per_request: 0, endpoint: '{server.url}'}}\n"
+        )
+        yield tmp_path / "news.yaml"
+
+
+def test_collect_ends_with_the_raw_file_and_says_what_was_dropped(run: Callable[..., Run], news: Path) -> None:
+    done = run("collect", news)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1] == "raw: raw/news-1.parquet"
+    table = " ".join(done.out.split())
+    assert "articles from GDELT 46" in table and "dropped: same address -4" in table
+    assert "dropped: same title on another site -2" in table and "rows in the file 40" in table
+    assert "14 windows of time" in table
+    assert "asking GDELT for storm" in done.err and "collecting: 336 hours" in done.err
+
+
+def test_collect_can_be_quiet_and_answer_in_json(run: Callable[..., Run], news: Path) -> None:
+    assert run("collect", news, "--out", "a.parquet", "--quiet").out == "raw: a.parquet\n"
+    done = run("collect", news, "--out", "b.parquet", "--json", "--set", "source.gdelt.countries=Sweden")
+    value = json.loads(done.out)
+    assert (value["raw"], value["made_by"], value["sources"][0]["gdelt"]["countries"]) == (
+        "b.parquet",
+        "collect",
+        ["Sweden"],
+    )
+    assert value["counts"]["rows"] == pl.read_parquet("b.parquet").height
+    assert done.err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--set", "source.gdelt.until=2025-01-01"], 2, "since (2026-01-01 00:00) is not before until (2025-01-01"),
+        (["--set", "source.gdelt.querry=x"], 2, "Did you mean 'query'?"),
+        (["--set", "source.gdelt.countries=SE"], 2, "'SE' is a code"),
+        (["--set", "source.gdelt.countries=Atlantis"], 1, '"Invalid/Unsupported Country."'),
+        (["--set", "source.gdelt.query=x"], 1, '"Your query was too short or too long."'),
+        (["--set", "source.gdelt.query=nothinglikethis"], 1, "GDELT has no article for nothinglikethis"),
+        (["--set", "source.gdelt.endpoint=http://127.0.0.1:1/"], 1, "cannot be reached: nobody listens there"),
+        (["--out", "news.csv"], 2, "will be a Parquet file"),
+    ],
+)
+def test_wrong_use_of_collect_is_told_in_a_line(
+    run: Callable[..., Run], news: Path, options: list[str], code: int, message: str
+) -> None:
+    done = run("collect", news, *options)
+    assert (done.code, done.out) == (code, "")
+    assert message in done.err and "Traceback" not in done.err
+    assert list(news.parent.glob("**/*.parquet*")) == []

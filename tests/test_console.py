@@ -30,6 +30,14 @@ def test_without_a_terminal_long_work_is_told_in_lines(
     assert lines == ["work: 120/300 texts, 10/s, 18 s left  loss 0.5", "work: 120 texts in 13.0 s"]
 
 
+def test_slow_work_has_a_rate_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 12.0, 13.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    with console.listener(quiet=False).track("work", 300, "hours") as advance:
+        advance(6)
+    assert capsys.readouterr().err.splitlines()[0].startswith("work: 6/300 hours, 0.5/s, 588 s left")
+
+
 def test_in_a_terminal_there_is_a_bar() -> None:
     screen = io.StringIO()
     listener = console._Terminal(Console(file=screen, force_terminal=True, width=120))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 import copydesk
 from copydesk.cli.main import app
 from copydesk.recipe import Recipe, json_schema
-from copydesk.recipe.base import section_of
+from copydesk.recipe.base import sections_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -54,8 +54,8 @@ def test_every_recipe_key_is_documented() -> None:
 
     def keys(section: type[BaseModel]) -> set[str]:
         own = set(section.model_fields)
-        below = (section_of(section, key) for key in own)
-        return own.union(*(keys(part) for part in below if part is not None))
+        below = (part for key in own for part in sections_of(section, key))
+        return own.union(*(keys(part) for part in below))
 
     missing = {key for key in keys(Recipe) if f"`{key}`" not in reference}
     assert not missing

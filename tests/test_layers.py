@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "tasks": {"metrics"},
     "bundle": {"tasks"},
     "data": {"ngrams"},
+    "collect": {"data"},
     "models": {"ngrams", "tasks", "data"},
     "runtime": {"bundle", "tasks", "models"},
     "evaluate": {"metrics", "tasks", "runtime"},

@@ -1,9 +1,21 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from copydesk.errors import RecipeError
-from copydesk.recipe import dump_recipe, json_schema, load_recipe, override, parse_recipe, parse_setting, shipped_recipe
+from copydesk.recipe import (
+    GdeltSource,
+    SourceFile,
+    dump_recipe,
+    json_schema,
+    load_recipe,
+    override,
+    parse_recipe,
+    parse_setting,
+    shipped_recipe,
+)
 
 
 def test_a_name_is_all_a_recipe_must_say() -> None:
@@ -16,8 +28,6 @@ def test_a_name_is_all_a_recipe_must_say() -> None:
 def test_shipped_recipes_are_valid_and_survive_being_written_and_read(name: str) -> None:
     recipe = load_recipe(shipped_recipe(name))
     assert recipe.name == name
-    import yaml
-
     assert parse_recipe(yaml.safe_load(dump_recipe(recipe))) == recipe
 
 
@@ -36,6 +46,8 @@ def test_an_unknown_shipped_recipe_names_those_there_are() -> None:
             {"name": "x", "source": [{"url": "a.csv", "sha": "1"}]},
             "unknown key 'source.0.sha'. Did you mean 'sha256'\\?",
         ),
+        ({"name": "x", "source": [{"url": "a.csv", "gdlet": {}}]}, "'source.0.gdlet'. Did you mean 'gdelt'\\?"),
+        ({"name": "x", "source": [{"url": "a.csv", "gdelt": {}}]}, "'source.0.url' does not go with the other keys"),
         ({"name": "x", "zzz": 1}, "unknown key 'zzz'. Known here: name, task"),
         ({}, "'name' is missing"),
         ({"name": "Not A Name"}, "name: 'Not A Name' is not valid"),
@@ -53,6 +65,52 @@ def test_a_mistake_is_refused_with_the_key_and_the_remedy(values: dict[str, obje
         parse_recipe(values)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"querry": "flood"}, "unknown key 'source.0.gdelt.querry'. Did you mean 'query'\\?"),
+        ({"until": None}, "source.0.gdelt.until: None is not a date such as 2026-01-31"),
+        ({"until": "2026-01-01"}, r"since \(2026-01-01 00:00\) is not before until \(2026-01-01 00:00\)"),
+        ({"since": 20260101}, "20260101 is not a date such as 2026-01-31, or a time"),
+        ({"since": "1767225600"}, "'1767225600' is not a date such as"),
+        ({"since": "2026-02-30"}, "source.0.gdelt.since: '2026-02-30' is not valid"),
+        (
+            {"countries": ["Sweden", "NO"]},
+            "'NO' is a code, and GDELT's are not the usual ones; write a name like Sweden",
+        ),
+        ({"countries": "USA"}, "'USA' is a code"),
+        ({"languages": "sv"}, "'sv' is a code, .* write a name like Swedish"),
+        ({"countries": "x) OR (y"}, "is not a name such as Sweden"),
+        ({"query": " "}, "nothing is asked for; give a query, countries or languages"),
+        ({"window_hours": 0.1}, "window_hours: 0.1 is not valid"),
+        ({"seconds_per_request": -1}, "seconds_per_request: -1 is not valid"),
+        ({"endpoint": "file:///etc/passwd"}, "endpoint: 'file:///etc/passwd' is not valid"),
+    ],
+)
+def test_a_mistake_in_a_search_is_refused_with_the_key_and_the_remedy(changes: dict[str, object], message: str) -> None:
+    gdelt = {"query": "flood", "since": "2026-01-01", "until": "2026-02-01", **changes}
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe({"name": "x", "source": {"gdelt": gdelt}})
+
+
+def test_a_search_without_dates_names_both() -> None:
+    with pytest.raises(RecipeError, match="'source.0.gdelt.since' is missing.\n *'source.0.gdelt.until' is missing"):
+        parse_recipe({"name": "x", "source": {"gdelt": {"query": "flood"}}})
+
+
+def test_the_dates_of_a_search_are_utc_and_survive_being_written_and_read(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(
+        "name: x\nsource:\n- {gdelt: {query: fire, countries: Sweden, since: 2026-01-01, until: 2026-02-01 12:30:00}}\n"
+        "- {gdelt: {languages: [Swedish], since: '2026-01-01T01:00+02:00', until: 2026-02-01}}\n- url: a.csv\n"
+    )
+    recipe = load_recipe(tmp_path / "r.yaml")
+    first, second = (source.gdelt for source in recipe.source if isinstance(source, GdeltSource))
+    assert (first.since, first.until) == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, 12, 30, tzinfo=UTC))
+    assert (first.countries, second.since) == (["Sweden"], datetime(2025, 12, 31, 23, tzinfo=UTC))
+    assert parse_recipe(yaml.safe_load(dump_recipe(recipe))) == recipe
+    assert override(recipe, {"name": "y"}).source == recipe.source
+
+
 def test_several_mistakes_are_told_at_once() -> None:
     with pytest.raises(RecipeError) as caught:
         parse_recipe({"name": "x", "lable": "y", "modle": {}})
@@ -62,7 +120,7 @@ def test_several_mistakes_are_told_at_once() -> None:
 def test_one_column_and_one_source_may_stand_without_brackets() -> None:
     recipe = parse_recipe({"name": "x", "text": "body", "source": {"url": "https://example.org/a.csv"}})
     assert recipe.text == ["body"]
-    assert recipe.source[0].url == "https://example.org/a.csv"
+    assert recipe.source == [SourceFile(url="https://example.org/a.csv")]
 
 
 def test_overrides_reach_into_sections_and_are_validated() -> None:
@@ -86,7 +144,7 @@ def test_relative_sources_are_taken_from_the_recipes_folder(tmp_path: Path) -> N
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "r.yaml").write_text("name: x\nsource: {url: data/raw.csv}\n")
-    assert load_recipe(folder / "r.yaml").source[0].url == str(folder / "data" / "raw.csv")
+    assert load_recipe(folder / "r.yaml").source == [SourceFile(url=str(folder / "data" / "raw.csv"))]
 
 
 @pytest.mark.parametrize(

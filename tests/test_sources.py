@@ -78,6 +78,12 @@ def test_several_files_are_stacked_with_their_provenance(tmp_path: Path) -> None
     assert [file["sha256"] for file in table.files] == [sha256_of(tmp_path / "a.txt"), sha256_of(tmp_path / "b.txt")]
 
 
+def test_a_collected_table_keeps_the_provenance_it_brings_along(tmp_path: Path) -> None:
+    collected = pl.DataFrame({"text": ["a", "b"], "_source": ["one.csv", "gdelt: storm"], "_row": [7, 1]})
+    collected.write_parquet(tmp_path / "raw.parquet")
+    assert _read(tmp_path / "raw.parquet").select("_source", "_row").rows() == [("one.csv", 7), ("gdelt: storm", 1)]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

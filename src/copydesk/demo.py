@@ -16,7 +16,7 @@ from copydesk.data.sample import write_sample
 from copydesk.data.sources import RawTable
 from copydesk.errors import UsageError
 from copydesk.progress import Progress
-from copydesk.recipe import Recipe
+from copydesk.recipe import Recipe, SourceFile
 from copydesk.runs import next_free
 from copydesk.runtime.engine import Classifier
 from copydesk.types import Prediction
@@ -50,7 +50,7 @@ def run_demo(recipe: Recipe, *, sample: bool, progress: Progress, bundles: Path 
         raise UsageError(f"The demo is about headlines with one label each; recipe '{recipe.name}' is '{recipe.task}'.")
     folder = next_free(bundles, "demo")
     folder.mkdir(parents=True)
-    if sample or not all(is_reachable(source.url) for source in recipe.source):
+    if sample or not all(isinstance(source, SourceFile) and is_reachable(source.url) for source in recipe.source):
         file = folder / "headlines.csv"
         write_sample(file)
         texts_from = f"the built-in sample, written to {file}" + (

@@ -36,6 +36,11 @@ def print_json(value: Any) -> None:  # noqa: ANN401 (any JSON value)
     sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def _rate(speed: float) -> str:
+    """Return a number per second; slow work is not nothing."""
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"
+
+
 class _Lines:
     """A log: one line per event, and one about long work every ten seconds."""
 
@@ -61,7 +66,7 @@ class _Lines:
                 told = now
                 rate = done / (now - started)
                 left = (total - done) / rate if rate else 0.0
-                self.say(f"{what}: {done:,}/{total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left  {note}")
+                self.say(f"{what}: {done:,}/{total:,} {unit}, {_rate(rate)}/s, {left:,.0f} s left  {note}")
 
         yield advance
         self.say(f"{what}: {done:,} {unit} in {time.monotonic() - started:,.1f} s")
@@ -87,7 +92,7 @@ class _Terminal(_Lines):
                 bars.advance(task, amount)
                 speed = bars.tasks[0].speed
                 bars.update(
-                    task, rate=f"{speed:,.0f} {unit}/s" if speed else "", note=note or bars.tasks[0].fields["note"]
+                    task, rate=f"{_rate(speed)} {unit}/s" if speed else "", note=note or bars.tasks[0].fields["note"]
                 )
 
             yield advance

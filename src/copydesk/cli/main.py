@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from copydesk import __version__
-from copydesk.cli import compare, demo, evaluate, predict, prepare, train, tune
+from copydesk.cli import collect, compare, demo, evaluate, predict, prepare, train, tune
 from copydesk.errors import CopydeskError
 
 app = typer.Typer(
@@ -44,7 +44,8 @@ def _root(
 
 
 _INTERRUPTED = (
-    "Interrupted. Nothing half-written was left behind. A training that saved a checkpoint continues with --resume."
+    "Interrupted. Nothing half-written was left behind. A collection continues with the same command, a training that "
+    "saved a checkpoint with --resume."
 )
 
 
@@ -78,7 +79,7 @@ def _fail(message: str, code: int, debug: bool) -> None:
     sys.exit(code)
 
 
-for stage in (demo, prepare, train, tune, compare, evaluate, predict):
+for stage in (demo, collect, prepare, train, tune, compare, evaluate, predict):
     stage.register(app)
 for registered in app.registered_commands:
     if registered.callback is not None:

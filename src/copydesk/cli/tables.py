@@ -17,6 +17,30 @@ if TYPE_CHECKING:
 _BEST_TRIALS = 8
 
 
+_COLLECTED = {
+    "articles": "articles from GDELT",
+    "outside_dates": "dropped: of other dates than asked for",
+    "same_address": "dropped: same address",
+    "same_title_same_site": "dropped: same title on the same site",
+    "same_title_other_site": "dropped: same title on another site",
+    "rows": "rows in the file",
+    "broken_addresses": "  of which with a broken address",
+    "undated": "  of which without a date",
+}
+
+
+def collected_table(counts: dict[str, int]) -> Table:
+    """Return what was collected, dropped and kept; from files alone only the rows."""
+    table = _table("Collected", ["", "rows"])
+    shown = (key for key in _COLLECTED if counts.get(key) or key in ("articles", "rows"))
+    for key in (key for key in shown if key in counts):
+        sign = "-" if _COLLECTED[key].startswith("dropped") else ""
+        table.add_row(_COLLECTED[key], f"{sign}{counts[key]:,}")
+    if "windows" in counts:
+        table.caption = f"{counts['windows']:,} windows of time, {counts['empty_windows']:,} of them without an article"
+    return table
+
+
 def dataset_table(manifest: dict[str, Any]) -> Table:
     """Return a Dataset's rows by part and label, then what was dropped."""
     labels = sorted({label for counts in manifest["counts"].values() for label in counts})

@@ -29,13 +29,14 @@ from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset
 from copydesk.data.label_kinds import BATCH_ROWS, LabelKind, ReadLabels, listed
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
+from copydesk.data.raw import RAW, newest_file
 from copydesk.data.sources import RawTable, read_sources, source_of_path
 from copydesk.data.split import moment_of
 from copydesk.data.weak_labels import PROBABILITIES, probabilities_of, with_probabilities
 from copydesk.errors import DataError, RecipeError
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
-from copydesk.recipe import Recipe
+from copydesk.recipe import Recipe, SourceFile
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SHOWN_CONFLICTS = 20
@@ -69,10 +70,24 @@ def read_raw(recipe: Recipe, data: str | PathLike[str] | None = None, *, progres
     """Read the raw rows that the recipe or `data` names."""
     if data is None and not recipe.source:
         raise RecipeError(f"Recipe '{recipe.name}' has no source. Add one, or give the data with --data PATH.")
-    sources = recipe.source if data is None else [source_of_path(data)]
+    sources = _files_of(recipe) if data is None else [source_of_path(data)]
     for source in sources:
         (progress or Silent()).say(f"reading {source.url}")
     return read_sources(sources, label_column=recipe.label, progress=progress)
+
+
+def _files_of(recipe: Recipe) -> list[SourceFile]:
+    """Return the recipe's files. Raises `RecipeError` if something must be collected first."""
+    files = [source for source in recipe.source if isinstance(source, SourceFile)]
+    if len(files) < len(recipe.source):
+        collected = newest_file(RAW, recipe.name)
+        remedy = (
+            f"Add --data {collected}, which was collected last, or collect anew: copydesk collect RECIPE"
+            if collected
+            else "First run: copydesk collect RECIPE. Then add --data FILE, the raw file that it names."
+        )
+        raise RecipeError(f"Recipe '{recipe.name}' has a gdelt source, which only `collect` asks. {remedy}")
+    return files
 
 
 def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = None) -> Dataset:

@@ -85,8 +85,10 @@ def read_sources(
         if source.label is not None and label_column is not None:
             frame = frame.with_columns(pl.lit(source.label).alias(label_column))
         name = source.url.rpartition("/")[2]
-        rows = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("_row")
-        frames.append(frame.with_columns(pl.lit(name).alias("_source"), rows))
+        if not {"_source", "_row"} <= set(frame.columns):  # a collected table brings them along
+            rows = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("_row")
+            frame = frame.with_columns(pl.lit(name).alias("_source"), rows)
+        frames.append(frame)
         revision = {"revision": local.revision} if local.revision else {}
         files.append({"url": source.url, **revision, "sha256": source.sha256 or sha256_of(local.path)})
     return RawTable(pl.concat(frames, how="diagonal_relaxed"), files)

@@ -16,11 +16,13 @@ from copydesk.recipe.load import (
 from copydesk.recipe.model import DEFAULT_ENCODER, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import Recipe
-from copydesk.recipe.source import SourceFile
+from copydesk.recipe.source import Gdelt, GdeltSource, SourceFile
 from copydesk.recipe.weak import Weak
 
 __all__ = [
     "DEFAULT_ENCODER",
+    "Gdelt",
+    "GdeltSource",
     "ModelKind",
     "Prepare",
     "Recipe",

@@ -21,15 +21,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def section_of(section: type[BaseModel], key: str) -> type[BaseModel] | None:
-    """Return the section that stands under a key, if one does."""
+def sections_of(section: type[BaseModel], key: str) -> list[type[BaseModel]]:
+    """Return the sections that may stand under a key: none for a plain value, several for a union."""
     field = section.model_fields.get(key)
-    if field is None:
-        return None
-    pending = [field.annotation]
+    pending = [field.annotation] if field is not None else []
+    found: list[type[BaseModel]] = []
     while pending:
-        kind = pending.pop()
+        kind = pending.pop(0)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-        pending.extend(get_args(kind))
-    return None
+            found.append(kind)
+        else:
+            pending.extend(get_args(kind))
+    return found

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from copydesk.errors import RecipeError
 from copydesk.recipe.mistakes import explain, path_of
 from copydesk.recipe.recipe import Recipe
+from copydesk.recipe.source import SourceFile
 
 
 def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -105,7 +106,10 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: str) -> str:
         return path if "://" in path or Path(path).is_absolute() else str(folder / path)
 
-    sources = [source.model_copy(update={"url": absolute(source.url)}) for source in recipe.source]
+    sources = [
+        source.model_copy(update={"url": absolute(source.url)}) if isinstance(source, SourceFile) else source
+        for source in recipe.source
+    ]
     aliases = absolute(recipe.aliases) if recipe.aliases else None
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
     model = recipe.model.model_copy(update={"keywords": keywords})

@@ -7,20 +7,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from copydesk.recipe.base import section_of
+from copydesk.recipe.base import sections_of
 from copydesk.recipe.recipe import Recipe
 
 
 def path_of(problem: Any) -> list[str]:  # noqa: ANN401 (pydantic's ErrorDetails)
     """Return the keys that lead to the mistake, without the names pydantic gives to a union's members."""
     path: list[str] = []
-    section: type[BaseModel] | None = Recipe
+    sections: list[type[BaseModel]] = [Recipe]
     for part in problem["loc"]:
         if isinstance(part, int):
             path.append(str(part))
-        elif section is not None and (part in section.model_fields or problem["type"] == "extra_forbidden"):
+        elif _knows(sections, part) or (
+            sections and problem["type"] == "extra_forbidden" and not _names(sections, part)
+        ):
             path.append(part)
-            section = section_of(section, part)
+            sections = _below(sections, part)
     return path
 
 
@@ -28,10 +30,7 @@ def explain(where: str, problems: list[Any]) -> str:
     """Return one line for everything that is wrong with one key (a union's members complain one by one)."""
     first = problems[0]
     if first["type"] == "extra_forbidden":
-        known = _keys_of(first["loc"][:-1])
-        near = difflib.get_close_matches(first["loc"][-1], known, n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        return f"unknown key '{where}'.{hint} Known here: {', '.join(known)}."
+        return _unknown(where, first["loc"][-1], _sections_at(first["loc"][:-1]))
     if first["type"] == "missing":
         return f"'{where}' is missing."
     message = " Or: ".join(problem["msg"].removeprefix("Value error, ") for problem in problems)
@@ -40,8 +39,33 @@ def explain(where: str, problems: list[Any]) -> str:
     return f"{where}: {first['input']!r} is not valid: {message}."
 
 
-def _keys_of(location: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = Recipe
+def _unknown(where: str, key: str, sections: list[type[BaseModel]]) -> str:
+    known = [name for section in sections for name in section.model_fields]
+    if key in known:
+        kinds = "; or ".join(", ".join(section.model_fields) for section in sections)
+        return f"'{where}' does not go with the other keys there. Either {kinds}."
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"unknown key '{where}'.{hint} Known here: {', '.join(known)}."
+
+
+def _sections_at(location: tuple[int | str, ...]) -> list[type[BaseModel]]:
+    """Return what may stand at a place; for a union all its members, for the key may be meant for another one."""
+    sections: list[type[BaseModel]] = [Recipe]
     for part in location:
-        section = section_of(section, str(part)) or section
-    return list(section.model_fields)
+        if not isinstance(part, int) and not _names(sections, part):
+            sections = _below(sections, part) or sections
+    return sections
+
+
+def _knows(sections: list[type[BaseModel]], key: str) -> bool:
+    return any(key in section.model_fields for section in sections)
+
+
+def _names(sections: list[type[BaseModel]], part: str) -> bool:
+    """Tell whether a part of a location is no key but the name of a union's member."""
+    return any(section.__name__ == part for section in sections)
+
+
+def _below(sections: list[type[BaseModel]], key: str) -> list[type[BaseModel]]:
+    return [below for section in sections for below in sections_of(section, key)]

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
-from copydesk.recipe.source import SourceFile
+from copydesk.recipe.source import Source
 from copydesk.recipe.weak import Weak
 
 
@@ -43,7 +43,7 @@ class Recipe(Section):
     task: Literal["single", "multi", "signals"] = Field(
         "single", description="`single`: one of K labels; `multi`: any subset; `signals`: a score and a tag each."
     )
-    source: Annotated[list[SourceFile], BeforeValidator(as_list)] = []
+    source: Annotated[list[Source], BeforeValidator(as_list)] = []
     text: Annotated[list[str], BeforeValidator(as_list), Field(min_length=1)] = ["text"]
     label: str = "label"
     separator: str = Field("auto", min_length=1, description="What parts several labels written in one string.")

@@ -58,11 +58,12 @@ class WebFile:
     def _filesystem(self) -> Any:  # noqa: ANN401 (fsspec has no types)
         http = module("fsspec.implementations.http", self.url, "data")
         return http.HTTPFileSystem(
-            get_client=_guarded_client, client_kwargs={"headers": dict(self.headers)}, skip_instance_cache=True
+            get_client=guarded_client, client_kwargs={"headers": dict(self.headers)}, skip_instance_cache=True
         )
 
 
-async def _guarded_client(**options: Any) -> Any:  # noqa: ANN401 (aiohttp's client session)
+async def guarded_client(**options: Any) -> Any:  # noqa: ANN401 (aiohttp's client session)
+    """Return an HTTP client that refuses private addresses at every connection, redirects included."""
     import aiohttp
 
     connector = aiohttp.TCPConnector(socket_factory=_guarded_socket)

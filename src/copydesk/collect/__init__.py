@@ -1,0 +1,1 @@
+"""Raw texts from a recipe's sources, and from GDELT in particular."""
