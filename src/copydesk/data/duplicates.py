@@ -8,7 +8,7 @@ probability of 0.001, one of similarity 0.8 with 1e-11.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,10 @@ class NearDuplicates:
     pairs: dict[tuple[int, int], float]
 
 
+FindNear = Callable[[Sequence[str], float], NearDuplicates]
+"""Finds near-duplicates of texts from a similarity on; for who has found them already."""
+
+
 def find_near_duplicates(texts: Sequence[str], threshold: float) -> NearDuplicates:
     """Connect texts whose sets of character 4-grams have a Jaccard similarity of at least `threshold`.
 
@@ -50,7 +54,7 @@ def find_near_duplicates(texts: Sequence[str], threshold: float) -> NearDuplicat
         similarity = jaccard(shingles[kept[first]], shingles[kept[second]])
         if similarity >= threshold:
             pairs[int(kept[first]), int(kept[second])] = similarity
-    return NearDuplicates(_connected(len(texts), pairs), dict(sorted(pairs.items())))
+    return NearDuplicates(connected(len(texts), pairs), dict(sorted(pairs.items())))
 
 
 def _equal_sets(shingles: list[NDArray[np.uint64]]) -> tuple[dict[tuple[int, int], float], Indices]:
@@ -115,7 +119,7 @@ def _sharing(columns: NDArray[np.uint32]) -> Iterator[tuple[Indices, Indices]]:
         step += 1
 
 
-def _connected(texts: int, pairs: dict[tuple[int, int], float]) -> Indices:
+def connected(texts: int, pairs: Mapping[tuple[int, int], float]) -> Indices:
     """Return each text's group, named by its smallest member (union-find with path halving)."""
     parent = list(range(texts))
 

@@ -33,6 +33,22 @@ _PART_OF = {
 }
 """Varieties that the model tells apart and ISO 639-1 does not, or that texts mix."""
 
+_NAMES = dict(
+    ar="Arabic", bg="Bulgarian", bn="Bengali", ca="Catalan", cs="Czech", cy="Welsh", da="Danish", de="German",
+    el="Greek", en="English", eo="Esperanto", es="Spanish", et="Estonian", eu="Basque", fa="Persian", fi="Finnish",
+    fr="French", ga="Irish", gl="Galician", gu="Gujarati", he="Hebrew", hi="Hindi", hr="Croatian", hu="Hungarian",
+    hy="Armenian", id="Indonesian", it="Italian", ja="Japanese", ka="Georgian", kk="Kazakh", kn="Kannada",
+    ko="Korean", la="Latin", lt="Lithuanian", lv="Latvian", mk="Macedonian", ml="Malayalam", mr="Marathi",
+    ms="Malay", ne="Nepali", nl="Dutch", no="Norwegian", pa="Punjabi", pl="Polish", pt="Portuguese", ro="Romanian",
+    ru="Russian", sk="Slovak", sl="Slovenian", sq="Albanian", sr="Serbian", sv="Swedish", sw="Swahili", ta="Tamil",
+    te="Telugu", th="Thai", tl="Tagalog", tr="Turkish", uk="Ukrainian", ur="Urdu", vi="Vietnamese", zh="Chinese",
+)  # fmt: skip
+
+
+def language_name(code: str) -> str:
+    """Return a language's English name; its code where that is not at hand."""
+    return _NAMES.get(code, code)
+
 
 def languages_of(texts: Iterable[str]) -> list[str]:
     """Return each text's ISO 639-1 code, "" where the text does not tell. Raises `MissingExtra`.

@@ -19,6 +19,7 @@ import polars as pl
 from copydesk.data.clean import Account, CleanRow, clean_rows, label_warnings, require_columns
 from copydesk.data.copies import NearRows, resolve_conflicts, without_copies, without_near_copies
 from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset
+from copydesk.data.duplicates import FindNear, find_near_duplicates
 from copydesk.data.label_kinds import LabelKind, listed
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
@@ -67,12 +68,14 @@ def read_raw(recipe: Recipe, data: str | PathLike[str] | None = None, *, progres
     return read_sources(sources, label_column=recipe.label)
 
 
-def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = None) -> Dataset:
+def prepare_table(
+    recipe: Recipe, raw: RawTable, *, progress: Progress | None = None, find: FindNear = find_near_duplicates
+) -> Dataset:
     """Turn raw rows into the Dataset. Raises `DataError` if what is left cannot train a model."""
     kind = LABELS[recipe.task]
     account = Account(progress or Silent())
     rows = _cleaned(recipe, raw, account)
-    near = _distinct(rows, recipe, kind, account)
+    near = _distinct(rows, recipe, kind, account, find)
     rows = _without_rare_labels(near.rows, recipe, kind, account)
     account.warn(*kind.concerns([row.label for row in rows], recipe))
     parted = parted_rows(rows, near, recipe, kind, account)
@@ -123,14 +126,14 @@ def _cleaned(recipe: Recipe, raw: RawTable, account: Account) -> list[CleanRow]:
     return sorted(rows, key=lambda row: row.moment or _NEVER)
 
 
-def _distinct(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], account: Account) -> NearRows:
+def _distinct(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], account: Account, find: FindNear) -> NearRows:
     """Settle conflicts and drop copies."""
     settings = recipe.prepare
     rows, conflicts = resolve_conflicts(rows, settings.conflicts, kind, account.dropped)
     account.facts["conflicts"] = conflicts[:_SHOWN_CONFLICTS]
     if settings.dedupe != "none":
         rows = without_copies(rows, account.dropped)
-    return without_near_copies(rows, settings, account.dropped)
+    return without_near_copies(rows, settings, account.dropped, find)
 
 
 def _require_labels(rows: list[CleanRow], counts: Counter[str], recipe: Recipe, account: Account) -> None:
