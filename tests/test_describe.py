@@ -474,7 +474,8 @@ def test_rare_labels_come_with_the_key_that_leaves_them_out(facts_of: Callable[.
     found = said(facts_of(rows, task="multi", label="labels"))
     assert "do: 1 of 4 labels have fewer than 20 texts: 'lonely'. Leave them out with prepare.min_support: 20" in found
     settled = said(facts_of(rows, task="multi", label="labels", prepare={"min_support": 20}))
-    assert "prepare.min_support: 20 leaves them out" in settled
+    assert "Prepare warns: 1 of 4 labels have fewer than 20 rows (prepare.min_support) and are left out" in settled
+    assert "do: 1 of 4 labels" not in settled
 
 
 def test_what_is_in_order_is_said_too(facts_of: Callable[..., Facts]) -> None:

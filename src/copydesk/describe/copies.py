@@ -17,7 +17,7 @@ from copydesk.recipe import Recipe
 
 NEAR_TEXTS = 200_000
 NEAR_CHARACTERS = 45_000_000
-_EXAMPLES = 12
+_EXAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,19 @@ def _differ(table: Table, first: int, second: int) -> bool:
 
 
 def _telling(alike: Mapping[tuple[int, int], float], differing: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Choose pairs to show: those that differ in label first, then the least alike of the others."""
-    others = sorted(set(alike) - set(differing), key=lambda pair: (alike[pair], pair))
-    half = max(_EXAMPLES // 2, _EXAMPLES - len(others))
-    return [*sorted(differing, key=lambda pair: (-alike[pair], pair))[:half], *others][:_EXAMPLES]
+    """Choose pairs to show, none with a text of another: those that differ in label, then the least alike."""
+    of_one_label = sorted(set(alike) - set(differing), key=lambda pair: (alike[pair], pair))
+    shown: list[tuple[int, int]] = []
+    seen: set[int] = set()
+    for pairs, most in (
+        (sorted(differing, key=lambda pair: (-alike[pair], pair)), _EXAMPLES // 2),
+        (of_one_label, _EXAMPLES),
+    ):
+        for pair in pairs:
+            if len(shown) < most and not seen & set(pair):
+                shown.append(pair)
+                seen |= set(pair)
+    return shown
 
 
 def _pair(table: Table, pair: tuple[int, int], similarity: float) -> Pair:

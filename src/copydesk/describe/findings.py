@@ -14,9 +14,9 @@ from copydesk.metrics.base import proportion_interval
 from copydesk.recipe import DEFAULT_ENCODER, Recipe
 
 _RANK: dict[Level, int] = {"stop": 0, "do": 1, "look": 2}
-_MUCH, _SOME = 0.05, 0.01
+_MUCH, _SOME, _TRACE = 0.05, 0.01, 0.001
 _FEW_TEXTS = 20
-_UNEVEN = 3.0
+_UNEVEN = 2.0
 _ALWAYS = 0.9
 _MANY_PIECES = 2.2
 _UNKNOWN = 0.02
@@ -86,12 +86,12 @@ def _about_labels(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
     labels = facts.labels
     if labels is None:
         what = f"The column {facts.label!r} is empty" if facts.label else f"There is no column {recipe.label!r}"
-        remedy = "Name the label column with --label, or have the texts labelled with `copydesk label`."
+        remedy = "Name the label column with --label, or have the texts labelled with copydesk label."
         yield Finding("do", f"{what}: only the texts are described.", remedy)
         return
     if labels.unlabelled:
         what = f"{_of(labels.unlabelled, facts.rows.with_text, 'texts')} have no label."
-        yield Finding("look", what, "Prepare leaves them out; `copydesk label` can give them weak ones.")
+        yield Finding("look", what, "Prepare leaves them out; copydesk label can give them weak ones.")
     if len(labels.counts) > 1:
         yield from _about_balance(labels, recipe)
         yield from _about_pairs(labels)
@@ -100,15 +100,12 @@ def _about_labels(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
 def _about_balance(labels: LabelFacts, recipe: Recipe) -> Iterator[Finding]:
     (commonest, most), *_, (rarest, least) = labels.counts.items()
     few = [name for name, count in labels.counts.items() if count < _FEW_TEXTS]
-    left_out = [name for name in few if labels.counts[name] < recipe.prepare.min_support]
-    if few:
-        remedy = "Add texts, or merge these labels with others (`aliases`)."
+    if few and recipe.prepare.min_support < _FEW_TEXTS:  # else prepare leaves them out, and says so
+        remedy = "Add texts, or merge these labels with others (aliases)."
         if recipe.task == "multi":
             remedy = f"Leave them out with prepare.min_support: {_FEW_TEXTS}."
-        if len(left_out) == len(few):
-            remedy = f"prepare.min_support: {recipe.prepare.min_support} leaves them out."
         what = f"{len(few)} of {len(labels.counts)} labels have fewer than {_FEW_TEXTS} texts: {listed(few[::-1], 4)}."
-        yield Finding("look" if len(left_out) == len(few) else "do", what, remedy)
+        yield Finding("do", what, remedy)
     if most < _UNEVEN * least:
         return
     what = (
@@ -158,11 +155,11 @@ def _about_copies(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
     if near.other_label:
         what = f"{_counted(near.other_label, 'pair', 'pairs')} of near-copies differ in label."
         yield Finding("look", what, "Read them below: some are right, some are mistakes.")
-    if copies.copies:
+    if copies.copies > _TRACE * facts.rows.with_text / 2:
         remedy = "Prepare keeps one of each." if settings.dedupe != "none" else "Set prepare.dedupe: near."
         what = f"{_of(copies.copies, facts.rows.with_text, 'rows')} repeat the text of another (case aside)."
         yield Finding("look" if settings.dedupe != "none" else "do", what, remedy)
-    if near.texts:
+    if near.texts > _TRACE * near.looked_at:
         apart = settings.split.by != "row"
         remedy = "Split by group, as the recipe does" if apart else "Set prepare.split.by: group"
         what = f"{_of(near.texts, near.looked_at, 'texts')} have a near-copy (similarity {near.threshold:g} or more)."

@@ -31,7 +31,7 @@ Moments = NDArray[np.datetime64]
 
 
 def growth_of(table: Table, labels: Labels | None, recipe: Recipe) -> TimeFacts | None:
-    """Count texts and labels by period; None if there is no column of times.
+    """Count texts by period, and those labels that moved most; None if there is no column of times.
 
     Raises `DataError` if the column that the recipe names is missing.
     """
@@ -78,10 +78,11 @@ def _facts(column: str, moments: Moments, labels: Labels | None) -> TimeFacts:
     borders = np.array([np.datetime64(start.isoformat(), "s") for start in starts])
     place = np.full(len(moments), -1, np.int64)
     place[readable] = np.searchsorted(borders, known, side="right") - 1
+    drift = _drift(labels, moments, readable) if labels else []
     by_label = {}
-    for number, name in enumerate(labels.names[:_LABELS] if labels else ()):
-        own = place[labels.text[labels.name == number]] if labels else place[:0]
-        by_label[name] = np.bincount(own[own >= 0], minlength=len(starts)).tolist()
+    for one in drift:
+        own = place[labels.text[labels.name == labels.names.index(one.label)]] if labels else place[:0]
+        by_label[one.label] = np.bincount(own[own >= 0], minlength=len(starts)).tolist()
     return TimeFacts(
         column=column,
         unreadable=len(moments) - len(readable),
@@ -91,7 +92,7 @@ def _facts(column: str, moments: Moments, labels: Labels | None) -> TimeFacts:
         starts=[start.isoformat() for start in starts],
         counts=np.bincount(place[readable], minlength=len(starts)).tolist(),
         by_label=by_label,
-        drift=_drift(labels, moments, readable) if labels else [],
+        drift=drift,
     )
 
 

@@ -11,15 +11,20 @@ from difflib import SequenceMatcher
 
 from copydesk import __version__
 from copydesk.data.languages import UNSURE, language_name
-from copydesk.describe.facts import Drift, Facts, Pair, Sign, TimeFacts, Word
+from copydesk.describe.facts import Drift, Facts, LanguageFacts, Pair, Sign, TimeFacts, Word
 from copydesk.describe.plots import growth_svg, length_svg, ranks_svg
 from copydesk.report_page import page_environment, shown_text
 
-_TABLE_LABELS = 30
+_TABLE_LABELS = 20
 _WORD_LABELS = 12
 _SIGN_LABELS = 8
 _RANKED = 13
 """From so many labels on their ranks are a plot."""
+_LEAST_LANGUAGE = 0.005
+"""Languages of a smaller share stand in one row: among so few most are mistakes."""
+_LEAST_TEXTS = 20
+_CONTEXT_WORDS = 7
+_PIECES = 12
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,16 @@ class _Trend:
 
     drift: Drift
     points: str
+
+
+@dataclass(frozen=True)
+class _Language:
+    """A language, or all that are rare, with some texts."""
+
+    name: str
+    texts: int
+    share: float
+    examples: list[str]
 
 
 @dataclass(frozen=True)
@@ -87,8 +102,7 @@ def render_description(facts: Facts) -> str:
             signs=_sign_rows(facts),
             sign_labels=_sign_labels(facts),
             alike=[_alike(pair) for pair in facts.copies.near.examples],
-            languages=[(language_name(code) if code != UNSURE else "unsure", code) for code in facts.languages.counts],
-            sure=facts.languages.looked_at - facts.languages.counts.get(UNSURE, 0),
+            languages=_languages(facts.languages),
         )
     )
     return page.strip().encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair must not stop the page
@@ -123,8 +137,7 @@ def _ranks(facts: Facts) -> str:
 
 def _trends(time: TimeFacts) -> list[_Trend]:
     """Return the labels whose share moved most, each with a curve of its share in every period."""
-    known = [drift for drift in time.drift if drift.label in time.by_label]
-    return [_Trend(drift, _curve(time.by_label[drift.label], time.counts)) for drift in known]
+    return [_Trend(drift, _curve(time.by_label[drift.label], time.counts)) for drift in time.drift]
 
 
 def _curve(counts: Sequence[int], totals: Sequence[int]) -> str:
@@ -152,24 +165,51 @@ def _sign_labels(facts: Facts) -> list[str]:
 
 def _sign_rows(facts: Facts) -> list[tuple[Sign, str, float]]:
     """Return the signs, those that part the labels most first, each with the label that has most of it."""
+    counts = facts.labels.counts if facts.labels else {}
+    known = [name for name, count in counts.items() if count >= _LEAST_TEXTS]
     rows = []
     for sign in facts.signs:
-        top = max(sign.by_label, key=lambda name: sign.by_label[name], default="")
-        rows.append((sign, top, sign.by_label.get(top, sign.share)))
-    return sorted(rows, key=lambda row: (-_spread(row[0].by_label), -row[0].share))
+        shares = {name: sign.by_label[name] for name in known}
+        top = max(known, key=lambda name: shares[name], default="")
+        rows.append((_spread(shares), sign, top, shares.get(top, sign.share)))
+    return [(sign, top, share) for _, sign, top, share in sorted(rows, key=lambda row: (-row[0], -row[1].share))]
 
 
 def _spread(shares: Mapping[str, float]) -> float:
     return max(shares.values()) - min(shares.values()) if shares else 0.0
 
 
+def _languages(languages: LanguageFacts) -> list[_Language]:
+    """Return the languages, the commonest first, and those that are rare as the last row."""
+
+    def row(name: str, codes: Sequence[str]) -> _Language:
+        texts = sum(languages.counts[code] for code in codes)
+        examples = [text for code in codes for text in languages.examples.get(code, [])[: 3 if len(codes) == 1 else 1]]
+        return _Language(name, texts, texts / languages.looked_at, examples[:6])
+
+    least = _LEAST_LANGUAGE * languages.looked_at
+    rare = [code for code, count in languages.counts.items() if count < least and code != UNSURE]
+    rows = [
+        row(language_name(code) if code != UNSURE else "unsure", [code])
+        for code in languages.counts
+        if code not in rare
+    ]
+    return [*rows, row(f"{len(rare)} others" if len(rare) > 1 else language_name(rare[0]), rare)] if rare else rows
+
+
 def _alike(pair: Pair) -> _Alike:
-    """Mark what only one of two similar texts has."""
-    one, other = shown_text(pair.first).split(), shown_text(pair.second).split()
+    """Mark what only one of two similar texts has, with a few words around."""
+    one, other = (" ".join(text.replace("\x1f", " · ").split()).split() for text in (pair.first, pair.second))
     first: list[tuple[str, bool]] = []
     second: list[tuple[str, bool]] = []
     for tag, from_, to, start, stop in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
         for pieces, words in ((first, one[from_:to]), (second, other[start:stop])):
             if words:
-                pieces.append((" ".join(words), tag != "equal"))
-    return _Alike(pair, first, second)
+                pieces.append((_shortened(words), tag != "equal"))
+    return _Alike(pair, first[:_PIECES], second[:_PIECES])
+
+
+def _shortened(words: Sequence[str]) -> str:
+    if len(words) <= 2 * _CONTEXT_WORDS + 1:
+        return shown_text(" ".join(words))
+    return shown_text(" ".join([*words[:_CONTEXT_WORDS], "…", *words[-_CONTEXT_WORDS:]]))

@@ -26,7 +26,7 @@ _PRIOR_WORDS = 500.0
 """How many words the prior is worth: that of Monroe et al., who had the length of a day's speeches."""
 _SURE = 1.96
 _ANY = 10**9
-_RUN = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+|[^\W_]+(?:['’-][^\W_]+)*")
+_RUN = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+|[^\W_]+(?:['’.-][^\W_]+)*")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 
 
