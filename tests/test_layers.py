@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs",
     },
     "tuning": {"data", "models", "tasks", "training", "runs", "plots", "report_page"},
+    "describe": {"data", "metrics", "models", "plots", "report_page"},
     "compare": {"data", "bundle", "training", "runs"},
     "demo": {"bundle", "data", "compare", "runtime", "training", "runs"},
     "__main__": {"cli"},

@@ -1,8 +1,8 @@
 """The plots of the evaluation page: numbers to SVG text that is pasted into HTML.
 
-Colours are the page's CSS variables (`--ink`, `--muted`, `--line`, `--accent`), so a plot follows light and dark
-mode, and the font is the page's. No text from data is drawn: the page shows it as HTML. matplotlib's settings belong
-to the whole process; they are changed while a plot is drawn and put back, so two threads must not draw at once.
+Colours are the page's CSS variables (`--ink`, `--muted`, `--line`, `--accent`, `--alert`), so a plot follows light and
+dark mode, and the font is the page's. No text from data is drawn: the page shows it as HTML. matplotlib's settings
+belong to the whole process; they are changed while a plot is drawn and put back, so two threads must not draw at once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, LINE, ACCENT = "#010101", "#010102", "#010103", "#010104"
-_CSS_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", ACCENT: "var(--accent)"}
+INK, MUTED, LINE, ACCENT, ALERT = "#010101", "#010102", "#010103", "#010104", "#010105"
+_CSS_COLOURS = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    LINE: "var(--line)",
+    ACCENT: "var(--accent)",
+    ALERT: "var(--alert)",
+}
 _SETTINGS: Any = {  # Any: the allowed keys are a Literal that differs between versions of matplotlib
     "svg.fonttype": "none",
     "svg.hashsalt": "copydesk",

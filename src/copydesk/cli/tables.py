@@ -10,11 +10,14 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from copydesk.compare import Entry
+    from copydesk.describe.facts import Facts
     from copydesk.tuning.findings import Tuning
     from copydesk.types import Report
 
 
+LEVELS = {"stop": "to repair", "do": "to do", "look": "to know"}
 _BEST_TRIALS = 8
+_SHOWN_LABELS = 8
 
 
 _COLLECTED = {
@@ -118,6 +121,42 @@ def tuning_table(tuning: Tuning) -> Table:
             ),
         )
     return table
+
+
+def facts_table(facts: Facts) -> Table:
+    """Return what a description found, in a few lines."""
+    table = _table(f"{facts.name}: {facts.rows.read:,} rows", ["", ""])
+    table.show_header = False
+    table.columns[1].justify, table.columns[1].no_wrap = "left", False
+    for name, words in _facts_in_words(facts).items():
+        table.add_row(name, words)
+    return table
+
+
+def _facts_in_words(facts: Facts) -> dict[str, str]:
+    copies, words, tokens = facts.copies, facts.lengths.words.quantiles, facts.lengths.tokens
+    lines = {
+        "texts": f"{facts.rows.with_text:,}, {copies.distinct:,} different",
+        "words": f"median {words['median']:,.0f}, 99 % {words['99 %']:,.0f}, longest {words['longest']:,.0f}",
+    }
+    if facts.labels is not None:
+        counts = facts.labels.counts
+        shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:_SHOWN_LABELS])
+        lines["labels"] = shown + (f" … ({len(counts):,} labels)" if len(counts) > _SHOWN_LABELS else "")
+    if tokens is not None:
+        length, beyond = tokens.length.quantiles, f"{tokens.beyond:.1%}".replace("%", " %")
+        lines["tokens"] = (
+            f"median {length['median']:,.0f}, 99 % {length['99 %']:,.0f}; {beyond} beyond {tokens.limit:,}"
+        )
+    near = f"near-copies of {copies.near.texts:,} texts (of {copies.near.looked_at:,})"
+    lines["copies"] = f"{copies.copies:,} exact, {near}; {copies.conflicts:,} texts under several labels"
+    shares = [(code or "unsure", count / facts.languages.looked_at) for code, count in facts.languages.counts.items()]
+    lines["languages"] = ", ".join(f"{code} {100 * share:.1f} %" for code, share in shares[:4])
+    if facts.time is not None:
+        lines["time"] = f"{facts.time.first[:10]} to {facts.time.last[:10]} ({facts.time.column})"
+    if facts.outcome is not None and facts.outcome.rows:
+        lines["parts"] = ", ".join(f"{part} {count:,}" for part, count in facts.outcome.rows.items())
+    return lines
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from copydesk.data.clean import CleanRow, Dropped
-from copydesk.data.duplicates import find_near_duplicates, repeated
+from copydesk.data.duplicates import FindNear, find_near_duplicates, repeated
 from copydesk.data.label_kinds import LabelKind
 from copydesk.recipe import Prepare
 from copydesk.types import Label
@@ -108,7 +108,9 @@ class NearRows:
     pairs: list[tuple[int, int]]
 
 
-def without_near_copies(rows: list[CleanRow], settings: Prepare, dropped: Dropped) -> NearRows:
+def without_near_copies(
+    rows: list[CleanRow], settings: Prepare, dropped: Dropped, find: FindNear = find_near_duplicates
+) -> NearRows:
     """Drop near-copies and group what is similar.
 
     With `dedupe: near` a row goes if it is a near-copy of an earlier kept row with the same label; a near-copy with
@@ -118,7 +120,7 @@ def without_near_copies(rows: list[CleanRow], settings: Prepare, dropped: Droppe
     if settings.dedupe != "near" and not apart:
         return NearRows(rows, {row.position: row.position for row in rows}, [])
     similar = min(settings.near_threshold, settings.split.similarity) if apart else settings.near_threshold
-    found = find_near_duplicates([row.text for row in rows], similar)
+    found = find([row.text for row in rows], similar)
     gone: set[int] = set()
     for (first, second), similarity in found.pairs.items():
         alike = similarity >= settings.near_threshold and rows[first].label == rows[second].label

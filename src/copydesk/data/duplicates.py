@@ -12,7 +12,7 @@ few texts that are candidates.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,10 @@ class Shingles:
         return self.hashes[self.starts[text] : self.starts[text + 1]]
 
 
+FindNear = Callable[[Sequence[str], float], NearDuplicates]
+"""Finds near-duplicates of texts from a similarity on; for who has found them already."""
+
+
 def find_near_duplicates(texts: Sequence[str], threshold: float) -> NearDuplicates:
     """Connect texts whose sets of character 4-grams have a Jaccard similarity of at least `threshold`.
 
@@ -66,7 +70,7 @@ def find_near_duplicates(texts: Sequence[str], threshold: float) -> NearDuplicat
     candidates = _candidates(_rows_kept(signatures, kept), threshold - _ESTIMATE_MARGIN)
     for begin in range(0, len(candidates), _CHUNK_PAIRS):
         pairs |= _confirmed(texts, kept[candidates[begin : begin + _CHUNK_PAIRS]], threshold)
-    return NearDuplicates(_connected(len(texts), pairs), dict(sorted(pairs.items())))
+    return NearDuplicates(connected(len(texts), pairs), dict(sorted(pairs.items())))
 
 
 def shingled(texts: Sequence[str]) -> Shingles:
@@ -208,7 +212,7 @@ def jaccard(first: Hashes, second: Hashes) -> float:
     return shared / union if union else 1.0
 
 
-def _connected(texts: int, pairs: dict[tuple[int, int], float]) -> Indices:
+def connected(texts: int, pairs: Mapping[tuple[int, int], float]) -> Indices:
     """Return each text's group, named by its smallest member (union-find with path halving)."""
     parent = list(range(texts))
 

@@ -26,6 +26,7 @@ from copydesk.data.copies import (
     without_outranked,
 )
 from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset
+from copydesk.data.duplicates import FindNear, find_near_duplicates
 from copydesk.data.label_kinds import BATCH_ROWS, LabelKind, ReadLabels, listed
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
@@ -90,14 +91,16 @@ def _files_of(recipe: Recipe) -> list[SourceFile]:
     return files
 
 
-def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = None) -> Dataset:
+def prepare_table(
+    recipe: Recipe, raw: RawTable, *, progress: Progress | None = None, find: FindNear = find_near_duplicates
+) -> Dataset:
     """Turn raw rows into the Dataset. Raises `DataError` if what is left cannot train a model."""
     kind = LABELS[recipe.task]
     account = Account(progress or Silent())
     account.progress.say(f"cleaning {raw.frame.height:,} rows")
     found = _labels(recipe, raw, account)
     rows = _cleaned(recipe, raw, found, account)
-    near = _distinct(rows, recipe, kind, account)
+    near = _distinct(rows, recipe, kind, account, find)
     rows = _without_rare_labels(near.rows, recipe, kind, account)
     account.warn(*kind.concerns([row.label for row in rows], recipe))
     parted = parted_rows(rows, near, recipe, kind, account)
@@ -158,7 +161,7 @@ def _cleaned(recipe: Recipe, raw: RawTable, found: ReadLabels, account: Account)
     return sorted(rows, key=lambda row: row.moment or _NEVER)
 
 
-def _distinct(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], account: Account) -> NearRows:
+def _distinct(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], account: Account, find: FindNear) -> NearRows:
     """Let people's labels outrank weak ones, settle conflicts, and drop copies."""
     settings = recipe.prepare
     rows = without_outranked(rows, account.dropped)
@@ -166,7 +169,7 @@ def _distinct(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], accoun
     account.facts["conflicts"] = conflicts[:_SHOWN_CONFLICTS]
     if settings.dedupe != "none":
         rows = without_copies(rows, account.dropped)
-    return without_near_copies(rows, settings, account.dropped)
+    return without_near_copies(rows, settings, account.dropped, find)
 
 
 def _require_labels(rows: list[CleanRow], counts: Counter[str], recipe: Recipe, account: Account) -> None:

@@ -1,0 +1,1 @@
+"""Data as figures, findings and a page: what to know before anything is trained."""
