@@ -30,6 +30,14 @@ def next_free(folder: Path, name: str) -> Path:
     return folder / f"{name}-{number}"
 
 
+def next_free_file(folder: Path, name: str, suffix: str) -> Path:
+    """Return the first of `folder/name-1.suffix`, … that does not exist."""
+    number = 1
+    while (folder / f"{name}-{number}{suffix}").exists():
+        number += 1
+    return folder / f"{name}-{number}{suffix}"
+
+
 @contextmanager
 def claimed_work(
     recipe: Recipe, dataset: Dataset, out: Path | None, *, resume: bool, progress: Progress
