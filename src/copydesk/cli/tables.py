@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -74,6 +74,14 @@ def report_table(report: Report) -> Table:
         low, high = report.intervals[name]
         cells = [name, f"{value:.4f}", f"{low:.4f} – {high:.4f}"]
         table.add_row(*cells, f"{report.baseline[name]:.4f}") if report.baseline else table.add_row(*cells)
+    return table
+
+
+def figures_table(figures: Mapping[str, Mapping[str, float]], texts: int) -> Table:
+    """Return one column per model and one row per metric."""
+    table = _table(f"{texts:,} test texts", ["metric", *figures])
+    for metric in next(iter(figures.values())):
+        table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in figures.values()))
     return table
 
 

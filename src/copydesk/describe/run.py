@@ -96,7 +96,9 @@ def _recipe_of_table(frame: pl.DataFrame, data: str, given: Mapping[str, Any]) -
 
 
 def _recipe_of_dataset(dataset: Dataset, folder: Path, given: Mapping[str, Any]) -> Recipe:
-    kept = {key: dataset.manifest[key] for key in ("text", "label", "categories") if key in dataset.manifest}
+    kept: dict[str, Any] = {
+        key: dataset.manifest[key] for key in ("text", "label", "categories") if key in dataset.manifest
+    }
     values: dict[str, Any] = {
         "name": dataset.manifest.get("recipe", _name_of(folder.name)),
         "task": dataset.task,

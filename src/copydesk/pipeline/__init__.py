@@ -1,0 +1,1 @@
+"""Every stage that a recipe needs, in order."""
