@@ -13,13 +13,14 @@ from copydesk.recipe.load import (
     parse_setting,
     shipped_recipe,
 )
-from copydesk.recipe.model import DEFAULT_ENCODER, ModelKind, Train
+from copydesk.recipe.model import DEFAULT_ENCODER, Model, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.source import SourceFile
 
 __all__ = [
     "DEFAULT_ENCODER",
+    "Model",
     "ModelKind",
     "Prepare",
     "Recipe",

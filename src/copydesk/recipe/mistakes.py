@@ -1,20 +1,27 @@
-"""What pydantic found wrong with a recipe, in words with a remedy."""
+"""What pydantic found wrong with a file that people write by hand, in words with a remedy."""
 
 from __future__ import annotations
 
 import difflib
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from copydesk.recipe.base import section_of
-from copydesk.recipe.recipe import Recipe
 
 
-def path_of(problem: Any) -> list[str]:  # noqa: ANN401 (pydantic's ErrorDetails)
+def mistakes(error: ValidationError, root: type[BaseModel]) -> str:
+    """Return what is wrong with the values of a section, a line for each key."""
+    places: dict[str, list[Any]] = {}
+    for problem in error.errors():
+        places.setdefault(".".join(path_of(problem, root)), []).append(problem)
+    return "\n  ".join(explain(place, problems, root) for place, problems in places.items())
+
+
+def path_of(problem: Any, root: type[BaseModel]) -> list[str]:  # noqa: ANN401 (pydantic's ErrorDetails)
     """Return the keys that lead to the mistake, without the names pydantic gives to a union's members."""
     path: list[str] = []
-    section: type[BaseModel] | None = Recipe
+    section: type[BaseModel] | None = root
     for part in problem["loc"]:
         if isinstance(part, int):
             path.append(str(part))
@@ -24,11 +31,11 @@ def path_of(problem: Any) -> list[str]:  # noqa: ANN401 (pydantic's ErrorDetails
     return path
 
 
-def explain(where: str, problems: list[Any]) -> str:
+def explain(where: str, problems: list[Any], root: type[BaseModel]) -> str:
     """Return one line for everything that is wrong with one key (a union's members complain one by one)."""
     first = problems[0]
     if first["type"] == "extra_forbidden":
-        known = _keys_of(first["loc"][:-1])
+        known = _keys_of(first["loc"][:-1], root)
         near = difflib.get_close_matches(first["loc"][-1], known, n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         return f"unknown key '{where}'.{hint} Known here: {', '.join(known)}."
@@ -40,8 +47,8 @@ def explain(where: str, problems: list[Any]) -> str:
     return f"{where}: {first['input']!r} is not valid: {message}."
 
 
-def _keys_of(location: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = Recipe
+def _keys_of(location: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
+    section = root
     for part in location:
         section = section_of(section, str(part)) or section
     return list(section.model_fields)

@@ -10,6 +10,7 @@ from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.source import SourceFile
+from copydesk.recipe.weak import Weak
 
 
 class AgainstProduction(Section):
@@ -51,6 +52,7 @@ class Recipe(Section):
     unlisted: Literal["unknown", "absent"] = Field(
         "unknown", description="What a category is in a text that does not list it (task `signals`)."
     )
+    weak: Weak = Weak()
     prepare: Prepare = Prepare()
     model: Model = Model()
     decide: Decide = Decide()
@@ -89,5 +91,6 @@ def _misfits(recipe: Recipe) -> list[tuple[bool, str]]:
         (task == "signals" and recipe.decide.abstain_below > 0, "decide.abstain_below is not for task 'signals'"),
         (task == "signals" and recipe.train.class_weights != "none", "train.class_weights is not for task 'signals'"),
         (task == "signals" and recipe.aliases is not None, "aliases are for the tasks 'single' and 'multi'"),
+        (task == "signals" and bool(recipe.weak.labels), "weak.labels is not for task 'signals', which has categories"),
         (recipe.model.kind == "keywords" and not recipe.model.keywords, "model.kind 'keywords' needs model.keywords"),
     ]
