@@ -9,7 +9,16 @@ from copydesk.cli.main import app
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(copydesk.__all__) == ["Prediction", "Report", "__version__", "load", "train"]
+    assert sorted(copydesk.__all__) == [
+        "Example",
+        "Prediction",
+        "Report",
+        "Signal",
+        "__version__",
+        "labelling_function",
+        "load",
+        "train",
+    ]
     assert all(hasattr(copydesk, name) for name in copydesk.__all__)
 
 

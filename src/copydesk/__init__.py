@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from copydesk.types import Prediction, Report
+from copydesk.labelling.function import labelling_function
+from copydesk.types import Example, Prediction, Report, Signal
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Prediction", "Report", "__version__", "load", "train"]
+__all__ = ["Example", "Prediction", "Report", "Signal", "__version__", "labelling_function", "load", "train"]
 
 
 def load(model: str | PathLike[str]) -> Classifier:

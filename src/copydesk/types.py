@@ -6,6 +6,7 @@ What is not here: the Recipe (`recipe/`), which is pydantic because people write
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -32,6 +33,23 @@ class Signal:
 
 Label = str | tuple[str, ...] | tuple[Signal, ...]
 """What a training text is labelled with: one name (`single`), sorted names (`multi`), sorted signals (`signals`)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text as a labelling function sees it: normalised, its columns parted by line breaks, and the row's columns.
+
+    `columns` are as the file holds them.
+    """
+
+    text: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, column: str) -> Any:  # noqa: ANN401 (whatever the file holds)
+        """Return what the row holds in a column. Raises `KeyError` naming the columns there are."""
+        if column not in self.columns:
+            raise KeyError(f"{column!r} is no column of this row; it has: {', '.join(self.columns) or 'none'}")
+        return self.columns[column]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from rich.table import Table
 if TYPE_CHECKING:
     from copydesk.compare import Entry
     from copydesk.describe.facts import Facts
+    from copydesk.labelling.counts import Counts
+    from copydesk.labelling.summary import FunctionSummary
+    from copydesk.labelling.voters import Faults
     from copydesk.tuning.findings import Tuning
     from copydesk.types import Report
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 LEVELS = {"stop": "to repair", "do": "to do", "look": "to know"}
 _BEST_TRIALS = 8
 _SHOWN_LABELS = 8
+_LABELS_SHOWN, _LABELS_LISTED = 3, 20
 
 
 _COLLECTED = {
@@ -63,6 +67,44 @@ def dropped_table(manifest: dict[str, Any]) -> Table:
     for reason, count in manifest["dropped"].items():
         table.add_row(f"dropped: {reason}", f"-{count:,}", ", ".join(manifest["dropped_examples"][reason][:2]))
     table.add_row("kept", f"{manifest['rows']:,}", "")
+    return table
+
+
+def functions_table(functions: Sequence[FunctionSummary]) -> Table:
+    """Return a row per labelling function: what it votes for, how often, and how well; what went wrong if anything."""
+    measured, failed = any(one.measured for one in functions), any(_troubles(one.faults) for one in functions)
+    columns = ["function", "votes for", "covers", "overlaps", "conflicts"]
+    table = _table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed)
+    for one in functions:
+        named = ", ".join(one.labels[:_LABELS_SHOWN]) + (" …" if len(one.labels) > _LABELS_SHOWN else "")
+        table.add_row(
+            one.name,
+            named or "-",
+            *(f"{share:.1%}" for share in (one.coverage, one.overlaps, one.conflicts)),
+            *["-" if one.accuracy is None else f"{one.accuracy:.1%}"] * measured,
+            *[_troubles(one.faults)] * failed,
+        )
+    return table
+
+
+def _troubles(faults: Faults) -> str:
+    told = [f"{faults.failures:,} failures"] * bool(faults.failures)
+    told += [f"{faults.time_outs:,} time-outs"] * bool(faults.time_outs) + ["given up"] * faults.given_up
+    return ", ".join(told)
+
+
+def labelled_table(counts: Counts) -> Table:
+    """Return how many texts got which label, and how many none and why."""
+    table = _table("Weak labels", ["", "texts", "share"])
+    rows = [("all", counts.texts), ("without votes", counts.without_votes), ("undecided", counts.undecided)]
+    rows += [
+        ("labelled", counts.labelled),
+        *((f"  {name}", n) for name, n in counts.labels.most_common(_LABELS_LISTED)),
+    ]
+    for name, count in rows:
+        table.add_row(name, f"{count:,}", f"{count / max(counts.texts, 1):.1%}")
+    if counts.agreement is not None:
+        table.caption = f"F1 against people's labels, on {counts.agreement.texts:,} texts: {counts.agreement.f1:.4f}"
     return table
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from copydesk.errors import SourceError
 from copydesk.files import refuse_existing, writing
 
 RAW = Path("raw")
+LABELLED = Path("labelled")
 KEY = "copydesk"
 
 
@@ -36,17 +39,34 @@ def newest_file(folder: Path, name: str) -> Path | None:
 
 def write_raw(path: Path, frame: pl.DataFrame, facts: dict[str, Any]) -> None:
     """Write a table with its facts, whole or not at all. Raises `UsageError` if the file exists."""
+    write_raw_parts(path, [frame], lambda: facts)
+
+
+def write_raw_parts(path: Path, parts: Iterable[pl.DataFrame], facts: Callable[[], dict[str, Any]]) -> None:
+    """Write a table of which only one part is held at a time, whole or not at all; `facts` are asked for at the end.
+
+    Raises `UsageError` if the file exists.
+    """
+    import pyarrow.parquet as pq
+
     refuse_existing(path)
     temporary = path.with_name(f".{path.name}.new")
-    with writing(path):
+    with writing(path), ExitStack() as opened:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            frame.write_parquet(temporary, metadata={KEY: json.dumps(facts, ensure_ascii=False)})
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        opened.callback(temporary.unlink, missing_ok=True)
+        writer: pq.ParquetWriter | None = None
+        for part in parts:
+            table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
+            if writer is None:
+                writer = opened.enter_context(pq.ParquetWriter(temporary, table.schema))
+            writer.write_table(table)
+        if writer is None:
+            raise ValueError("a table has at least one part, if only an empty one")
+        writer.add_key_value_metadata({KEY: json.dumps(facts(), ensure_ascii=False)})
+        writer.close()
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.rename(path)
 
 
 def read_facts(path: Path) -> dict[str, Any]:

@@ -6,8 +6,9 @@ made. Whatever else changes in the recipe does not make it run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,9 @@ def _content(source: Any) -> str | None:  # noqa: ANN401 (a file or something to
 
 def _files(recipe: Recipe, keys: tuple[str, ...]) -> Iterator[str]:
     """Yield the files that these parts of the recipe name."""
-    named = {
+    named: dict[str, Sequence[str | None]] = {
         "aliases": [recipe.aliases],
         "weak": recipe.weak.functions,
-        "prepare": recipe.prepare.reviewed,
         "model": [recipe.model.keywords],
     }
     for key in keys:
@@ -79,9 +79,9 @@ def _collect(recipe: Recipe, before: Path | None, out: Path, progress: Progress)
 
 
 def _label(recipe: Recipe, before: Path | None, out: Path, progress: Progress) -> None:
-    from copydesk.labelling.run import label_file
+    from copydesk.labelling.label import label_texts
 
-    label_file(recipe, _made(before), out, progress=progress)
+    label_texts(recipe, _made(before), out=out, now=datetime.now(UTC), progress=progress)
 
 
 def _prepare(recipe: Recipe, before: Path | None, out: Path, progress: Progress) -> None:

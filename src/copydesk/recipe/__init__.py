@@ -13,7 +13,7 @@ from copydesk.recipe.load import (
     parse_setting,
     shipped_recipe,
 )
-from copydesk.recipe.model import DEFAULT_ENCODER, ModelKind, Train
+from copydesk.recipe.model import DEFAULT_ENCODER, Model, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.source import Gdelt, GdeltSource, SourceFile
@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_ENCODER",
     "Gdelt",
     "GdeltSource",
+    "Model",
     "ModelKind",
     "Prepare",
     "Recipe",

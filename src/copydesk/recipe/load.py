@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from copydesk.errors import RecipeError
-from copydesk.recipe.mistakes import explain, path_of
+from copydesk.recipe.mistakes import mistakes
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.source import SourceFile
 
@@ -48,11 +48,7 @@ def parse_recipe(
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
-        places: dict[str, list[Any]] = {}
-        for problem in error.errors():
-            places.setdefault(".".join(path_of(problem)), []).append(problem)
-        lines = [explain(place, problems) for place, problems in places.items()]
-        raise RecipeError(f"{where}: " + "\n  ".join(lines)) from None
+        raise RecipeError(f"{where}: {mistakes(error, Recipe)}") from None
 
 
 def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
@@ -113,7 +109,8 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     aliases = absolute(recipe.aliases) if recipe.aliases else None
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
     model = recipe.model.model_copy(update={"keywords": keywords})
-    return recipe.model_copy(update={"source": sources, "aliases": aliases, "model": model})
+    weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
+    return recipe.model_copy(update={"source": sources, "aliases": aliases, "model": model, "weak": weak})
 
 
 def _recipes_beside(path: Path) -> str:

@@ -1,20 +1,27 @@
-"""What pydantic found wrong with a recipe, in words with a remedy."""
+"""What pydantic found wrong with a file that people write by hand, in words with a remedy."""
 
 from __future__ import annotations
 
 import difflib
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from copydesk.recipe.base import sections_of
-from copydesk.recipe.recipe import Recipe
 
 
-def path_of(problem: Any) -> list[str]:  # noqa: ANN401 (pydantic's ErrorDetails)
+def mistakes(error: ValidationError, root: type[BaseModel]) -> str:
+    """Return what is wrong with the values of a section, a line for each key."""
+    places: dict[str, list[Any]] = {}
+    for problem in error.errors():
+        places.setdefault(".".join(path_of(problem, root)), []).append(problem)
+    return "\n  ".join(explain(place, problems, root) for place, problems in places.items())
+
+
+def path_of(problem: Any, root: type[BaseModel]) -> list[str]:  # noqa: ANN401 (pydantic's ErrorDetails)
     """Return the keys that lead to the mistake, without the names pydantic gives to a union's members."""
     path: list[str] = []
-    sections: list[type[BaseModel]] = [Recipe]
+    sections: list[type[BaseModel]] = [root]
     for part in problem["loc"]:
         if isinstance(part, int):
             path.append(str(part))
@@ -26,11 +33,11 @@ def path_of(problem: Any) -> list[str]:  # noqa: ANN401 (pydantic's ErrorDetails
     return path
 
 
-def explain(where: str, problems: list[Any]) -> str:
+def explain(where: str, problems: list[Any], root: type[BaseModel]) -> str:
     """Return one line for everything that is wrong with one key (a union's members complain one by one)."""
     first = problems[0]
     if first["type"] == "extra_forbidden":
-        return _unknown(where, first["loc"][-1], _sections_at(first["loc"][:-1]))
+        return _unknown(where, first["loc"][-1], _sections_at(first["loc"][:-1], root))
     if first["type"] == "missing":
         return f"'{where}' is missing."
     message = " Or: ".join(problem["msg"].removeprefix("Value error, ") for problem in problems)
@@ -49,9 +56,9 @@ def _unknown(where: str, key: str, sections: list[type[BaseModel]]) -> str:
     return f"unknown key '{where}'.{hint} Known here: {', '.join(known)}."
 
 
-def _sections_at(location: tuple[int | str, ...]) -> list[type[BaseModel]]:
+def _sections_at(location: tuple[int | str, ...], root: type[BaseModel]) -> list[type[BaseModel]]:
     """Return what may stand at a place; for a union all its members, for the key may be meant for another one."""
-    sections: list[type[BaseModel]] = [Recipe]
+    sections: list[type[BaseModel]] = [root]
     for part in location:
         if not isinstance(part, int) and not _names(sections, part):
             sections = _below(sections, part) or sections

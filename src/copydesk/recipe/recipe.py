@@ -92,5 +92,6 @@ def _misfits(recipe: Recipe) -> list[tuple[bool, str]]:
         (task == "signals" and recipe.decide.abstain_below > 0, "decide.abstain_below is not for task 'signals'"),
         (task == "signals" and recipe.train.class_weights != "none", "train.class_weights is not for task 'signals'"),
         (task == "signals" and recipe.aliases is not None, "aliases are for the tasks 'single' and 'multi'"),
+        (task == "signals" and bool(recipe.weak.labels), "weak.labels is not for task 'signals', which has categories"),
         (recipe.model.kind == "keywords" and not recipe.model.keywords, "model.kind 'keywords' needs model.keywords"),
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from copydesk.bundle import BUNDLES, Bundle, Settings, open_bundle
 from copydesk.errors import BundleError, UsageError
+from copydesk.models.keyword_file import labels_in
 from copydesk.models.keywords import KeywordsModel
 from copydesk.normalise import steps_of
 from copydesk.recipe import Recipe, load_recipe
@@ -36,7 +37,7 @@ def load_model(model: str | Path, *, bundles: Path = BUNDLES) -> Classifier:
 def keywords_classifier(recipe: Recipe, *, fallback: str | None = None) -> Classifier:
     """Return the recipe's keywords as a classifier, untuned. Raises `RecipeError` for a wrong keyword file."""
     file = recipe.model.keywords or ""
-    labels = list(recipe.categories) or KeywordsModel.labels_in(file)
+    labels = list(recipe.categories) or labels_in(file)
     task = make_task(recipe.task, labels, decision=recipe.decide.decision(), categories=recipe.categories)
     settings = Settings(
         task=recipe.task,

@@ -1,0 +1,1 @@
+"""Labels from labelling functions: rules that vote, votes that become probabilities."""
