@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime": {"bundle", "tasks", "models"},
     "evaluate": {"metrics", "tasks", "runtime"},
     "plots": {"metrics"},
-    "review": set(),
+    "review": {"data"},
     "report_page": {"plots", "metrics"},
     "card": {"bundle"},
     "runs": {"bundle", "data", "models"},

@@ -5,7 +5,6 @@ The manifest says what was dropped and why.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ import polars as pl
 
 from copydesk.data.clean import Account, CleanRow, clean_rows, label_warnings, require_columns
 from copydesk.data.copies import NearRows, resolve_conflicts, without_copies, without_near_copies
-from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset
+from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset, text_id
 from copydesk.data.label_kinds import LabelKind, listed
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
@@ -198,7 +197,7 @@ def _ids(texts: Sequence[str]) -> list[str]:
     seen: Counter[str] = Counter()
     ids = []
     for text in texts:
-        name = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        name = text_id(text)
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return ids
