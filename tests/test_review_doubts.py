@@ -100,13 +100,21 @@ def test_signals_conflict_where_one_category_got_two_tags(tmp_path: Path) -> Non
         ["strong", "weak", "two tags", "two categories"],
         pl.Series([signal, weak, signal, signal], dtype=SIGNALS),
         votes=pl.Series(
-            [_votes("crime/theft"), _votes("crime"), _votes("crime/theft", "crime/assault"), _votes("crime/theft", "sports/game")],
+            [
+                _votes("crime/theft"),
+                _votes("crime"),
+                _votes("crime/theft", "crime/assault"),
+                _votes("crime/theft", "sports/game"),
+            ],
             dtype=VOTES,
         ),
     )
     categories = {"crime": ["theft", "assault"], "sports": ["game"]}
     review = review_of_doubts(path, parse_recipe({"name": "toy", "task": "signals", "categories": categories}))
-    assert [(item.text, item.reason) for item in review.items][:2] == [("two tags", "conflict"), ("weak", "least certain")]
+    assert [(item.text, item.reason) for item in review.items][:2] == [
+        ("two tags", "conflict"),
+        ("weak", "least certain"),
+    ]
     assert review.header.labels == ("crime", "sports")
     assert review.header.categories == categories
     assert review.items[1].suspicion == 0.8

@@ -136,7 +136,11 @@ def test_requests_of_other_pages_are_refused(headers: dict[str, str], status: in
 
 
 def test_the_pages_own_requests_are_let_in(session: Session) -> None:
-    own = {"origin": "http://LOCALHOST:8470", "host": "localhost:8470", "content-type": "application/json; charset=utf-8"}
+    own = {
+        "origin": "http://LOCALHOST:8470",
+        "host": "localhost:8470",
+        "content-type": "application/json; charset=utf-8",
+    }
     assert _post(session, "/api/decide", _decision(), **own)[0] == 200
 
 
@@ -176,7 +180,9 @@ def test_the_page_needs_nothing_that_its_policy_forbids(session: Session) -> Non
     assert "default-src 'none'" in SECURITY_HEADERS["Content-Security-Policy"]
     assert "unsafe" not in SECURITY_HEADERS["Content-Security-Policy"]
     assert "<style" not in html and "style=" not in html and "onclick" not in html and "http" not in html
-    scripts = [path.read_text("utf-8") for path in (Path(__file__).parent.parent / "src/copydesk/review/page").glob("*.js")]
+    scripts = [
+        path.read_text("utf-8") for path in (Path(__file__).parent.parent / "src/copydesk/review/page").glob("*.js")
+    ]
     assert len(scripts) > 3
     for sink in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "http://", "https://"):
         assert not any(sink in script for script in scripts), sink

@@ -117,10 +117,11 @@ def test_at_the_end_each_decision_stands_in_its_item(path: Path) -> None:
 
 
 def test_another_process_is_refused(path: Path) -> None:
-    code = f"from pathlib import Path\nfrom copydesk.review.session import open_session\nopen_session(Path({str(path)!r})).__enter__()"
+    command = [sys.executable, "-m", "copydesk", "review", str(path), "--no-browser"]
     with open_session(path):
-        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "UsageError: Another process is reviewing" in other.stderr.splitlines()[-1]
+        other = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert other.returncode == 2
+    assert other.stderr.startswith(f"copydesk: Another process is reviewing '{path}'. Go on in its page")
     with open_session(path) as session:
         assert len(session.items) == 3
 

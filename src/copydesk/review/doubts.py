@@ -7,7 +7,6 @@ knows which rows to take. It knows nothing of the functions, and finds no errors
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +26,13 @@ PROBABILITIES, VOTES = "probabilities", "votes"
 LIMIT = 1_000
 
 
-@dataclass(frozen=True)
-class _Weak:
-    """The most doubtful rows, the worst first, with the columns `conflict` and `suspicion`; and what labels there are."""
-
-    rows: pl.DataFrame
-    header: Header
-
-
 def file_of_doubts(data: Path, recipe: Recipe | None, *, limit: int = LIMIT) -> Path:
     """Write the review file beside the data, and return its path; one that is there already is left as it is.
 
-    Raises `UsageError` if a raw table comes without its recipe, `DataError` if nothing says what is doubtful.
+    Raises `UsageError` if a folder is no Dataset or a raw table comes without its recipe, `DataError` if nothing says
+    what is doubtful.
     """
+    data = data.resolve()
     path = data.with_name(f"{data.stem if data.is_file() else data.name}.review.jsonl")
     if not path.exists():
         write_review(path, review_of_doubts(data, recipe, limit=limit))
@@ -50,6 +43,8 @@ def review_of_doubts(data: Path, recipe: Recipe | None, *, limit: int = LIMIT) -
     """Return the texts to look at, at most `limit`, each text once; raises as `file_of_doubts` does."""
     if is_dataset(data):
         return _from_dataset(data, limit)
+    if data.is_dir():
+        raise UsageError(f"'{data}' is a folder without a Dataset in it (no manifest.json and data.parquet).")
     if recipe is None:
         raise UsageError(f"'{data}' is a raw table. Give the recipe it was labelled with: --recipe RECIPE.")
     return _from_raw(data, recipe, limit)

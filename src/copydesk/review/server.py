@@ -78,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "copydesk", ""
     timeout = _IDLE_S
+    wbufsize = -1  # head and body in one packet: a second one would wait for the first one's receipt
     server: ReviewServer
 
     def handle_one(self) -> None:

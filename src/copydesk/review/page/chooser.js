@@ -6,8 +6,9 @@ const SHOWN = 8;
 
 function found(names, typed) {
   const wanted = typed.trim().toLocaleLowerCase();
-  const ranked = names.map((name) => [name.toLocaleLowerCase().indexOf(wanted), name]).filter(([place]) => place >= 0);
-  return ranked.sort((one, other) => Math.min(one[0], 1) - Math.min(other[0], 1)).slice(0, SHOWN).map(([, name]) => name);
+  const matching = names.filter((name) => name.toLocaleLowerCase().includes(wanted));
+  const begins = (name) => name.toLocaleLowerCase().startsWith(wanted);
+  return [...matching.filter(begins), ...matching.filter((name) => !begins(name))].slice(0, SHOWN);
 }
 
 export function chooser(names, title, take) {
@@ -15,8 +16,9 @@ export function chooser(names, title, take) {
   let active = 0;
   const list = make("ul", { role: "listbox", id: "chooser-list", "aria-label": title, hidden: true });
   const field = make("input", {
-    type: "text", id: "chooser", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-autocomplete": "list",
-    "aria-controls": "chooser-list", "aria-expanded": "false", placeholder: `${title}  C`, "aria-label": title,
+    type: "text", id: "chooser", role: "combobox", autocomplete: "off", spellcheck: "false",
+    "aria-autocomplete": "list", "aria-controls": "chooser-list", "aria-expanded": "false",
+    placeholder: `${title}  C`, "aria-label": title,
   });
 
   function show(open) {
@@ -38,20 +40,25 @@ export function chooser(names, title, take) {
     take(name);
   }
 
-  const moves = {
-    ArrowDown: () => { active = (active + 1) % Math.max(options.length, 1); show(true); },
-    ArrowUp: () => { active = (active + options.length - 1) % Math.max(options.length, 1); show(true); },
-    Enter: () => { if (options.length && field.value.trim()) choose(options[active]); },
+  function move(by) {
+    active = (active + by + options.length) % Math.max(options.length, 1);
+    show(true);
+  }
+
+  const keys = {
+    ArrowDown: () => move(1),
+    ArrowUp: () => move(-1),
+    Enter: () => { if (options.length) choose(options[active]); },
   };
   field.addEventListener("input", () => { active = 0; show(true); });
   field.addEventListener("focus", () => show(true));
   field.addEventListener("blur", () => show(false));
   field.addEventListener("keydown", (event) => {
-    if (!moves[event.key] || event.isComposing) return;
+    if (!Object.hasOwn(keys, event.key) || event.isComposing) return;
     if (event.key === "Enter" && !field.value.trim()) return; // an empty field's Enter saves, as everywhere
     event.preventDefault();
     event.stopPropagation();
-    moves[event.key]();
+    keys[event.key]();
   });
   return make("div", { class: "chooser" }, field, list);
 }

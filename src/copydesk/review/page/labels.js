@@ -1,7 +1,5 @@
 // Labels as values: a name, a list of names, or a list of signals; the same functions for each task.
 
-import { make } from "./dom.js";
-
 export const signed = (score) => `${score < 0 ? "−" : "+"}${Math.abs(score).toFixed(2)}`;
 
 export function parts(label) {
@@ -28,13 +26,6 @@ export function outcome(item) {
   // The label as it stands after the decision; a dropped text keeps what it had.
   if (item.decision === "change") return item.new_label;
   return item.decision === "accept" ? item.suggested : item.label;
-}
-
-export function mark(name, item) {
-  // A small word beside a name: that it is the label, or else that it is suggested.
-  const isIn = (label) => parts(label).some((part) => part.name === name);
-  const word = isIn(item.label) ? "label" : isIn(item.suggested) ? "suggested" : null;
-  return word && make("span", { class: `mark ${word}` }, ` ${word}`);
 }
 
 export function likely(item, names, most = 9) {

@@ -8,6 +8,7 @@ import { inWords, outcome, same } from "./labels.js";
 import { highlight, inPast, showActions, showItem, showProgress } from "./show.js";
 
 const AHEAD = 5;
+const KEPT = 200;
 const remembered = memory();
 const filters = { reason: null, state: "", search: "" };
 const items = new Map(); // by place: what the server said last
@@ -76,10 +77,13 @@ async function fetchItems(wanted) {
 async function go(to, { focus = true } = {}) {
   place = to;
   remembered.write({ ...filters, place });
-  byId("empty").hidden = to !== null;
-  byId("item").hidden = byId("evidence").hidden = to === null;
   if (to === null) {
-    byId("empty").textContent = overview.all ? "No text matches. Show others, or search for something else." : "There is nothing to review in this file.";
+    byId("item").hidden = byId("evidence").hidden = true;
+    byId("empty").hidden = false;
+    editor = null;
+    byId("empty").textContent = overview.all
+      ? "No text matches. Show others, or search for something else."
+      : "There is nothing to review in this file.";
     showActions(null, overview, false);
     return;
   }
@@ -91,14 +95,19 @@ async function go(to, { focus = true } = {}) {
 
 function showNow() {
   const item = items.get(place);
+  const shown = place;
+  byId("item").hidden = false;
+  byId("empty").hidden = true;
   showItem(item, places.indexOf(place), places.length);
   highlight(filters.search);
   editor = EDITORS[overview.task](item, overview, {
     draft: drafts.get(place),
-    take: (name) => run(() => decideLabel(name)),
+    take: (name) => (shown === place ? decideLabel(name) : null),
+    run,
     changed: (label) => { drafts.set(place, label); showActions(item, overview, isEdited()); },
   });
-  fill(byId("editor"), editor.element, editor.value && make("button", { type: "button", id: "save", onclick: () => run(save) }, make("span", {}, "Save"), key("Enter")));
+  const button = { type: "button", id: "save", onclick: () => run(save) };
+  fill(byId("editor"), editor.element, editor.value && make("button", button, make("span", {}, "Save"), key("Enter")));
   showActions(item, overview, isEdited());
 }
 
@@ -107,7 +116,8 @@ const isEdited = () => drafts.has(place) && !same(drafts.get(place), outcome(ite
 function lookAhead() {
   const from = places.indexOf(place) + 1;
   const wanted = places.slice(from, from + AHEAD).filter((one) => !items.has(one));
-  if (items.size > 40 * AHEAD) [...items.keys()].slice(0, 20 * AHEAD).filter((one) => one !== place).forEach((one) => items.delete(one));
+  const old = items.size > KEPT ? [...items.keys()].slice(0, KEPT / 2) : [];
+  old.filter((one) => one !== place).forEach((one) => items.delete(one));
   if (wanted.length) fetchItems(wanted).catch(() => {}); // whoever shows one of them asks again, and says what is wrong
 }
 
@@ -124,8 +134,7 @@ function step(by) {
 
 function nextOpen() {
   const isOpen = (one) => !decisions.get(one) && one !== place;
-  const open = places.find((one) => one > place && isOpen(one)) ?? places.find(isOpen);
-  return open;
+  return places.find((one) => one > place && isOpen(one)) ?? places.find(isOpen);
 }
 
 async function goToNextOpen() {
@@ -140,13 +149,12 @@ async function goToNextOpen() {
 async function decide(decision, newLabel = null) {
   if (place === null) return;
   const { revision } = items.get(place);
-  const body = { place, revision, decision, new_label: newLabel };
-  const answer = await ask("api/decide", body);
+  const answer = await ask("api/decide", { place, revision, decision, new_label: newLabel });
   drafts.delete(place);
   took(answer);
   const index = places.indexOf(place);
-  const label = inWords(outcome(answer.item));
-  say(`Saved: ${inPast(decision)}${decision === "change" || decision === "accept" ? ` to ${label}` : ""}.${finished()}`);
+  const to = decision === "change" ? ` to ${inWords(newLabel)}` : "";
+  say(`Saved: ${inPast(decision)}${to}.${finished()}`);
   const next = nextOpen() ?? places[index + 1];
   if (next === undefined) showNow();
   else await go(next);
@@ -175,7 +183,9 @@ async function decideLabel(label) {
 
 async function save() {
   const label = editor.value();
-  if (overview.task === "multi" && !label.length) return notice("A text has at least one label. Choose one, or drop the text.");
+  if (overview.task === "multi" && !label.length) {
+    return notice("A text has at least one label. Choose one, or drop the text.");
+  }
   return decideLabel(label);
 }
 
@@ -188,16 +198,18 @@ async function undo() {
   say("Taken back.");
 }
 
-const press = (id) => { if (!byId(id).disabled) run(() => decide(id)); };
+const press = (id) => run(() => (byId(id).disabled ? null : decide(id)));
 
 // Keys
 
 const KEYS = {
-  k: () => press("keep"), a: () => press("accept"), d: () => press("drop"), s: () => press("skip"), u: () => run(undo),
-  n: () => run(goToNextOpen), ArrowRight: () => run(() => step(1)), ArrowLeft: () => run(() => step(-1)),
-  j: () => run(() => step(1)), p: () => run(() => step(-1)),
-  c: () => run(() => editor?.focus()), Enter: () => { if (editor?.value) run(save); },
-  "/": () => byId("search").focus(), "?": () => byId("help").showModal(), Escape: () => { notice(""); byId("item").focus(); },
+  k: () => press("keep"), a: () => press("accept"), d: () => press("drop"), s: () => press("skip"),
+  u: () => run(undo), n: () => run(goToNextOpen),
+  ArrowRight: () => run(() => step(1)), j: () => run(() => step(1)),
+  ArrowLeft: () => run(() => step(-1)), p: () => run(() => step(-1)),
+  c: () => run(() => editor?.focus()), Enter: () => run(() => (editor?.value ? save() : null)),
+  "/": () => byId("search").focus(), "?": () => byId("help").showModal(),
+  Escape: () => { notice(""); byId("item").focus(); },
 };
 const SHORTCUTS = [
   ["K", "keep the label"], ["A", "accept the suggestion"],
@@ -217,13 +229,14 @@ function onKey(event) {
   const isTyping = on.matches("input:not([type=checkbox]):not([type=range]), select");
   if ((event.ctrlKey || event.metaKey) && event.key === "z" && !isTyping) return act(event, () => run(undo));
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (isTyping && !(event.key === "Escape" || (event.key === "Enter" && editor?.value && byId("editor").contains(on)))) return;
+  const saves = event.key === "Enter" && editor?.value && byId("editor").contains(on);
+  if (isTyping && event.key !== "Escape" && !saves) return;
   if (IN_ARROWS.includes(on.type) && event.key.startsWith("Arrow")) return;
   if (event.key === "Enter" && on.matches("button, summary")) return;
   if (event.key === " ") return scroll(event, on);
   const name = nameOf(event);
   if (name.length === 1 && name !== "?" && !byId("single-keys").checked) return;
-  if (/^[1-9]$/.test(name)) return act(event, () => { if (place !== null) editor?.digit(Number(name)); });
+  if (/^[1-9]$/.test(name)) return act(event, () => run(() => editor?.digit(Number(name))));
   if (Object.hasOwn(KEYS, name)) act(event, KEYS[name]);
 }
 
@@ -246,7 +259,8 @@ function scroll(event, on) {
 }
 
 function showShortcuts() {
-  const known = SHORTCUTS.map(([keys, what]) => [keys, what[overview.task] ?? what]).filter(([, what]) => typeof what === "string");
+  const known = SHORTCUTS.map(([keys, what]) => [keys, what[overview.task] ?? what])
+    .filter(([, what]) => typeof what === "string");
   fill(byId("shortcuts"), ...known.map(([keys, what]) => make("div", {},
     make("dt", {}, ...keys.split("  ").map((one) => make("kbd", {}, one))), make("dd", {}, what))));
 }
@@ -286,9 +300,9 @@ async function start() {
   showShortcuts();
   listen();
   place = before.place ?? null;
-  Object.assign(filters, { reason: before.reason ?? null, state: before.state ?? "", search: before.search ?? "" });
-  byId("search").value = filters.search;
-  await filter({}, { focus: true });
+  byId("search").value = before.search ?? "";
+  const { reason = null, state = "", search = "" } = before;
+  await filter({ reason, state, search }, { focus: true });
 }
 
 run(start);

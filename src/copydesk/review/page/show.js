@@ -1,10 +1,11 @@
 // What the page shows of an item, and of how far the review has come.
 
 import { byId, fill, make } from "./dom.js";
-import { inWords, mark, parts, signed } from "./labels.js";
+import { inWords, parts, signed } from "./labels.js";
 
 const COLUMN_SEPARATOR = "\u001f";
 const BARS = 8;
+const MARKS = 200;
 const DECISIONS = { keep: "kept", accept: "suggestion accepted", change: "changed", drop: "dropped", skip: "skipped" };
 
 export const inPast = (decision) => DECISIONS[decision];
@@ -22,14 +23,17 @@ export function showProgress(overview, filters, choose) {
   fill(byId("reasons"), ...shown.map(({ reason, all, decided }) => make("button", {
     type: "button", class: "reason-filter", "aria-pressed": String(filters.reason === reason), share: decided / all,
     "data-reason": String(reason), onclick: () => choose(reason),
-  }, make("span", {}, reason === null ? "all reasons" : reason || "no reason"),
-  make("span", { class: "num quiet" }, make("span", { class: "unseen" }, "decided "), `${count(decided)}/${count(all)}`))));
+  },
+  make("span", {}, reason === null ? "all reasons" : reason || "no reason"),
+  make("span", { class: "num quiet" },
+    make("span", { class: "unseen" }, "decided "), `${count(decided)}/${count(all)}`))));
   if (had !== undefined) [...byId("reasons").children].find((button) => button.dataset.reason === had)?.focus();
 }
 
 export function showItem(item, position, length) {
   byId("position").textContent = position < 0 ? "Text" : `Text ${count(position + 1)} of ${count(length)}`;
-  byId("reason").textContent = [item.reason, item.suspicion ? `suspicion ${item.suspicion.toFixed(2)}` : ""].filter(Boolean).join(" · ");
+  const suspicion = item.suspicion && `suspicion ${item.suspicion.toFixed(2)}`;
+  byId("reason").textContent = [item.reason, suspicion].filter(Boolean).join(" · ");
   byId("where").textContent = item.where;
   byId("where").title = `id ${item.id}`;
   byId("decision").hidden = !item.decision;
@@ -44,9 +48,12 @@ export function showItem(item, position, length) {
 }
 
 function row(title, label, nothing, kind) {
-  const chips = parts(label).map(({ name, score, tag }) => make("span", { class: "chip" }, make("bdi", {}, name),
-    score !== undefined && make("span", { class: "num" }, ` ${signed(score)}`), tag && make("span", { class: "tag" }, ` ${tag}`)));
-  return make("div", { class: kind }, make("dt", {}, title), make("dd", {}, ...(chips.length ? chips : [make("span", { class: "quiet" }, nothing)])));
+  const chips = parts(label).map(({ name, score, tag }) => make("span", { class: "chip" },
+    make("bdi", {}, name),
+    score !== undefined && make("span", { class: "num" }, ` ${signed(score)}`),
+    tag && make("span", { class: "tag" }, ` ${tag}`)));
+  if (!chips.length) chips.push(make("span", { class: "quiet" }, nothing));
+  return make("div", { class: kind }, make("dt", {}, title), make("dd", {}, ...chips));
 }
 
 function showText(text) {
@@ -63,22 +70,22 @@ function showText(text) {
 export function highlight(search) {
   // Marks what was searched for without touching the text's elements.
   if (!globalThis.Highlight) return;
+  const words = search.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  const nodes = [...byId("text").children].map((paragraph) => paragraph.firstChild).filter(Boolean);
+  CSS.highlights.set("search", new Highlight(...words.flatMap((word) => nodes.flatMap((node) => found(node, word)))));
+}
+
+function found(node, word) {
+  const text = node.data.toLocaleLowerCase();
   const ranges = [];
-  for (const word of search.toLocaleLowerCase().split(/\s+/).filter(Boolean)) {
-    for (const paragraph of byId("text").children) {
-      const node = paragraph.firstChild;
-      const text = node?.data.toLocaleLowerCase() ?? "";
-      for (let place = text.indexOf(word); place >= 0 && ranges.length < 500; place = text.indexOf(word, place + word.length)) {
-        if (place + word.length <= node.length) {
-          const range = new Range();
-          range.setStart(node, place);
-          range.setEnd(node, place + word.length);
-          ranges.push(range);
-        }
-      }
-    }
+  if (text.length !== node.length) return ranges; // lower case moved the letters
+  for (let place = text.indexOf(word); place >= 0 && ranges.length < MARKS; place = text.indexOf(word, place + 1)) {
+    const range = new Range();
+    range.setStart(node, place);
+    range.setEnd(node, place + word.length);
+    ranges.push(range);
   }
-  CSS.highlights.set("search", new Highlight(...ranges));
+  return ranges;
 }
 
 function showEvidence(item) {
@@ -87,32 +94,42 @@ function showEvidence(item) {
   byId("evidence").hidden = said.length === 0;
 }
 
+export function mark(name, item) {
+  // A small word beside a name: that it is the label, or else that it is suggested.
+  const isIn = (label) => parts(label).some((part) => part.name === name);
+  const word = isIn(item.label) ? "label" : isIn(item.suggested) ? "suggested" : null;
+  return word && make("span", { class: `mark ${word}` }, ` ${word}`);
+}
+
 function bar(name, share, figure, item, note) {
   return make("li", { class: `evidence-row${share < 0 ? " negative" : ""}`, share: Math.min(Math.abs(share), 1) },
     make("span", { class: "evidence-name" }, make("bdi", {}, name), mark(name, item)),
-    make("span", { class: "num" }, figure), make("span", { class: "bar", "aria-hidden": "true" }),
+    make("span", { class: "num" }, figure),
+    make("span", { class: "bar", "aria-hidden": "true" }),
     note && make("span", { class: "quiet note" }, note));
 }
 
-function listed(title, rows, kind) {
-  return make("section", { class: kind }, make("h2", {}, title), make("ul", { class: "bars" }, ...rows.slice(0, BARS)),
-    rows.length > BARS && make("details", {}, make("summary", {}, `${rows.length - BARS} more`), make("ul", { class: "bars" }, ...rows.slice(BARS))));
+function listed(title, rows) {
+  const list = (some) => make("ul", { class: "bars" }, ...some);
+  const more = rows.slice(BARS);
+  return make("section", {}, make("h2", {}, title), list(rows.slice(0, BARS)),
+    more.length > 0 && make("details", {}, make("summary", {}, `${more.length} more`), list(more)));
 }
 
 function modelSection(item) {
   const scores = Object.entries(item.model).sort((one, other) => Math.abs(other[1]) - Math.abs(one[1]));
   if (!scores.length) return null;
-  const isSigned = scores.some(([, score]) => score < 0);
-  return listed("The model", scores.map(([name, score]) => bar(name, score, isSigned ? signed(score) : score.toFixed(2), item)), "model");
+  const figure = scores.some(([, score]) => score < 0) ? signed : (score) => score.toFixed(2);
+  return listed("The model", scores.map(([name, score]) => bar(name, score, figure(score), item)));
 }
 
 function votesSection(item) {
   const byLabel = new Map();
   for (const { label, function: by } of item.votes) byLabel.set(label, [...(byLabel.get(label) ?? []), by]);
   if (!byLabel.size) return null;
-  const rows = [...byLabel].sort((one, other) => other[1].length - one[1].length).map(([label, functions]) =>
-    bar(String(label), functions.length / item.votes.length, String(functions.length), item, functions.join(", ")));
-  return listed("Labelling functions", rows, "votes");
+  const ranked = [...byLabel].sort((one, other) => other[1].length - one[1].length);
+  return listed("Labelling functions", ranked.map(([label, by]) =>
+    bar(String(label), by.length / item.votes.length, String(by.length), item, by.join(", "))));
 }
 
 export function showActions(item, overview, isEdited) {
