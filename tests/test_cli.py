@@ -17,6 +17,8 @@ import pytest
 
 from copydesk import __version__
 from copydesk.cli import main as cli
+from copydesk.review.file import Header, Item, Review, write_review
+from copydesk.review.server import ReviewServer
 from fakes import toy_rows, write_csv
 from gdelt_server import copies_of, made_up_articles, serve
 
@@ -320,3 +322,75 @@ def test_wrong_use_of_collect_is_told_in_a_line(
     assert (done.code, done.out) == (code, "")
     assert message in done.err and "Traceback" not in done.err
     assert list(news.parent.glob("**/*.parquet*")) == []
+
+
+def review_file(tmp_path: Path) -> Path:
+    header = Header("single", ("bad", "good"), recipe="toy")
+    items = (Item("a", "one", "bad", decision="keep"), Item("b", "two", "bad", decision="skip"))
+    write_review(tmp_path / "doubts.jsonl", Review(header, items))
+    return tmp_path / "doubts.jsonl"
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C as soon as the page is served."""
+
+    def serve(server: ReviewServer) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ReviewServer, "serve_forever", serve)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_review_ends_with_how_many_were_decided_and_the_next_command(
+    run: Callable[..., Run], review_file: Path, recipe: Path
+) -> None:
+    done = run("review", review_file, "--no-browser", "--port", "0")
+    assert done.code == 0, done.err
+    assert done.out == "1 of 2 texts decided. Next: copydesk prepare RECIPE --reviewed doubts.jsonl\n"
+    assert "doubts.jsonl: 2 texts at http://127.0.0.1:" in done.err
+    value = json.loads(run("review", "doubts.jsonl", "--no-browser", "--recipe", recipe, "--json").out)
+    assert (value["decided"], value["skipped"], value["texts"]) == (1, 1, 2)
+    assert value["next"] == f"copydesk prepare {recipe} --reviewed doubts.jsonl"
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_review_opens_the_browser_with_its_address(
+    run: Callable[..., Run], review_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    done = run("review", review_file, "--port", "0", "--quiet")
+    assert opened == [done.err.split()[-1]]
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_review_takes_a_labelled_raw_table(run: Callable[..., Run], recipe: Path) -> None:
+    votes = [
+        [{"function": "f", "label": "bad"}, {"function": "g", "label": "good"}],
+        [{"function": "f", "label": "bad"}],
+    ]
+    pl.DataFrame({"text": ["one", "two"], "label": ["bad", "bad"], "votes": votes}).write_parquet("toy-1.parquet")
+    done = run("review", "toy-1.parquet", "--recipe", recipe, "--no-browser", "--port", "0", "--limit", "1")
+    assert done.code == 0, done.err
+    next_ = f"copydesk prepare {recipe} --data toy-1.parquet --reviewed toy-1.review.jsonl"
+    assert done.out == f"0 of 1 texts decided. Next: {next_}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["none.jsonl"], 2, "'none.jsonl' does not exist. Give a review file, a labelled raw table, or a Dataset's"),
+        (["toy.yaml"], 1, "line 1 is not JSON"),
+        (["."], 2, "is a folder without a Dataset in it"),
+        (["toy.parquet"], 2, "is a raw table. Give the recipe"),
+        (["doubts.jsonl", "--port", "70000"], 2, "'--port'"),
+    ],
+)
+def test_review_says_what_is_wrong_with_its_file(
+    arguments: list[str], code: int, message: str, run: Callable[..., Run], recipe: Path, review_file: Path
+) -> None:
+    Path("toy.parquet").touch()
+    done = run("review", *arguments, "--no-browser")
+    assert done.code == code
+    assert message in done.err

@@ -22,9 +22,8 @@ PIN = re.compile(r"[A-Za-z0-9._-]+==[^=@/:\s]+")
 
 def _source_files() -> set[str]:
     folder = ROOT / "src" / "copydesk"
-    kept = (
-        path for path in folder.rglob("*") if path.suffix in (".py", ".html", ".yaml") and path.name != "__init__.py"
-    )
+    kinds = (".py", ".html", ".css", ".js", ".svg", ".yaml")
+    kept = (path for path in folder.rglob("*") if path.suffix in kinds and path.name != "__init__.py")
     return {path.relative_to(folder).as_posix() for path in kept if "__pycache__" not in path.parts}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from copydesk.errors import CopydeskError, UsageError
-from copydesk.files import new_folder, sha256_of, write_json
+from copydesk.files import append_text, new_folder, sha256_of, write_json
 
 
 def test_a_folder_appears_only_when_it_is_finished(tmp_path: Path) -> None:
@@ -76,3 +76,21 @@ def test_json_is_readable_and_refuses_what_json_does_not_have(tmp_path: Path) ->
 def test_the_checksum_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256_of(tmp_path / "x").startswith("ba7816bf8f01cfea")
+
+
+def test_text_is_added_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("eins\n", "utf-8")
+    append_text(tmp_path / "log", "zwölf\n")
+    assert (tmp_path / "log").read_text("utf-8") == "eins\nzwölf\n"
+
+
+def test_what_cannot_be_added_whole_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log").write_text("eins\n")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CopydeskError, match="'.*log' cannot be written: No space left on device"):
+        append_text(tmp_path / "log", "zwei\n")
+    assert (tmp_path / "log").read_text() == "eins\n"

@@ -32,7 +32,6 @@ ALLOWED: dict[str, set[str]] = {
     "runtime": {"bundle", "tasks", "models"},
     "evaluate": {"metrics", "tasks", "runtime"},
     "plots": {"metrics"},
-    "review": set(),
     "pipeline": {
         "bundle",
         "collect",
@@ -43,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs",
         "training",
     },
+    "review": {"data"},
     "report_page": {"plots", "metrics"},
     "card": {"bundle"},
     "runs": {"bundle", "data", "models"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from copydesk.errors import DataError
-from copydesk.review.file import Header, Item, Review, read_review, write_review
+from copydesk.review.file import Header, Item, Review, append_decision, read_review, write_review
 
 HEADER = Header("single", ("bad", "good"), recipe="toy")
 ITEM = Item("a1", "Nice", "bad", suggested="good", reason="label error", suspicion=0.9, model={"bad": 0.1, "good": 0.9})
@@ -77,6 +77,7 @@ def test_what_is_wrong_in_a_file_is_named_with_its_line(
     ("signal", "message"),
     [
         ({"category": "crim", "score": 0}, "'crim' is none of crime; did you mean 'crime'"),
+        ({"category": ["crime"], "score": 0}, "is none of crime"),
         ({"category": "crime", "score": 2}, "score 2 of 'crime'"),
         ({"category": "crime", "score": True}, "score True of 'crime'"),
         ({"category": "crime", "score": 0.5, "tag": "thef"}, "'thef' is none of theft; did you mean 'theft'"),
@@ -87,6 +88,8 @@ def test_a_changed_signal_must_be_possible(signal: dict[str, object], message: s
     with pytest.raises(DataError, match=message):
         review.decided(0, "change", [signal])
     assert review.decided(0, "change", []).items[0].outcome == []
+    with pytest.raises(DataError, match="category 'crime' is listed twice"):
+        review.decided(0, "change", [{"category": "crime", "score": 0.5}, {"category": "crime", "score": 0.1}])
 
 
 @pytest.mark.parametrize(
@@ -108,3 +111,68 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "review.jsonl").write_bytes('{"format": "é"}'.encode("latin-1"))
     with pytest.raises(DataError, match="cannot be read"):
         read_review(tmp_path / "review.jsonl")
+
+
+def test_a_decision_at_the_end_belongs_to_its_item(tmp_path: Path) -> None:
+    path = tmp_path / "review.jsonl"
+    review = Review(HEADER, (ITEM, replace(ITEM, id="b2")))
+    write_review(path, review)
+    before = path.read_bytes()
+    for decision in ("drop", "change"):
+        review = review.decided(1, decision, "good" if decision == "change" else None)
+        append_decision(path, review, 1)
+    assert path.read_bytes().startswith(before)
+    assert path.read_text("utf-8").count("\n") == 5
+    assert read_review(path).items == review.items
+    write_review(path, read_review(path))
+    assert path.read_text("utf-8").count("\n") == 3
+
+
+def test_a_decision_that_was_cut_off_anywhere_leaves_the_file_readable(tmp_path: Path) -> None:
+    path = tmp_path / "review.jsonl"
+    review = Review(Header("single", ("schlecht", "größe")), (replace(ITEM, label="größe", suggested=None),))
+    write_review(path, review)
+    whole = path.read_bytes()
+    append_decision(path, review.decided(0, "change", "größe"), 0)
+    added = path.read_bytes()[len(whole) :]
+    for kept in range(len(added)):
+        path.write_bytes(whole + added[:kept])
+        assert read_review(path).items[0].decision == ("change" if kept == len(added) - 1 else None)
+
+
+@pytest.mark.parametrize(
+    ("decision", "message"),
+    [
+        ({"item": 2, "id": "a1", "decision": "keep"}, "line 3: there is no item 2; 1 stand above it"),
+        ({"item": True, "id": "a1", "decision": "keep"}, "line 3: there is no item True"),
+        ({"item": 1, "id": "b2", "decision": "keep"}, "line 3: item 1 has the id 'a1', not 'b2'"),
+        ({"item": 1, "id": "a1", "decision": "accept"}, "line 3: there is no suggestion to accept"),
+    ],
+)
+def test_a_decision_that_cannot_be_is_named_with_its_line(
+    decision: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    item = {"id": "a1", "text": "t", "label": "bad"}
+    with pytest.raises(DataError, match=message):
+        read_review(_written(tmp_path / "review.jsonl", _header(), item, decision))
+
+
+@pytest.mark.parametrize(
+    ("header", "item", "message"),
+    [
+        ({"labels": "bad"}, {}, "line 1: labels 'bad' is no list of names"),
+        ({}, {"text": None}, "line 2: text None is no text"),
+        ({}, {"id": 7}, "line 2: id 7 is no text"),
+        ({}, {"suspicion": "high"}, "line 2: suspicion 'high' is not a number from 0 to 1"),
+        ({}, {"suspicion": float("nan")}, "line 2: suspicion nan is not a number"),
+        ({}, {"votes": ["good"]}, "line 2: votes .* is no list of {function, label}"),
+        ({}, {"model": {"good": "0.9"}}, "line 2: model .* is no object of numbers by label"),
+        ({}, {"text": "cut \ud83d"}, "line 2 holds half a surrogate pair"),
+    ],
+)
+def test_what_could_not_be_shown_or_written_again_is_refused(
+    header: dict[str, object], item: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    whole = {"id": "a", "text": "t", "label": "bad", **item}
+    with pytest.raises(DataError, match=message):
+        read_review(_written(tmp_path / "review.jsonl", _header(**header), whole))

@@ -282,6 +282,15 @@ def test_labels_that_are_numbers_have_probabilities_by_the_same_names(tmp_path: 
     assert stored(prepared(tmp_path, rows), rows[0]["text"]) == {"0": 0.25, "1": 0.75}
 
 
+@pytest.mark.parametrize("gold", [None, "label"])
+def test_labels_that_the_rows_came_with_outrank_what_functions_said_later(gold: str | None, tmp_path: Path) -> None:
+    rows: list[Row] = [{**row, "votes": VOTES, "label_given": None} for row in weak_rows()]
+    rows[0]["label_given"] = other = "money" if rows[0]["label"] == "sport" else "sport"
+    dataset = prepared(tmp_path, rows, override(SINGLE, {"weak.gold": gold} if gold else {}))
+    found = dataset.frame.filter(pl.col("text") == rows[0]["text"])
+    assert found["label"].to_list() == [other] and found["probabilities"].to_list() == [None]
+
+
 def test_a_missing_column_of_gold_labels_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="weak.gold names the column 'gold', which is missing"):
         prepared(tmp_path, weak_rows(), override(SINGLE, {"weak.gold": "gold"}))

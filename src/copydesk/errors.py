@@ -8,6 +8,7 @@
     ├── DataError              data that was read and cannot be used
     ├── EncoderError           pretrained weights that cannot be found or trusted
     ├── BundleError            a bundle that is incomplete, changed or of another version
+    ├── Stale                  a change to what somebody else changed meanwhile
     └── Terminated             exit code 143: SIGTERM came, and a checkpoint was saved
 
 A message says what happened with the value, what was expected, and what to do about it.
@@ -55,6 +56,10 @@ class EncoderError(CopydeskError):
 
 class BundleError(CopydeskError):
     """A bundle without a manifest, with a changed or missing file, or of a format that is not known."""
+
+
+class Stale(CopydeskError):
+    """A change that was decided on an older state than the one there is."""
 
 
 class Terminated(CopydeskError):

@@ -57,6 +57,20 @@ def replace_text(path: Path, text: str) -> None:
             raise
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add to the end of a UTF-8 file, flushed to the disk; what cannot be added whole is taken back."""
+    added = text.encode()
+    with writing(path), path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            if file.write(added) < len(added):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
+
+
 def refuse_existing(path: Path) -> None:
     """Raise `UsageError` if the output exists already: nothing is ever overwritten."""
     if path.exists():

@@ -15,7 +15,7 @@ from copydesk.data.aliases import alias_warnings, load_aliases
 from copydesk.data.clean import require_columns
 from copydesk.data.label_kinds import LabelKind, MultiLabels, ReadLabels, SingleLabels, where_in
 from copydesk.data.signal_labels import SignalLabels
-from copydesk.data.weak_labels import trust_in
+from copydesk.data.weak_labels import VOTES, given_column, trust_in
 from copydesk.errors import DataError
 from copydesk.recipe import Recipe
 
@@ -25,7 +25,7 @@ LABELS: dict[str, LabelKind[Any]] = {"single": SingleLabels(), "multi": MultiLab
 def read_labels(frame: pl.DataFrame, recipe: Recipe, *, known: Container[str] = ()) -> ReadLabels:
     """Return each row's label; `known` are a finished model's labels, which then are not parted.
 
-    A label in the recipe's column `weak.gold` outranks the row's other one. Raises `DataError` naming the row, or
+    A label in the recipe's column `weak.gold`, or one that the row had before functions voted, outranks the other. Raises `DataError` naming the row, or
     `RecipeError` for the alias file.
     """
     require_columns(frame, [recipe.label])
@@ -42,6 +42,9 @@ def read_labels(frame: pl.DataFrame, recipe: Recipe, *, known: Container[str] = 
 
 def _with_gold(found: ReadLabels, frame: pl.DataFrame, recipe: Recipe, known: Container[str]) -> ReadLabels:
     column = recipe.weak.gold
+    kept = given_column(recipe.label)
+    if VOTES in frame.columns and kept in frame.columns and column in (None, recipe.label):
+        column = kept  # the rows came with these; since then functions have voted
     if column is None:
         return found
     if column not in frame.columns:

@@ -5,7 +5,6 @@ The manifest says what was dropped and why.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +24,7 @@ from copydesk.data.copies import (
     without_near_copies,
     without_outranked,
 )
-from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset
+from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset, text_id
 from copydesk.data.duplicates import FindNear, find_near_duplicates
 from copydesk.data.label_kinds import BATCH_ROWS, LabelKind, ReadLabels, listed
 from copydesk.data.labels import LABELS, read_labels
@@ -253,7 +252,7 @@ def _ids(texts: Sequence[str]) -> list[str]:
     seen: Counter[str] = Counter()
     ids = []
     for text in texts:
-        name = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        name = text_id(text)
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return ids

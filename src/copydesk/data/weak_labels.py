@@ -28,6 +28,11 @@ _ROUNDING = 0.01
 _NOISE = 1e-6
 
 
+def given_column(label: str) -> str:
+    """Return the name under which a labelled table keeps the labels that its rows came with."""
+    return f"{label}_given"
+
+
 def trust_in(frame: pl.DataFrame) -> list[Trust]:
     """Tell for each row where its label comes from: labelling functions, if it has votes or probabilities."""
     weak = np.zeros(frame.height, np.bool_)

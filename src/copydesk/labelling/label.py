@@ -19,6 +19,7 @@ from copydesk.data.dataset import is_dataset
 from copydesk.data.label_kinds import listed
 from copydesk.data.prepare import read_raw
 from copydesk.data.raw import write_raw_parts
+from copydesk.data.weak_labels import given_column
 from copydesk.errors import DataError, UsageError
 from copydesk.labelling.counts import Counts
 from copydesk.labelling.gold import Gold
@@ -90,8 +91,8 @@ def label_texts(
 def _gold(rows: pl.DataFrame, recipe: Recipe) -> Gold | None:
     """Return the labels that people gave: in the recipe's column of them, or in the label column of the raw rows."""
     column = recipe.weak.gold
-    if column is None:
-        column = _given(recipe) if VOTES in rows.columns else recipe.label  # beside votes stand labels by functions
+    if column in (None, recipe.label):  # beside votes the label column holds what functions said
+        column = given_column(recipe.label) if VOTES in rows.columns else recipe.label
         if column not in rows.columns:
             return None
     elif column not in rows.columns:
@@ -103,7 +104,7 @@ def _gold(rows: pl.DataFrame, recipe: Recipe) -> Gold | None:
 
 def _seen(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     """Return what functions may look at: everything but labels."""
-    hidden = {recipe.label, _given(recipe), recipe.weak.gold, PROBABILITIES, VOTES} - set(recipe.text)
+    hidden = {recipe.label, given_column(recipe.label), recipe.weak.gold, PROBABILITIES, VOTES} - set(recipe.text)
     return rows.select(name for name in rows.columns if name not in hidden and not name.startswith("_"))
 
 
@@ -112,17 +113,12 @@ def _kept(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     kept = rows.select(name for name in rows.columns if not name.startswith("_"))
     if VOTES in kept.columns:
         return kept.drop(PROBABILITIES, VOTES, recipe.label, strict=False)
-    if {recipe.label, _given(recipe)} <= set(kept.columns):
+    if {recipe.label, given_column(recipe.label)} <= set(kept.columns):
         raise DataError(
-            f"The data has columns {recipe.label!r} and {_given(recipe)!r}; the first would get the second's name, to "
+            f"The data has columns {recipe.label!r} and {given_column(recipe.label)!r}; the first would get the second's name, to "
             "make room for weak labels. Rename one of them."
         )
-    return kept.rename({recipe.label: _given(recipe)}, strict=False)
-
-
-def _given(recipe: Recipe) -> str:
-    """Return the name under which labels are kept that the rows came with."""
-    return f"{recipe.label}_given"
+    return kept.rename({recipe.label: given_column(recipe.label)}, strict=False)
 
 
 def _concerns(summaries: list[FunctionSummary], gold: Gold | None) -> Iterator[str]:

@@ -1,26 +1,31 @@
 """The review file: texts that somebody should look at, what speaks for a doubt, and what was decided.
 
 JSON lines, so that it can be read and edited with anything: a header, then one item a line. Labels stand as a Dataset
-stores them: a name (`single`), a list of names (`multi`), a list of {category, score, tag} (`signals`). It does not
-know where doubts come from, nor what a decision does to the data.
+stores them: a name (`single`), a list of names (`multi`), a list of {category, score, tag} (`signals`). While somebody
+decides, each decision is a short line at the end that names its item, so that saving one costs the same in any file;
+`write_review` puts them where they belong. It does not know where doubts come from, nor what a decision does to the
+data.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from copydesk.errors import DataError
-from copydesk.files import replace_text
+from copydesk.files import append_text, replace_text
 
 Decision = Literal["keep", "accept", "change", "drop", "skip"]
 """The label stays; the suggestion is taken; another label is; the text is left out; nothing was decided."""
 StoredLabel = str | list[str] | list[dict[str, Any]]
 FORMAT = "copydesk review 1"
+_DECISION = '{"item": '
+"""How a decision's line begins."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +88,61 @@ class Review:
 
 def write_review(path: Path, review: Review) -> None:
     """Write the file anew, whole or not at all."""
-    lines = [asdict(review.header), *(asdict(item) for item in review.items)]
-    replace_text(path, "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines))
+    replace_text(path, "".join([_line(review.header), *map(_line, review.items)]))
+
+
+def append_decision(path: Path, review: Review, place: int) -> None:
+    """Add one item's decision to the end of the file, flushed to the disk; `read_review` puts it into its item."""
+    item = review.items[place]
+    values = {"item": place + 1, "id": item.id, "decision": item.decision, "new_label": item.new_label}
+    append_text(path, json.dumps(values, allow_nan=False) + "\n")  # ASCII, which can be cut anywhere
 
 
 def read_review(path: Path) -> Review:
-    """Read and check a file. Raises `DataError` naming the line that is wrong."""
-    lines = [(number, line) for number, line in enumerate(_text(path).split("\n"), start=1) if line.strip()]
-    if not lines:
-        raise DataError(f"Review file '{path}' is empty.")
+    """Read and check a file. Raises `DataError` naming the line that is wrong.
+
+    A decision that a power cut left half-written at the end is left out: nobody was told that it was saved.
+    """
+    lines = _lines(path)
     header = _header(path, _object(path, *lines[0]))
-    items = []
+    items: list[Item] = []
     for number, line in lines[1:]:
         where = f"Review file '{path}' line {number}"
-        item = _made(Item, _object(path, number, line), where)
-        _check(item, header, where)
-        items.append(replace(item, votes=tuple(item.votes)))
+        values = _object(path, number, line)
+        if "item" in values:
+            place = _place(values, items, where)
+            items[place] = replace(items[place], decision=values.get("decision"), new_label=values.get("new_label"))
+            _check(items[place], header, where)
+        else:
+            item = _made(Item, values, where)
+            _check_kinds(item, where)
+            _check(item, header, where)
+            items.append(replace(item, votes=tuple(item.votes)))
     return Review(header, tuple(items))
+
+
+def _line(value: Header | Item) -> str:
+    return json.dumps(vars(value), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Return the file's lines that hold anything, with their numbers."""
+    text = _text(path)
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not lines:
+        raise DataError(f"Review file '{path}' is empty.")
+    last = lines[-1][1]
+    if text.endswith("\n") or not (last.startswith(_DECISION) or _DECISION.startswith(last)) or _is_json(last):
+        return lines
+    return lines[:-1]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True
 
 
 def _text(path: Path) -> str:
@@ -110,19 +153,39 @@ def _text(path: Path) -> str:
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    where = f"Review file '{path}' line {number}"
     try:
         value = json.loads(line)
+        if "\\ud" in line:
+            json.dumps(value, ensure_ascii=False).encode()
     except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"Review file '{path}' line {number} is not JSON: {error}.") from None
+        raise DataError(f"{where} is not JSON: {error}.") from None
+    except UnicodeEncodeError:
+        raise DataError(f"{where} holds half a surrogate pair, which is no character. Correct or remove it.") from None
     if not isinstance(value, dict):
-        raise DataError(f"Review file '{path}' line {number} holds {type(value).__name__}, not an object.")
+        raise DataError(f"{where} holds {type(value).__name__}, not an object.")
     return value
+
+
+def _place(values: dict[str, Any], items: Sequence[Item], where: str) -> int:
+    """Return the place from 0 of the item that a decision names."""
+    place = values["item"]
+    if not isinstance(place, int) or isinstance(place, bool) or not 1 <= place <= len(items):
+        raise DataError(f"{where}: there is no item {place!r}; {len(items):,} stand above it.")
+    if values.get("id") != items[place - 1].id:
+        raise DataError(f"{where}: item {place} has the id {items[place - 1].id!r}, not {values.get('id')!r}.")
+    return place - 1
 
 
 def _header(path: Path, values: dict[str, Any]) -> Header:
     if values.get("format") != FORMAT:
         raise DataError(f"'{path}' is no review file: its first line is not a header with \"format\": {FORMAT!r}.")
-    header: Header = _made(Header, values, f"Review file '{path}' line 1")
+    where = f"Review file '{path}' line 1"
+    header: Header = _made(Header, values, where)
+    if header.task not in _PROBLEMS:
+        raise DataError(f"{where}: task {header.task!r} is unknown. It is one of {', '.join(_PROBLEMS)}.")
+    if not isinstance(header.labels, list) or not all(isinstance(name, str) for name in header.labels):
+        raise DataError(f"{where}: labels {header.labels!r} is no list of names.")
     return replace(header, labels=tuple(header.labels))
 
 
@@ -138,6 +201,23 @@ def _made(kind: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401
         raise DataError(f"{where}: {str(error).partition('() ')[2] or error}.") from None
 
 
+def _check_kinds(item: Item, where: str) -> None:
+    """Raise `DataError` unless what people are shown is what it should be."""
+    for name in ("id", "text", "reason", "where"):
+        if not isinstance(getattr(item, name), str):
+            raise DataError(f"{where}: {name} {getattr(item, name)!r} is no text.")
+    if not _is_number(item.suspicion) or not 0 <= item.suspicion <= 1:
+        raise DataError(f"{where}: suspicion {item.suspicion!r} is not a number from 0 to 1.")
+    if not isinstance(item.votes, list | tuple) or not all(isinstance(vote, dict) for vote in item.votes):
+        raise DataError(f"{where}: votes {item.votes!r} is no list of {{function, label}}.")
+    if not isinstance(item.model, dict) or not all(map(_is_number, item.model.values())):
+        raise DataError(f"{where}: model {item.model!r} is no object of numbers by label.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _check(item: Item, header: Header, where: str) -> None:
     if item.decision is not None and item.decision not in get_args(Decision):
         raise DataError(f"{where}: decision {item.decision!r} is none of {', '.join(get_args(Decision))}.")
@@ -151,7 +231,7 @@ def _check(item: Item, header: Header, where: str) -> None:
 
 def _check_label(label: StoredLabel | None, header: Header, where: str) -> None:
     """Raise `DataError` unless the label is one that the task can have."""
-    problem = _PROBLEMS[header.task](label, header) if header.task in _PROBLEMS else f"task {header.task!r} is unknown"
+    problem = _PROBLEMS[header.task](label, header)
     if problem:
         raise DataError(f"{where}: {problem}.")
 
@@ -171,14 +251,18 @@ def _multi_problem(label: Any, header: Header) -> str:  # noqa: ANN401 (whatever
 def _signals_problem(label: Any, header: Header) -> str:  # noqa: ANN401 (whatever JSON holds)
     if not isinstance(label, list) or not all(isinstance(entry, dict) for entry in label):
         return f"label {label!r} is no list of signals"
+    seen: list[object] = []
     for entry in label:
         category, score, tag = entry.get("category"), entry.get("score"), entry.get("tag") or ""
-        if category not in header.categories:
+        if not isinstance(category, str) or category not in header.categories:
             return _not_among(category, header.labels)
-        if isinstance(score, bool) or not isinstance(score, int | float) or not -1 <= score <= 1:
+        if category in seen:
+            return f"category {category!r} is listed twice"
+        if not _is_number(score) or not -1 <= score <= 1:
             return f"score {score!r} of {category!r} is not a number from -1 to 1"
         if tag and tag not in header.categories[category]:
             return _not_among(tag, header.categories[category])
+        seen.append(category)
     return ""
 
 
