@@ -123,6 +123,14 @@ def test_one_column_and_one_source_may_stand_without_brackets() -> None:
     assert recipe.source == [SourceFile(url="https://example.org/a.csv")]
 
 
+def test_overrides_reach_into_lists_by_number() -> None:
+    recipe = parse_recipe({"name": "x", "source": [{"url": "a.csv"}, {"url": "b.csv"}]})
+    assert [source.url for source in override(recipe, {"source.1.url": "c.csv"}).source] == ["a.csv", "c.csv"]
+    for key in ("source.2.url", "source.url", "source.-1"):
+        with pytest.raises(RecipeError, match="is none of the list's 2 entries, counted from 0"):
+            override(recipe, {key: "c.csv"})
+
+
 def test_overrides_reach_into_sections_and_are_validated() -> None:
     recipe = parse_recipe({"name": "x"})
     assert override(recipe, {"train.epochs": 3, "model.kind": "linear"}).train.epochs == 3

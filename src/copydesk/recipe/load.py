@@ -90,12 +90,20 @@ def shipped_recipe(name: str) -> Path:
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 (any YAML value)
+    """Replace the value at a dotted key; a number leads into a list: `source.0.url`."""
     *parents, last = key.split(".")
+    place: Any = values
     for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
+        place = place[_index(place, parent, key)] if isinstance(place, list) else place.setdefault(parent, {})
+        if not isinstance(place, dict | list):
             raise RecipeError(f"--set {key}: {parent!r} is not a section of the recipe.")
-    values[last] = value
+    place[_index(place, last, key) if isinstance(place, list) else last] = value
+
+
+def _index(values: list[Any], part: str, key: str) -> int:
+    if not part.isdecimal() or int(part) >= len(values):
+        raise RecipeError(f"--set {key}: {part!r} is none of the list's {len(values)} entries, counted from 0.")
+    return int(part)
 
 
 def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
