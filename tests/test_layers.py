@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": set(),
     "tasks": {"metrics"},
     "bundle": {"tasks"},
-    "data": {"ngrams"},
+    "data": {"ngrams", "review"},
     "models": {"ngrams", "tasks", "data"},
     "runtime": {"bundle", "tasks", "models"},
     "evaluate": {"metrics", "tasks", "runtime"},

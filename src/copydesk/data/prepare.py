@@ -1,11 +1,10 @@
-"""Raw table to Dataset: clean, settle conflicts, drop copies, leave rare labels out, divide, resample.
+"""Raw table to Dataset: check, clean, apply reviews, settle conflicts, drop copies, leave rare labels out, divide.
 
 The manifest says what was dropped and why.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,10 +17,13 @@ import polars as pl
 
 from copydesk.data.clean import Account, CleanRow, clean_rows, label_warnings, require_columns
 from copydesk.data.copies import NearRows, resolve_conflicts, without_copies, without_near_copies
-from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset
+from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset, text_id
+from copydesk.data.given import Given, given_parts, parted_as_given
 from copydesk.data.label_kinds import LabelKind, listed
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
+from copydesk.data.reviewed import apply_decisions, unapplied
+from copydesk.data.rules import check_rules
 from copydesk.data.sources import RawTable, read_sources, source_of_path
 from copydesk.data.split import moment_of
 from copydesk.errors import DataError, RecipeError
@@ -41,11 +43,11 @@ def prepare_dataset(
     `progress` is told what is done, and warned about the data. Raises `SourceError` or `DataError`.
     """
     if data is not None and is_dataset(Path(data)):
-        return dataset_for(recipe, Path(data))
+        return dataset_for(recipe, Path(data), progress=progress)
     return prepare_table(recipe, read_raw(recipe, data, progress=progress), progress=progress)
 
 
-def dataset_for(recipe: Recipe, folder: Path) -> Dataset:
+def dataset_for(recipe: Recipe, folder: Path, *, progress: Progress | None = None) -> Dataset:
     """Read a prepared Dataset. Raises `DataError` if it was prepared for another task or other categories."""
     dataset = load_dataset(folder)
     if dataset.task != recipe.task:
@@ -54,6 +56,10 @@ def dataset_for(recipe: Recipe, folder: Path) -> Dataset:
         )
     if dataset.manifest.get("categories", {}) != recipe.categories:
         raise DataError(f"'{folder}' was prepared for other categories than the recipe's. Prepare it again.")
+    for path in unapplied(recipe, dataset.manifest):
+        (progress or Silent()).warn(
+            f"'{folder}' was prepared without the review '{path}' as it is now: prepare it again."
+        )
     return dataset
 
 
@@ -71,11 +77,15 @@ def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = 
     """Turn raw rows into the Dataset. Raises `DataError` if what is left cannot train a model."""
     kind = LABELS[recipe.task]
     account = Account(progress or Silent())
+    given = given_parts(raw, recipe)
     rows = _cleaned(recipe, raw, account)
-    near = _distinct(rows, recipe, kind, account)
+    near = _distinct(rows, given, recipe, kind, account)
     rows = _without_rare_labels(near.rows, recipe, kind, account)
     account.warn(*kind.concerns([row.label for row in rows], recipe))
-    parted = parted_rows(rows, near, recipe, kind, account)
+    if given.parts:
+        parted = parted_as_given(rows, near, given, recipe, kind, account)
+    else:
+        parted = parted_rows(rows, near, recipe, kind, account)
     parted = resampled_rows(parted, recipe, kind, account)
     groups = Counter(near.groups[item.row.position] for item in parted)
     manifest = {
@@ -98,6 +108,11 @@ def prepare_table(recipe: Recipe, raw: RawTable, *, progress: Progress | None = 
     return Dataset(_frame(parted, kind), manifest)
 
 
+def clean_table(recipe: Recipe, raw: RawTable) -> list[CleanRow]:
+    """Return the raw rows that have a text and a label, as `prepare_table` finds them before it looks for copies."""
+    return _cleaned(recipe, raw, Account(Silent()))
+
+
 def _cleaned(recipe: Recipe, raw: RawTable, account: Account) -> list[CleanRow]:
     """Return the rows that have a text and a label; in the order of time if the split goes by it."""
     settings, column = recipe.prepare, recipe.prepare.split.time
@@ -106,8 +121,10 @@ def _cleaned(recipe: Recipe, raw: RawTable, account: Account) -> list[CleanRow]:
     found = read_labels(raw.frame, recipe)
     for line in found.said:
         account.progress.say(line)
+    check_rules(recipe.rules, raw.frame, found.values, LABELS[recipe.task], account)
     steps = steps_of(settings.normalise)
     rows, account.dropped = clean_rows(raw.frame, recipe.text, found.values, steps=steps, max_chars=settings.max_chars)
+    rows = apply_decisions(rows, recipe, LABELS[recipe.task], account)
     counts = Counter(name for row in rows for name in LABELS[recipe.task].present(row.label))
     _require_labels(rows, counts, recipe, account)
     account.warn(*found.warnings, *label_warnings(counts))
@@ -123,14 +140,17 @@ def _cleaned(recipe: Recipe, raw: RawTable, account: Account) -> list[CleanRow]:
     return sorted(rows, key=lambda row: row.moment or _NEVER)
 
 
-def _distinct(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], account: Account) -> NearRows:
-    """Settle conflicts and drop copies."""
+def _distinct(rows: list[CleanRow], given: Given, recipe: Recipe, kind: LabelKind[Any], account: Account) -> NearRows:
+    """Settle conflicts and drop copies, but leave given validation and test rows as they are."""
     settings = recipe.prepare
+    held = [row for row in rows if given.is_held_out(row)]
+    rows = [row for row in rows if not given.is_held_out(row)] if held else rows
     rows, conflicts = resolve_conflicts(rows, settings.conflicts, kind, account.dropped)
     account.facts["conflicts"] = conflicts[:_SHOWN_CONFLICTS]
     if settings.dedupe != "none":
         rows = without_copies(rows, account.dropped)
-    return without_near_copies(rows, settings, account.dropped)
+    rows = sorted([*rows, *held], key=lambda row: row.position) if held else rows
+    return without_near_copies(rows, settings, account.dropped, untouched={row.position for row in held})
 
 
 def _require_labels(rows: list[CleanRow], counts: Counter[str], recipe: Recipe, account: Account) -> None:
@@ -198,7 +218,7 @@ def _ids(texts: Sequence[str]) -> list[str]:
     seen: Counter[str] = Counter()
     ids = []
     for text in texts:
-        name = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        name = text_id(text)
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return ids

@@ -48,7 +48,10 @@ _CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 @dataclass(frozen=True)
 class RawTable:
-    """Rows as the files hold them, plus `_source` and `_row` (from 1), and each file's name and SHA-256."""
+    """Rows as the files hold them, plus `_source` and `_row` (from 1), and each file's name and SHA-256.
+
+    Where a source names its part, `_part` holds it.
+    """
 
     frame: pl.DataFrame
     files: list[dict[str, str]]
@@ -75,6 +78,8 @@ def read_sources(sources: Sequence[SourceFile], *, label_column: str | None = No
         frame = _read(source, path)
         if source.label is not None and label_column is not None:
             frame = frame.with_columns(pl.lit(source.label).alias(label_column))
+        if source.part is not None:
+            frame = frame.with_columns(pl.lit(source.part).alias("_part"))
         name = source.url.rpartition("/")[2]
         rows = pl.Series("_row", range(1, frame.height + 1), dtype=pl.Int64)
         frames.append(frame.with_columns(pl.lit(name).alias("_source"), rows))

@@ -16,6 +16,7 @@ from copydesk.recipe.load import (
 from copydesk.recipe.model import DEFAULT_ENCODER, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import Recipe
+from copydesk.recipe.rules import Rules
 from copydesk.recipe.source import SourceFile
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ModelKind",
     "Prepare",
     "Recipe",
+    "Rules",
     "SourceFile",
     "Train",
     "dump_recipe",

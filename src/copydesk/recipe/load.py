@@ -19,7 +19,7 @@ from copydesk.recipe.recipe import Recipe
 def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe file, apply dotted overrides, and validate the result.
 
-    Relative source paths are taken from the recipe's folder. Raises `RecipeError`.
+    Relative paths are taken from the recipe's folder. Raises `RecipeError`.
     """
     try:
         text = Path(path).read_text("utf-8")
@@ -109,7 +109,8 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     aliases = absolute(recipe.aliases) if recipe.aliases else None
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
     model = recipe.model.model_copy(update={"keywords": keywords})
-    return recipe.model_copy(update={"source": sources, "aliases": aliases, "model": model})
+    prepare = recipe.prepare.model_copy(update={"reviewed": [absolute(path) for path in recipe.prepare.reviewed]})
+    return recipe.model_copy(update={"source": sources, "aliases": aliases, "model": model, "prepare": prepare})
 
 
 def _recipes_beside(path: Path) -> str:

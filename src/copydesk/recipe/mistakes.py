@@ -20,7 +20,7 @@ def path_of(problem: Any) -> list[str]:  # noqa: ANN401 (pydantic's ErrorDetails
             path.append(str(part))
         elif section is not None and (part in section.model_fields or problem["type"] == "extra_forbidden"):
             path.append(part)
-            section = section_of(section, part)
+            section = section_of(section, part) or section  # a name that people give, such as a column, leads nowhere
     return path
 
 
