@@ -6,7 +6,7 @@ Rows are named by their `position`. It does not know about parts.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,14 +109,20 @@ class NearRows:
 
 
 def without_near_copies(
-    rows: list[CleanRow], settings: Prepare, dropped: Dropped, find: FindNear = find_near_duplicates
+    rows: list[CleanRow],
+    settings: Prepare,
+    dropped: Dropped,
+    *,
+    find: FindNear = find_near_duplicates,
+    untouched: Collection[int] = (),
 ) -> NearRows:
     """Drop near-copies and group what is similar.
 
     With `dedupe: near` a row goes if it is a near-copy of an earlier kept row with the same label; a near-copy with
-    another label stays (a single word can turn a review). Groups and pairs are found for the splits that need them.
+    another label stays (a single word can turn a review). Rows at the positions `untouched` stay, and send no other
+    away. Groups and pairs are found for the splits that need them.
     """
-    apart = settings.split.by != "row"
+    apart = settings.split.by != "row" or bool(untouched)
     if settings.dedupe != "near" and not apart:
         return NearRows(rows, {row.position: row.position for row in rows}, [])
     similar = min(settings.near_threshold, settings.split.similarity) if apart else settings.near_threshold
@@ -124,6 +130,7 @@ def without_near_copies(
     gone: set[int] = set()
     for (first, second), similarity in found.pairs.items():
         alike = similarity >= settings.near_threshold and rows[first].label == rows[second].label
+        alike = alike and rows[first].position not in untouched and rows[second].position not in untouched
         if settings.dedupe == "near" and alike and first not in gone and second not in gone:
             gone.add(second)
             dropped.add("near-copy", rows[second].where)

@@ -92,7 +92,7 @@ class Dataset:
 
 
 def text_id(text: str) -> str:
-    """Name a normalised text by its content."""
+    """Return the name of a normalised text, from its content alone; a repeated one gets `-2`, `-3`, … in a Dataset."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -25,8 +25,8 @@ LABELS: dict[str, LabelKind[Any]] = {"single": SingleLabels(), "multi": MultiLab
 def read_labels(frame: pl.DataFrame, recipe: Recipe, *, known: Container[str] = ()) -> ReadLabels:
     """Return each row's label; `known` are a finished model's labels, which then are not parted.
 
-    A label in the recipe's column `weak.gold`, or one that the row had before functions voted, outranks the other. Raises `DataError` naming the row, or
-    `RecipeError` for the alias file.
+    A label in the recipe's column `weak.gold`, or one that the row had before functions voted, outranks the other.
+    Raises `DataError` naming the row, or `RecipeError` for the alias file.
     """
     require_columns(frame, [recipe.label])
     kind = LABELS[recipe.task]

@@ -35,7 +35,7 @@ def parted_rows(
 ) -> list[PartedRow]:
     """Return the rows with their parts; some of a later part may be dropped. Raises `DataError` for an empty part."""
     if recipe.prepare.split.by == "time":
-        parts = split_by_time([row.moment for row in rows if row.moment is not None], _shares(recipe))
+        parts = split_by_time([row.moment for row in rows if row.moment is not None], shares_of(recipe))
         parted = _without_leaks([PartedRow(*pair) for pair in zip(rows, parts, strict=True)], near.pairs, account)
         parted = _without_unseen_labels(parted, kind, account)
     else:
@@ -43,16 +43,17 @@ def parted_rows(
             [row.text for row in rows],
             [kind.present(row.label) for row in rows],
             [near.groups[row.position] for row in rows],
-            shares=_shares(recipe),
+            shares=shares_of(recipe),
             seed=recipe.train.seed,
         )
         parted = [PartedRow(*pair) for pair in zip(rows, parts, strict=True)]
-    _require_parts(parted, near, recipe)
-    account.warn(*_gaps(parted, kind, recipe))
+    require_parts(parted, near, recipe)
+    account.warn(*gaps_between(parted, kind, recipe))
     return parted
 
 
-def _shares(recipe: Recipe) -> dict[Part, float]:
+def shares_of(recipe: Recipe) -> dict[Part, float]:
+    """Return the wanted share of rows by part; they sum to 1."""
     split = recipe.prepare.split
     return {"train": 1 - split.validation - split.test, "validation": split.validation, "test": split.test}
 
@@ -103,12 +104,13 @@ def _without_unseen_labels(parted: list[PartedRow], kind: LabelKind[Any], accoun
     return kept
 
 
-def _require_parts(parted: list[PartedRow], near: NearRows, recipe: Recipe) -> None:
+def require_parts(parted: list[PartedRow], near: NearRows, recipe: Recipe) -> None:
+    """Raise `DataError` if a part that is wanted has no row."""
     counts = Counter(item.part for item in parted)
     groups = len({near.groups[item.row.position] for item in parted})
     grouped = f" in {groups:,} groups of similar texts" if groups < len(parted) else ""
     for part in PARTS:
-        share = _shares(recipe)[part]
+        share = shares_of(recipe)[part]
         if share > 0 and not counts[part]:
             raise DataError(
                 f"{len(parted):,} rows{grouped} are too few: the {part} part (share {share:g}) would be empty. Add "
@@ -116,7 +118,7 @@ def _require_parts(parted: list[PartedRow], near: NearRows, recipe: Recipe) -> N
             )
 
 
-def _gaps(parted: list[PartedRow], kind: LabelKind[Any], recipe: Recipe) -> list[str]:
+def gaps_between(parted: list[PartedRow], kind: LabelKind[Any], recipe: Recipe) -> list[str]:
     """Return a line for each part that should have rows of all labels, and has not."""
     names = {
         part: {name for item in parted if item.part == part for name in kind.present(item.row.label)} for part in PARTS
@@ -125,7 +127,7 @@ def _gaps(parted: list[PartedRow], kind: LabelKind[Any], recipe: Recipe) -> list
     lines = []
     for part, consequence in _CONSEQUENCES.items():
         missing = [name for name in every if name not in names[part]]
-        if missing and _shares(recipe)[part] > 0:
+        if missing and shares_of(recipe)[part] > 0:
             lines.append(
                 f"The {part} part has no row of {len(missing)} of {len(every)} labels ({listed(missing)}): "
                 f"{consequence}."

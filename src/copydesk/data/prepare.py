@@ -1,4 +1,4 @@
-"""Raw table to Dataset: clean, settle conflicts, drop copies, leave rare labels out, divide, resample.
+"""Raw table to Dataset: check, clean, apply reviews, settle conflicts, drop copies, leave rare labels out, divide.
 
 The manifest says what was dropped and why.
 """
@@ -26,10 +26,13 @@ from copydesk.data.copies import (
 )
 from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset, text_id
 from copydesk.data.duplicates import FindNear, find_near_duplicates
+from copydesk.data.given import Given, given_parts, parted_as_given
 from copydesk.data.label_kinds import BATCH_ROWS, LabelKind, ReadLabels, listed
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
 from copydesk.data.raw import RAW, newest_file
+from copydesk.data.reviewed import apply_decisions, unapplied
+from copydesk.data.rules import check_rules
 from copydesk.data.sources import RawTable, read_sources, source_of_path
 from copydesk.data.split import moment_of
 from copydesk.data.weak_labels import PROBABILITIES, probabilities_of, with_probabilities
@@ -50,11 +53,11 @@ def prepare_dataset(
     `progress` is told what is done, and warned about the data. Raises `SourceError` or `DataError`.
     """
     if data is not None and is_dataset(Path(data)):
-        return dataset_for(recipe, Path(data))
+        return dataset_for(recipe, Path(data), progress=progress)
     return prepare_table(recipe, read_raw(recipe, data, progress=progress), progress=progress)
 
 
-def dataset_for(recipe: Recipe, folder: Path) -> Dataset:
+def dataset_for(recipe: Recipe, folder: Path, *, progress: Progress | None = None) -> Dataset:
     """Read a prepared Dataset. Raises `DataError` if it was prepared for another task or other categories."""
     dataset = load_dataset(folder)
     if dataset.task != recipe.task:
@@ -63,6 +66,10 @@ def dataset_for(recipe: Recipe, folder: Path) -> Dataset:
         )
     if dataset.manifest.get("categories", {}) != recipe.categories:
         raise DataError(f"'{folder}' was prepared for other categories than the recipe's. Prepare it again.")
+    for path in unapplied(recipe, dataset.manifest):
+        (progress or Silent()).warn(
+            f"'{folder}' was prepared without the review '{path}' as it is now: prepare it again."
+        )
     return dataset
 
 
@@ -96,13 +103,17 @@ def prepare_table(
     """Turn raw rows into the Dataset. Raises `DataError` if what is left cannot train a model."""
     kind = LABELS[recipe.task]
     account = Account(progress or Silent())
+    given = given_parts(raw, recipe)
     account.progress.say(f"cleaning {raw.frame.height:,} rows")
     found = _labels(recipe, raw, account)
     rows = _cleaned(recipe, raw, found, account)
-    near = _distinct(rows, recipe, kind, account, find)
+    near = _distinct(rows, given, recipe, account, find)
     rows = _without_rare_labels(near.rows, recipe, kind, account)
     account.warn(*kind.concerns([row.label for row in rows], recipe))
-    parted = parted_rows(rows, near, recipe, kind, account)
+    if given.parts:
+        parted = parted_as_given(rows, near, given, recipe, kind, account)
+    else:
+        parted = parted_rows(rows, near, recipe, kind, account)
     parted = resampled_rows(parted, recipe, kind, account)
     groups = Counter(near.groups[item.row.position] for item in parted)
     weak = Counter(item.part for item in parted if item.row.trust != "given")
@@ -128,6 +139,12 @@ def prepare_table(
     return Dataset(_with_probabilities(_frame(parted, kind), parted, found, kind), manifest)
 
 
+def clean_table(recipe: Recipe, raw: RawTable) -> list[CleanRow]:
+    """Return the raw rows that have a text and a label, as `prepare_table` finds them before it looks for copies."""
+    account = Account(Silent())
+    return _cleaned(recipe, raw, _labels(recipe, raw, account), account)
+
+
 def _labels(recipe: Recipe, raw: RawTable, account: Account) -> ReadLabels:
     """Return every raw row's label, and its probabilities where it has some."""
     require_columns(raw.frame, [*recipe.text, recipe.label])
@@ -137,6 +154,7 @@ def _labels(recipe: Recipe, raw: RawTable, account: Account) -> ReadLabels:
         account.progress.say(line)
     if found.separator is not None:
         account.facts["separator"] = found.separator
+    check_rules(recipe.rules, raw.frame, found.values, LABELS[recipe.task], account)
     return found
 
 
@@ -147,6 +165,7 @@ def _cleaned(recipe: Recipe, raw: RawTable, found: ReadLabels, account: Account)
     rows, account.dropped = clean_rows(
         raw.frame, recipe.text, found.values, steps=steps, max_chars=settings.max_chars, trust=found.trust
     )
+    rows = apply_decisions(rows, recipe, LABELS[recipe.task], account)
     counts = Counter(name for row in rows for name in LABELS[recipe.task].present(row.label))
     _require_labels(rows, counts, recipe, account)
     account.warn(*found.warnings, *label_warnings(counts))
@@ -160,15 +179,19 @@ def _cleaned(recipe: Recipe, raw: RawTable, found: ReadLabels, account: Account)
     return sorted(rows, key=lambda row: row.moment or _NEVER)
 
 
-def _distinct(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], account: Account, find: FindNear) -> NearRows:
-    """Let people's labels outrank weak ones, settle conflicts, and drop copies."""
-    settings = recipe.prepare
+def _distinct(rows: list[CleanRow], given: Given, recipe: Recipe, account: Account, find: FindNear) -> NearRows:
+    """Let people's labels outrank weak ones, settle conflicts, drop copies; given validation and test rows stay."""
+    settings, kind = recipe.prepare, LABELS[recipe.task]
+    held = [row for row in rows if given.is_held_out(row)]
+    rows = [row for row in rows if not given.is_held_out(row)] if held else rows
     rows = without_outranked(rows, account.dropped)
     rows, conflicts = resolve_conflicts(rows, settings.conflicts, kind, account.dropped)
     account.facts["conflicts"] = conflicts[:_SHOWN_CONFLICTS]
     if settings.dedupe != "none":
         rows = without_copies(rows, account.dropped)
-    return without_near_copies(rows, settings, account.dropped, find)
+    rows = sorted([*rows, *held], key=lambda row: row.position) if held else rows
+    untouched = {row.position for row in held}
+    return without_near_copies(rows, settings, account.dropped, find=find, untouched=untouched)
 
 
 def _require_labels(rows: list[CleanRow], counts: Counter[str], recipe: Recipe, account: Account) -> None:

@@ -54,7 +54,7 @@ class RawTable:
     """Rows as the files hold them, plus `_source` and `_row` (from 1).
 
     `files` has each file's `url`, `sha256` and, where it came from a server that names one, the `revision`: a commit,
-    a version, an ETag.
+    a version, an ETag. Where a source names its part, `_part` holds it.
     """
 
     frame: pl.DataFrame
@@ -84,6 +84,8 @@ def read_sources(
         frame = _read(source, local.path)
         if source.label is not None and label_column is not None:
             frame = frame.with_columns(pl.lit(source.label).alias(label_column))
+        if source.part is not None:
+            frame = frame.with_columns(pl.lit(source.part).alias("_part"))
         name = source.url.rpartition("/")[2]
         if not {"_source", "_row"} <= set(frame.columns):  # a collected table brings them along
             rows = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("_row")

@@ -110,15 +110,14 @@ def _seen(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
 
 def _kept(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     """Return the raw columns as they go to the file; labels that the rows came with get another name."""
-    kept = rows.select(name for name in rows.columns if not name.startswith("_"))
-    if VOTES in kept.columns:
-        return kept.drop(PROBABILITIES, VOTES, recipe.label, strict=False)
-    if {recipe.label, given_column(recipe.label)} <= set(kept.columns):
+    if VOTES in rows.columns:
+        return rows.drop(PROBABILITIES, VOTES, recipe.label, strict=False)
+    if {recipe.label, given_column(recipe.label)} <= set(rows.columns):
         raise DataError(
             f"The data has columns {recipe.label!r} and {given_column(recipe.label)!r}; the first would get the second's name, to "
             "make room for weak labels. Rename one of them."
         )
-    return kept.rename({recipe.label: given_column(recipe.label)}, strict=False)
+    return rows.rename({recipe.label: given_column(recipe.label)}, strict=False)
 
 
 def _concerns(summaries: list[FunctionSummary], gold: Gold | None) -> Iterator[str]:

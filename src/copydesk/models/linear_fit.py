@@ -112,7 +112,7 @@ def _fit_sigmoids(matrix: Matrix, columns: Targets, head: Head, strength: float,
     def fit(place: int) -> Columns:
         return _fit_one_sigmoid(matrix, wanted[:, place], strength, balanced)
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(_processors()) as pool:  # liblinear lets other threads run
+    with warnings.catch_warnings(), ThreadPoolExecutor(processors()) as pool:  # liblinear lets other threads run
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough: the thresholds are tuned afterwards
         parts = list(pool.map(fit, range(head.size)))
     return np.stack([weights for weights, _ in parts], axis=1)[:, :, 0], np.concatenate([bias for _, bias in parts])
@@ -155,7 +155,8 @@ def _fit_tanh(matrix: Matrix, columns: Targets, head: Head, strength: float, bal
 _FITTERS = {"softmax": _fit_softmax, "sigmoid": _fit_sigmoids, "tanh": _fit_tanh}
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -16,6 +16,7 @@ from copydesk.recipe.load import (
 from copydesk.recipe.model import DEFAULT_ENCODER, Model, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import Recipe
+from copydesk.recipe.rules import Rules
 from copydesk.recipe.source import Gdelt, GdeltSource, SourceFile
 from copydesk.recipe.weak import Weak
 
@@ -27,6 +28,7 @@ __all__ = [
     "ModelKind",
     "Prepare",
     "Recipe",
+    "Rules",
     "SourceFile",
     "Train",
     "Weak",

@@ -20,7 +20,7 @@ from copydesk.recipe.source import SourceFile
 def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe file, apply dotted overrides, and validate the result.
 
-    Relative source paths are taken from the recipe's folder. Raises `RecipeError`.
+    Relative paths are taken from the recipe's folder. Raises `RecipeError`.
     """
     try:
         text = Path(path).read_text("utf-8")
@@ -118,7 +118,9 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
     model = recipe.model.model_copy(update={"keywords": keywords})
     weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
-    return recipe.model_copy(update={"source": sources, "aliases": aliases, "model": model, "weak": weak})
+    prepare = recipe.prepare.model_copy(update={"reviewed": [absolute(path) for path in recipe.prepare.reviewed]})
+    changed = {"source": sources, "aliases": aliases, "model": model, "weak": weak, "prepare": prepare}
+    return recipe.model_copy(update=changed)
 
 
 def _recipes_beside(path: Path) -> str:

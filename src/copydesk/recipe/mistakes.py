@@ -29,7 +29,7 @@ def path_of(problem: Any, root: type[BaseModel]) -> list[str]:  # noqa: ANN401 (
             sections and problem["type"] == "extra_forbidden" and not _names(sections, part)
         ):
             path.append(part)
-            sections = _below(sections, part)
+            sections = _below(sections, part) or sections  # a name that people give, such as a column, leads nowhere
     return path
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from copydesk.errors import RecipeError
 from copydesk.normalise import steps_of
-from copydesk.recipe.base import Section, Share
+from copydesk.recipe.base import Section, Share, as_list
 
 
 class Split(Section):
@@ -20,6 +20,10 @@ class Split(Section):
         "group", description="`group`: similar texts go to the same part; `time`: the newest rows are the test part."
     )
     time: str | None = Field(None, description="The column with dates or times, for `by: time`.")
+    column: str | None = Field(None, description="The column that names each row's part, if the split is given.")
+    leaks: Literal["report", "drop"] = Field(
+        "report", description="Texts that stand on both sides of a given split: `drop` leaves out the training side's."
+    )
     similarity: float = Field(0.6, gt=0.5, le=1.0, description="From which Jaccard similarity texts form a group.")
 
     @model_validator(mode="after")
@@ -30,6 +34,8 @@ class Split(Section):
             )
         if (self.by == "time") != (self.time is not None):
             raise ValueError("`by: time` and `time: COLUMN` belong together; one of them is missing")
+        if self.by == "time" and self.column is not None:
+            raise ValueError("`by: time` and `column` exclude each other: the parts are either made or given")
         return self
 
 
@@ -43,6 +49,9 @@ class Prepare(Section):
     max_chars: int = Field(100_000, gt=0, description="Longer texts are left out, and counted.")
     max_labels: int = Field(1_000, gt=1, description="More distinct labels are taken for a mistaken column.")
     min_support: int = Field(1, ge=1, description="Labels with fewer rows are left out, and named (task `multi`).")
+    reviewed: Annotated[list[str], BeforeValidator(as_list)] = Field(
+        [], description="Review files with decisions: their labels replace the data's, dropped texts are left out."
+    )
     split: Split = Split()
     resample: Literal["none", "median_undersample", "mltl"] = Field(
         "none", description="How the training part, and only it, is balanced (task `multi`)."

@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
-from copydesk.recipe.source import Source
+from copydesk.recipe.rules import Rules
+from copydesk.recipe.source import Source, SourceFile
 from copydesk.recipe.weak import Weak
 
 
@@ -53,6 +54,7 @@ class Recipe(Section):
         "unknown", description="What a category is in a text that does not list it (task `signals`)."
     )
     weak: Weak = Weak()
+    rules: Rules = Rules()
     prepare: Prepare = Prepare()
     model: Model = Model()
     decide: Decide = Decide()
@@ -79,9 +81,12 @@ class Recipe(Section):
 
 
 def _misfits(recipe: Recipe) -> list[tuple[bool, str]]:
-    """Return for every key that only some tasks know whether it is out of place, and what to say then."""
+    """Return for every key that fits only some recipes whether it is out of place, and what to say then."""
     task, multi = recipe.task, recipe.task == "multi"
+    given, split = any(isinstance(source, SourceFile) and source.part for source in recipe.source), recipe.prepare.split
     return [
+        (given and split.by == "time", "`part` in source and prepare.split.by 'time' exclude each other"),
+        (given and split.column is not None, "`part` in source and prepare.split.column both give a split; keep one"),
         (task == "signals" and not recipe.categories, "task 'signals' needs `categories`, each with its tags"),
         (task != "signals" and bool(recipe.categories), "`categories` is for task 'signals'"),
         (task != "signals" and recipe.unlisted != "unknown", "`unlisted` is for task 'signals'"),
