@@ -48,7 +48,7 @@ def _arxiv(folder: Path) -> list[str]:
 
 
 def _signals(folder: Path) -> list[str]:
-    return []  # the recipe's own sample
+    return ["--data", str(shipped_recipe("signals").parent / "samples/signals.jsonl")]
 
 
 CASES: dict[str, tuple[Callable[[Path], list[str]], set[str]]] = {
@@ -91,7 +91,15 @@ def test_a_shipped_recipe_goes_from_rows_to_answers(name: str, tiny_encoder: Pat
 def test_the_three_kinds_of_model_are_compared_on_signals(tiny_encoder: Path, tmp_path: Path) -> None:
     tiny = ["--set", f"model.encoder={tiny_encoder}", "--set", "train.epochs=2"]
     found = json.loads(
-        _run("compare", shipped_recipe("signals"), "--models", "keywords,linear,encoder", *tiny, "--json")
+        _run(
+            "compare",
+            shipped_recipe("signals"),
+            *_signals(tmp_path),
+            "--models",
+            "keywords,linear,encoder",
+            *tiny,
+            "--json",
+        )
     )
     assert {entry["model"] for entry in found["models"]} == {"keywords", "linear", "encoder"}
     f1 = [entry["report"]["metrics"]["macro_f1"] for entry in found["models"]]
