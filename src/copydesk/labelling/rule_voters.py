@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from copydesk.errors import RecipeError
 from copydesk.labelling.cues import Cue
 from copydesk.labelling.negation import Negations, Spoken, known_negations
 from copydesk.labelling.patterns import PatternVoter
-from copydesk.labelling.rules import NegationRule, Rule, RuleFile, read_rule_file, require_fits, rules_in
+from copydesk.labelling.rules import Rule, RuleFile, read_rule_file, require_fits, rules_in
 from copydesk.labelling.similar import SimilarFunction, SimilarVoter
 from copydesk.labelling.voters import Vote, Voter
 from copydesk.labelling.words import Word, WordFunction, WordVoter
@@ -33,10 +32,8 @@ class LabellingFile:
     def read(cls, path: str) -> LabellingFile:
         """Read a labelling file, or a keyword file as one. Raises `RecipeError`."""
         said = read_rule_file(path)
-        negations = dict(known_negations())
-        if isinstance(said.negation, NegationRule):
-            negations |= {language: Negations(before=words) for language, words in said.negation.words.items()}
-        return cls(path, said, rules_in(said, path), negations)
+        own = {language: Negations(before=words) for language, words in said.negation.words.items()}
+        return cls(path, said, rules_in(said, path), {**known_negations(), **own})
 
     def labels(self) -> Iterator[str]:
         """Yield every label that the file names."""
@@ -73,31 +70,28 @@ class LabellingFile:
         """Return the words that say how strong impacts are, and in which direction. Raises `RecipeError`."""
         polarity, where = self.said.polarity, f"Labelling file '{self.path}'"
         found = [
-            (phrase, Spoken(Cue(direction=direction), language, self.said.window))
+            (phrase, Spoken(Cue(direction=direction), language, self.said.negation.window))
             for direction, lists in ((1, polarity.positive), (-1, polarity.negative))
-            for language, words in self._by_language(lists)
+            for language, words in self.said.by_language(lists)
             for phrase, _ in phrases_in(words, f"{where}, polarity")
         ]
         severity = self.said.severity
         nested = bool(severity) and all(isinstance(words, dict) for words in severity.values())
         for language, words in severity.items() if nested else [(self.said.language, severity)]:
-            for phrase, strength in phrases_in([words] if words else [], f"{where}, severity"):
+            for phrase, strength in words.items():
                 cue = Cue(severity=score_in(strength, f"{where}, severity.{phrase}", least=0))
-                found.append((phrase, Spoken(cue, language, self.said.window)))
+                found.append((str(phrase), Spoken(cue, language, self.said.negation.window)))
         return found
 
     def _where(self, name: str) -> str:
         return f"Labelling file '{self.path}', functions.{name}"
 
-    def _by_language(self, lists: Any) -> list[tuple[str, list[Any]]]:  # noqa: ANN401 (a list, or lists by language)
-        return list(lists.items()) if isinstance(lists, dict) else [(self.said.language, lists)]
-
     def _word_function(self, name: str, rule: Rule) -> WordFunction:
         where = self._where(name)
-        window = self.said.window if rule.negation is None else rule.negation
+        window = self.said.negation.window if rule.negation is None else rule.negation
         words = [
             Word(phrase, language, _own(rule.score, own), rule.tag)
-            for language, listed in self._by_language(rule.words)
+            for language, listed in self.said.by_language(rule.words)
             for phrase, own in phrases_in(listed, where)
         ]
         unknown = sorted({word.language for word in words} - self.negations.keys()) if window else []
@@ -117,7 +111,7 @@ class LabellingFile:
         for entry in entries_of(self.said.keywords, vocabulary, f"Keyword file '{self.path}'"):
             words[entry.label].append(Word(entry.phrase, entry.language, entry.score, entry.tag))
         return [
-            WordFunction(f"{Path(self.path).stem}/{label}", label, of_label, window=self.said.window)
+            WordFunction(f"{Path(self.path).stem}/{label}", label, of_label, window=self.said.negation.window)
             for label, of_label in words.items()
         ]
 

@@ -31,12 +31,20 @@ _RESEMBLES = 0.8
 
 
 def _by_language(value: Any) -> Any:  # noqa: ANN401 (YAML may hold anything here; pydantic judges the result)
-    return value if isinstance(value, dict) else as_list(value)
+    if isinstance(value, dict):
+        return {language: as_list(words) for language, words in value.items()}
+    return {_FILE: as_list(value)} if value else {}
 
 
+def _window(value: Any) -> Any:  # noqa: ANN401 (the same)
+    return value if isinstance(value, dict) else {"window": value}
+
+
+_FILE = ""
+"""The language of words that name none: the file's."""
 Texts = Annotated[list[str], BeforeValidator(as_list)]
-WordLists = Annotated[list[Any] | dict[str, list[Any]], BeforeValidator(_by_language)]
-"""Words, or words by language; what a list holds is checked where it is read."""
+WordLists = Annotated[dict[str, list[Any]], BeforeValidator(_by_language)]
+"""Words by language; what a list holds is checked where it is read."""
 
 
 class Rule(Section):
@@ -48,7 +56,7 @@ class Rule(Section):
     vote: bool = True
     tag: str = ""
     score: Annotated[float, Field(ge=-1, le=1)] | None = None
-    words: WordLists = []
+    words: WordLists = {}
     regex: Texts = []
     similar: Texts = []
     threshold: float = Field(0.5, gt=0, le=1)
@@ -71,34 +79,33 @@ class Rule(Section):
         return self
 
 
-class NegationRule(Section):
-    """How far a negation word reaches, and which words negate beside the known ones."""
+class Negation(Section):
+    """How many words a negation word reaches, and which words negate beside the known ones."""
 
-    window: int = Field(3, ge=0)
+    window: int = Field(0, ge=0)
     words: dict[str, Texts] = {}
 
 
 class Polarity(Section):
     """Words that say in which direction an impact goes."""
 
-    positive: WordLists = []
-    negative: WordLists = []
+    positive: WordLists = {}
+    negative: WordLists = {}
 
 
 class RuleFile(Section):
     """A labelling file. `functions` and `keywords` are checked piece by piece."""
 
     language: str = Field("en", description="The language of words that name none.")
-    negation: Annotated[int, Field(ge=0)] | NegationRule = 0
+    negation: Annotated[Negation, BeforeValidator(_window)] = Negation()
     functions: dict[str, Any] = {}
     keywords: dict[str, Any] = {}
     severity: dict[str, Any] = {}
     polarity: Polarity = Polarity()
 
-    @property
-    def window(self) -> int:
-        """How many words a negation word reaches where a function does not say."""
-        return self.negation if isinstance(self.negation, int) else self.negation.window
+    def by_language(self, lists: Mapping[str, list[Any]]) -> list[tuple[str, list[Any]]]:
+        """Return lists of words with their languages."""
+        return [(language or self.language, words) for language, words in lists.items()]
 
 
 def read_rule_file(path: str | Path) -> RuleFile:
