@@ -59,7 +59,8 @@ def _label(recipe: Path, data: Path, out: str = "out.parquet", **overrides: obje
 def test_texts_get_labels_probabilities_and_votes_and_keep_their_columns(recipe: Path, texts: Path) -> None:
     done, progress = _label(recipe, texts)
     table = pl.read_parquet("out.parquet")
-    assert table.columns == ["text", "views", "label", "probabilities", "votes"]
+    assert table.columns == ["text", "views", "_source", "_row", "label", "probabilities", "votes"]
+    assert table.select("_source", "_row").row(2) == ("raw.csv", 3)
     truth = [label for _, label in toy_rows()]
     assert (table["label"].head(240) == pl.Series(truth)).sum() == done.counts.labelled == 240
     assert table["label"].tail(10).null_count() == done.counts.without_votes == 10
@@ -109,7 +110,19 @@ def test_a_labelled_file_can_be_labelled_again(recipe: Path, tmp_path: Path) -> 
     _label(recipe, write_csv(tmp_path / "labelled.csv", toy_rows()), "first.parquet")
     done, _ = _label(recipe, Path("first.parquet"), "second.parquet", weak__votes="majority")
     assert done.counts.agreement is not None and done.settled.name == "majority"
-    assert pl.read_parquet("second.parquet").columns == ["text", "label_given", "label", "probabilities", "votes"]
+    columns = ["text", "label_given", "_source", "_row", "label", "probabilities", "votes"]
+    assert pl.read_parquet("second.parquet").columns == columns
+
+
+def test_a_given_part_stays_with_its_row(recipe: Path, texts: Path) -> None:
+    label_texts(
+        load_recipe(recipe, {"source": [{"url": str(texts), "part": "test"}]}),
+        None,
+        out=Path("out.parquet"),
+        now=NOW,
+        progress=Listener(),
+    )
+    assert pl.read_parquet("out.parquet")["_part"].unique().to_list() == ["test"]
 
 
 def test_another_column_can_hold_peoples_labels(recipe: Path, tmp_path: Path) -> None:
