@@ -150,6 +150,58 @@ def test_prepare_prints_what_it_dropped(run: Callable[..., Run], recipe: Path, t
     assert value["manifest"]["dropped"]["empty text"] == 1
 
 
+def test_describe_writes_a_page_and_says_what_to_know(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> None:
+    done = run("describe", recipe, "--data", toy_csv, "--set", "model.encoder=nowhere/at-all")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1] == "description: descriptions/toy-1"
+    for piece in (
+        "texts",
+        "money 120, sport 120",
+        "train 192, validation 24, test 24",
+        "to know: The test part has 24",
+    ):
+        assert piece in done.out
+    assert Path("descriptions/toy-1/data.html").read_text().startswith("<!")
+    again = run("describe", recipe, "--data", toy_csv, "--set", "model.encoder=nowhere/at-all", "--json")
+    value = json.loads(again.out)
+    assert (value["description"], value["labels"]["counts"]["money"]) == ("descriptions/toy-2", 120)
+    assert value["findings"] == json.loads(Path("descriptions/toy-1/data.json").read_text())["findings"]
+    assert run("describe", recipe, "--data", toy_csv, "--report", "descriptions/toy-1").code == 2
+
+
+def test_describe_takes_a_file_or_a_dataset_without_a_recipe(
+    run: Callable[..., Run], recipe: Path, toy_csv: Path
+) -> None:
+    quiet = ("--set", "model.encoder=nowhere/at-all", "--quiet")
+    assert run("describe", toy_csv, *quiet).out == "description: descriptions/toy-1\n"
+    run("prepare", recipe, "--data", toy_csv, "--out", "set", "--quiet")
+    assert run("describe", "set", *quiet).out == "description: descriptions/toy-2\n"
+    assert run("describe", recipe, "--data", "set", *quiet).out == "description: descriptions/toy-3\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nowhere.csv"], 2, "Data 'nowhere.csv' does not exist"),
+        (["nowhere.yaml"], 2, "Recipe 'nowhere.yaml' does not exist"),
+        (["."], 2, "is a folder without a Dataset in it"),
+        (["toy.csv", "--data", "toy.csv"], 2, "--data needs a recipe before it"),
+        (["toy.csv", "--text", "headline"], 1, "Column 'headline' is missing; the data has: text, label"),
+        (["toy.csv", "--label", "kind"], 1, "Column 'kind' is missing"),
+        (["toy.csv", "--task", "both"], 2, "task: 'both' is not valid"),
+        (["toy.yaml"], 2, "has no source"),
+    ],
+)
+def test_describe_refuses_in_one_line(
+    run: Callable[..., Run], recipe: Path, arguments: list[str], code: int, message: str
+) -> None:
+    write_csv(Path("toy.csv"), toy_rows(20))
+    done = run("describe", *arguments, "--quiet")
+    assert (done.code, done.err.count("\n")) == (code, 1), done.err
+    assert message in done.err
+    assert not Path("descriptions").exists()
+
+
 def test_compare_prints_a_leaderboard(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> None:
     done = run("compare", recipe, "--data", toy_csv, "--models", "linear")
     assert done.code == 0, done.err

@@ -135,7 +135,8 @@ def test_tokens_are_counted_uncut_with_the_recipes_encoder(tiny_encoder: Path, f
     assert tokens.beyond == pytest.approx(1 / 5)
     assert tokens.lost == pytest.approx(6 / (22 + 3 * 8 + 4))
     assert tokens.fits == {32: 1.0, 64: 1.0}
-    assert tokens.per_word == pytest.approx(1.0)
+    assert sum(fit.texts for fit in tokens.vocabulary.values()) == 5
+    assert {fit.per_word for fit in tokens.vocabulary.values()} == {1.0}
 
 
 def test_texts_longer_than_the_encoder_reads_come_with_a_remedy(
@@ -149,6 +150,14 @@ def test_texts_longer_than_the_encoder_reads_come_with_a_remedy(
     )
     with_tail = said(facts_of(rows, model={**model, "long_texts": "head_tail"}))
     assert "model.long_texts: head_tail sees to that" in with_tail
+
+
+def test_a_language_that_the_encoder_does_not_know_is_named(tiny_encoder: Path, facts_of: Callable[..., Facts]) -> None:
+    rows = [{"text": f"Двое пострадали в аварии на трассе {n}", "label": "ab"[n % 2]} for n in range(10)]
+    facts = facts_of(rows, model={"encoder": str(tiny_encoder), "max_tokens": 64})
+    assert facts.lengths.tokens is not None
+    assert facts.lengths.tokens.vocabulary["ru"].unknown > 0.8
+    assert "do: Russian is strange to the encoder" in said(facts)
 
 
 def test_an_encoder_that_is_out_of_reach_leaves_tokens_out_and_says_so(facts_of: Callable[..., Facts]) -> None:

@@ -86,11 +86,20 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """How an encoder's vocabulary fits some texts: tokens per word (special ones aside), and the share it lacks."""
+
+    texts: int
+    per_word: float
+    unknown: float
+
+
+@dataclass(frozen=True)
 class TokenFacts:
     """How the recipe's encoder would read the texts.
 
     `beyond` is the share of texts longer than `limit`, `lost` the share of all tokens behind the limit; `fits` the
-    share of texts that each limit would hold whole. `per_word` and `unknown` tell whether the vocabulary fits.
+    share of texts that each limit would hold whole; `vocabulary` is by language.
     """
 
     encoder: str
@@ -101,8 +110,7 @@ class TokenFacts:
     beyond: float
     lost: float
     fits: dict[int, float]
-    per_word: float
-    unknown: float
+    vocabulary: dict[str, Vocabulary]
 
 
 @dataclass(frozen=True)
@@ -238,7 +246,6 @@ class Outcome:
 
     looked_at: int
     refused: str = ""
-    by: str = ""
     rows: dict[str, int] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)

@@ -161,9 +161,12 @@ def _about_copies(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
         yield Finding("look" if settings.dedupe != "none" else "do", what, remedy)
     if near.texts > _TRACE * near.looked_at:
         apart = settings.split.by != "row"
-        remedy = "Split by group, as the recipe does" if apart else "Set prepare.split.by: group"
+        remedy = "Near-copies of training texts would flatter the test"
+        remedy += (
+            f": the split by {settings.split.by} keeps them out of it." if apart else ". Set prepare.split.by: group."
+        )
         what = f"{_of(near.texts, near.looked_at, 'texts')} have a near-copy (similarity {near.threshold:g} or more)."
-        yield Finding("look" if apart else "do", what, f"{remedy}, or near-copies of training texts flatter the test.")
+        yield Finding("look" if apart else "do", what, remedy)
 
 
 def _about_lengths(facts: Facts) -> Iterator[Finding]:
@@ -185,13 +188,6 @@ def _about_lengths(facts: Facts) -> Iterator[Finding]:
         else:
             remedy = "Set model.long_texts: head_tail, or windows (slower)."
         yield Finding("do" if tokens.beyond >= _MUCH and tokens.long_texts == "head" else "look", what, remedy)
-    strange = tokens.per_word > _MANY_PIECES and _main_language(facts) not in _UNSPACED
-    if strange or tokens.unknown > _UNKNOWN:
-        what = (
-            f"The encoder's vocabulary does not fit: {tokens.per_word:.1f} tokens a word (1.3 is usual), "
-            f"{_percent(tokens.unknown, 1)} of them unknown."
-        )
-        yield Finding("do", what, "Set model.encoder to one that was made for the texts' language.")
 
 
 def _about_languages(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
@@ -201,7 +197,8 @@ def _about_languages(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
         return
     others = {code: count for code, count in languages.counts.items() if code not in (main, UNSURE)}
     sure = _sure_texts(facts)
-    if main != "en" and recipe.model.encoder == DEFAULT_ENCODER:
+    foreign = main != "en" and recipe.model.encoder == DEFAULT_ENCODER
+    if foreign:
         what = f"Most texts are in {language_name(main)}; {DEFAULT_ENCODER} was made for English."
         yield Finding("do", what, f"Set model.encoder to one made for {language_name(main)}, or for many languages.")
     if sum(others.values()) > _SOME * sure:
@@ -209,6 +206,20 @@ def _about_languages(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
         what = f"{_percent(sum(others.values()) / sure)} of the texts are not in {language_name(main)}: {most}."
         remedy = "Leave them out, or set model.encoder to one made for many languages."
         yield Finding("do" if sum(others.values()) > _MUCH * sure else "look", what, remedy)
+    yield from _about_vocabulary(facts, {UNSURE, main} if foreign else {UNSURE})
+
+
+def _about_vocabulary(facts: Facts, said: set[str]) -> Iterator[Finding]:
+    """Name the languages that the encoder does not know, but for those of which that was said."""
+    tokens = facts.lengths.tokens
+    for code, fit in tokens.vocabulary.items() if tokens else ():
+        strange = fit.per_word > _MANY_PIECES and code not in _UNSPACED
+        if code not in said and fit.texts > _SOME * facts.languages.looked_at and (strange or fit.unknown > _UNKNOWN):
+            what = (
+                f"{language_name(code)} is strange to the encoder: {fit.per_word:.1f} tokens a word (1.3 is usual), "
+                f"{_percent(fit.unknown)} of them unknown."
+            )
+            yield Finding("do", what, f"Set model.encoder to one that knows {language_name(code)}.")
 
 
 def _about_signs(facts: Facts) -> Iterator[Finding]:

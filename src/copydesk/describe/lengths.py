@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from copydesk.describe.facts import LengthFacts, Measure, TokenFacts
-from copydesk.describe.table import Table
+from copydesk.describe.facts import LengthFacts, Measure, TokenFacts, Vocabulary
+from copydesk.describe.speech import Read
+from copydesk.describe.table import Indices, Table
 from copydesk.errors import EncoderError, MissingExtra
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 
-_TOKENISED_TEXTS = 20_000
-_TOKENISED_CHARACTERS = 8_000_000
+if TYPE_CHECKING:
+    from copydesk.models.token_counts import TokenCounts
+
 _BINS = 40
 _QUANTILES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "99 %": 0.99, "longest": 1.0}
 _TAIL = 0.995
@@ -22,25 +27,25 @@ _TAIL = 0.995
 _LIMITS = (32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 
 
-def lengths_of(table: Table, recipe: Recipe, progress: Progress) -> LengthFacts:
-    """Measure every text in characters and words, and a sample in tokens where the encoder's tokenizer is at hand."""
+def lengths_of(table: Table, read: Read, recipe: Recipe, progress: Progress) -> LengthFacts:
+    """Measure every text in characters and words, and those read in tokens, where the tokenizer is to be had."""
     characters = table.texts.str.len_chars().to_numpy()
     words = word_counts(table.texts)
     tokens, reason = None, ""
     try:
-        tokens = _tokens(table, recipe, words, progress)
+        tokens = _tokens(read, recipe, words[read.places], progress)
     except (EncoderError, MissingExtra) as error:
         reason = str(error)
     return LengthFacts(measured(characters, "characters"), measured(words, "words"), tokens, reason)
 
 
-def word_counts(texts: pl.Series) -> NDArray[np.int64]:
+def word_counts(texts: pl.Series) -> Indices:
     """Return the number of words, parted by white space, of each text."""
     counts = texts.str.replace_all(COLUMN_SEPARATOR, " ", literal=True).str.count_matches(r"\S+")
     return counts.cast(pl.Int64).to_numpy()
 
 
-def measured(lengths: NDArray[np.int64], unit: str) -> Measure:
+def measured(lengths: Indices, unit: str) -> Measure:
     """Return quantiles and a histogram of whole bins."""
     end = int(np.quantile(lengths, _TAIL, method="higher")) + 1
     width = max(1, -(-end // _BINS))
@@ -50,16 +55,15 @@ def measured(lengths: NDArray[np.int64], unit: str) -> Measure:
     return Measure(unit, len(lengths), float(lengths.mean()), quantiles, edges.astype(float).tolist(), counts.tolist())
 
 
-def _tokens(table: Table, recipe: Recipe, words: NDArray[np.int64], progress: Progress) -> TokenFacts:
-    """Count a sample's tokens. Raises `EncoderError` or `MissingExtra` where there is no tokenizer to be had."""
+def _tokens(read: Read, recipe: Recipe, words: Indices, progress: Progress) -> TokenFacts:
+    """Count tokens. Raises `EncoderError` or `MissingExtra` where there is no tokenizer to be had."""
     from copydesk.models.token_counts import count_tokens
     from copydesk.models.weights import find_encoder
 
     model = recipe.model
     found = find_encoder(model.encoder, model.revision)
-    chosen = table.some(_TOKENISED_TEXTS, _TOKENISED_CHARACTERS, recipe.train.seed)
-    counts = count_tokens(table.texts.gather(chosen).to_list(), found.folder, model.max_tokens, progress)
-    lengths, total = counts.lengths, int(counts.lengths.sum())
+    counts = count_tokens(read.texts, found.folder, model.max_tokens, progress)
+    lengths = counts.lengths
     return TokenFacts(
         encoder=model.encoder,
         limit=counts.limit,
@@ -67,8 +71,19 @@ def _tokens(table: Table, recipe: Recipe, words: NDArray[np.int64], progress: Pr
         long_texts=model.long_texts,
         length=measured(lengths, "tokens"),
         beyond=float((lengths > counts.limit).mean()),
-        lost=float(np.maximum(lengths - counts.limit, 0).sum()) / max(total, 1),
+        lost=float(np.maximum(lengths - counts.limit, 0).sum()) / max(int(lengths.sum()), 1),
         fits={limit: float((lengths <= limit).mean()) for limit in _LIMITS if limit <= counts.most},
-        per_word=counts.pieces / max(int(words[chosen].sum()), 1),
-        unknown=counts.unknown,
+        vocabulary=_vocabulary(counts, words, read.languages),
     )
+
+
+def _vocabulary(counts: TokenCounts, words: Indices, languages: Sequence[str]) -> dict[str, Vocabulary]:
+    """Return how the vocabulary fits each language, the commonest first."""
+    codes = np.array(languages)
+    found = {}
+    for code, texts in Counter(languages).most_common():
+        own = codes == code
+        pieces = int(counts.pieces[own].sum())
+        unknown = int(counts.unknown[own].sum()) / max(pieces, 1)
+        found[code] = Vocabulary(texts, pieces / max(int(words[own].sum()), 1), unknown)
+    return found

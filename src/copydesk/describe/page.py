@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 
 from copydesk import __version__
 from copydesk.data.languages import UNSURE, language_name
-from copydesk.describe.facts import Drift, Facts, LanguageFacts, Pair, Sign, TimeFacts, Word
+from copydesk.describe.facts import Drift, Facts, LanguageFacts, Pair, Sign, TimeFacts, Vocabulary, Word
 from copydesk.describe.plots import growth_svg, length_svg, ranks_svg
 from copydesk.report_page import page_environment, shown_text
 
@@ -58,12 +58,13 @@ class _Trend:
 
 @dataclass(frozen=True)
 class _Language:
-    """A language, or all that are rare, with some texts."""
+    """A language, or all that are rare, with some texts and how the encoder's vocabulary fits it."""
 
     name: str
     texts: int
     share: float
     examples: list[str]
+    vocabulary: Vocabulary | None
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def render_description(facts: Facts) -> str:
             signs=_sign_rows(facts),
             sign_labels=_sign_labels(facts),
             alike=[_alike(pair) for pair in facts.copies.near.examples],
-            languages=_languages(facts.languages),
+            languages=_languages(facts.languages, tokens.vocabulary if tokens else {}),
         )
     )
     return page.strip().encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair must not stop the page
@@ -179,13 +180,14 @@ def _spread(shares: Mapping[str, float]) -> float:
     return max(shares.values()) - min(shares.values()) if shares else 0.0
 
 
-def _languages(languages: LanguageFacts) -> list[_Language]:
+def _languages(languages: LanguageFacts, vocabulary: Mapping[str, Vocabulary]) -> list[_Language]:
     """Return the languages, the commonest first, and those that are rare as the last row."""
 
     def row(name: str, codes: Sequence[str]) -> _Language:
         texts = sum(languages.counts[code] for code in codes)
         examples = [text for code in codes for text in languages.examples.get(code, [])[: 3 if len(codes) == 1 else 1]]
-        return _Language(name, texts, texts / languages.looked_at, examples[:6])
+        fit = vocabulary.get(codes[0]) if len(codes) == 1 else None
+        return _Language(name, texts, texts / languages.looked_at, examples[:6], fit)
 
     least = _LEAST_LANGUAGE * languages.looked_at
     rare = [code for code, count in languages.counts.items() if count < least and code != UNSURE]

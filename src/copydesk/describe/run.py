@@ -26,7 +26,7 @@ from copydesk.describe.growth import growth_of
 from copydesk.describe.lengths import lengths_of, word_counts
 from copydesk.describe.outcome import outcome_of, outcome_of_dataset
 from copydesk.describe.signs import signs_of
-from copydesk.describe.speech import languages_in, typical_words
+from copydesk.describe.speech import languages_in, read_some, typical_words
 from copydesk.describe.table import Table, table_of_dataset, table_of_raw
 from copydesk.errors import UsageError
 from copydesk.progress import Progress, Silent
@@ -136,16 +136,16 @@ def _described(
     progress: Progress,
 ) -> Facts:
     labels, seed = table.labels, recipe.train.seed
-    time = growth_of(table, labels, recipe)
+    time, read = growth_of(table, labels, recipe), read_some(table, seed, progress)
     facts = Facts(
         name=recipe.name,
         task=recipe.task,
         text=recipe.text,
         label=recipe.label if recipe.label in table.frame.columns or table.parts is not None else "",
         rows=_row_facts(table, recipe, time.column if time else "", sources),
-        lengths=lengths_of(table, recipe, progress),
+        lengths=lengths_of(table, read, recipe, progress),
         copies=copies_of(table, near, recipe),
-        languages=languages_in(table, seed),
+        languages=languages_in(read),
         labels=balance_of(labels, word_counts(table.texts)) if labels else None,
         time=time,
         words=typical_words(table, labels, seed, progress) if labels and len(labels.names) > 1 else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from copydesk.describe.facts import LanguageFacts, Word, WordFacts
 from copydesk.describe.table import Indices, Labels, Table
 from copydesk.progress import Progress
 
-_LANGUAGE_TEXTS = 20_000
+_READ_TEXTS = 20_000
+_READ_CHARACTERS = 8_000_000
 _WORD_TEXTS = 100_000
 _WORD_CHARACTERS = 20_000_000
 _EXAMPLES = 3
@@ -25,23 +27,36 @@ _LEAST_TEXTS = 5
 _PRIOR_WORDS = 500.0
 """How many words the prior is worth: that of Monroe et al., who had the length of a day's speeches."""
 _SURE = 1.96
-_ANY = 10**9
 _RUN = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+|[^\W_]+(?:['’.-][^\W_]+)*")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 
 
-def languages_in(table: Table, seed: int) -> LanguageFacts:
-    """Tell a sample's languages, with examples of those that are not the commonest."""
-    chosen = table.some(_LANGUAGE_TEXTS, _ANY, seed)
-    texts = table.texts.gather(chosen).to_list()
-    found = languages_of(texts)
-    counts = dict(Counter(found).most_common())
+@dataclass(frozen=True)
+class Read:
+    """Some texts (their places in the table), each with its language."""
+
+    places: Indices
+    texts: list[str]
+    languages: list[str]
+
+
+def read_some(table: Table, seed: int, progress: Progress) -> Read:
+    """Choose the texts that are looked at one by one, and tell their languages."""
+    places = table.some(_READ_TEXTS, _READ_CHARACTERS, seed)
+    progress.say(f"telling the languages of {len(places):,} texts")
+    texts = table.texts.gather(places).to_list()
+    return Read(places, texts, languages_of(texts))
+
+
+def languages_in(read: Read) -> LanguageFacts:
+    """Count languages, with examples of those that are not the commonest."""
+    counts = dict(Counter(read.languages).most_common())
     commonest = next((code for code in counts if code != UNSURE), UNSURE)
     examples: dict[str, list[str]] = {code: [] for code in counts if code != commonest}
-    for code, text in zip(found, texts, strict=True):
+    for code, text in zip(read.languages, read.texts, strict=True):
         if code in examples and len(examples[code]) < _EXAMPLES:
             examples[code].append(text)
-    return LanguageFacts(len(texts), counts, examples)
+    return LanguageFacts(len(read.texts), counts, examples)
 
 
 def typical_words(table: Table, labels: Labels, seed: int, progress: Progress) -> WordFacts:

@@ -18,21 +18,21 @@ from copydesk.models.encoder import quiet_transformers, token_limit
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.progress import Progress
 
+Indices = NDArray[np.int64]
 _TEXTS_AT_ONCE = 1_000
 _ANY = 1_000_000
 
 
 @dataclass(frozen=True)
 class TokenCounts:
-    """The number of each text's tokens, special ones included.
+    """Of each text the number of tokens, of those that are not special, and of those the vocabulary lacks.
 
-    `pieces` is how many are not special, `unknown` the share of these that the vocabulary lacks. `limit` is what the
-    encoder reads at once, `most` what it could at best.
+    `limit` is what the encoder reads at once, special tokens included, `most` what it could at best.
     """
 
-    lengths: NDArray[np.int64]
-    pieces: int
-    unknown: float
+    lengths: Indices
+    pieces: Indices
+    unknown: Indices
     limit: int
     most: int
 
@@ -49,20 +49,16 @@ def count_tokens(texts: Sequence[str], encoder: Path, max_tokens: int, progress:
             tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
         except (OSError, ValueError) as error:
             raise EncoderError(f"'{encoder}' holds no tokenizer that can be read: {error}.") from error
-    lengths, unknown = [np.empty(0, np.int64)], 0
+    rows = np.empty((len(texts), 3), np.int64)
     with progress.track("counting tokens", len(texts), "texts") as advance:
         for begin in range(0, len(texts), _TEXTS_AT_ONCE):
             chunk = texts[begin : begin + _TEXTS_AT_ONCE]
-            rows = _encoded(tokenizer, chunk)
-            lengths.append(np.array([len(row) for row in rows], np.int64))
-            unknown += sum(row.count(tokenizer.unk_token_id) for row in rows)
+            for place, (text, ids) in enumerate(zip(chunk, _encoded(tokenizer, chunk), strict=True), begin):
+                special = tokenizer.num_special_tokens_to_add(pair=COLUMN_SEPARATOR in text)
+                rows[place] = len(ids), len(ids) - special, ids.count(tokenizer.unk_token_id)
             advance(len(chunk))
-    counted = np.concatenate(lengths)
-    paired = sum(COLUMN_SEPARATOR in text for text in texts)
-    special = [tokenizer.num_special_tokens_to_add(pair=pair) for pair in (False, True)]
-    pieces = int(counted.sum()) - special[0] * (len(texts) - paired) - special[1] * paired
     most = token_limit(tokenizer, config, _ANY)
-    return TokenCounts(counted, pieces, unknown / max(pieces, 1), min(most, max_tokens), most)
+    return TokenCounts(rows[:, 0], rows[:, 1], rows[:, 2], min(most, max_tokens), most)
 
 
 def _encoded(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:  # noqa: ANN401 (any tokenizer)
