@@ -38,6 +38,14 @@ def test_long_texts_get_batches_that_hold_several_of_them() -> None:
     assert choose(Train(), replace(HEADLINES, tokens=10**9, texts=10**5)).batch_tokens == 4_096
 
 
+def test_long_texts_with_few_labels_get_more_and_larger_updates_whatever_the_batch() -> None:
+    news = replace(HEADLINES, tokens=150_000, texts=3_000, labels=4)
+    short = choose(Train(), replace(news, texts=11_000))
+    assert (choose(Train(), news).epochs, choose(Train(), news).learning_rate) == (3, 2e-4)
+    assert (short.epochs, short.learning_rate) == (2, 1.5e-4)
+    assert choose(Train(batch_tokens=256), news).learning_rate == 2e-4
+
+
 def test_bf16_is_taken_only_where_it_was_measured_to_be_faster() -> None:
     fast = Facts(tokens=290_000, texts=20_000, labels=2, layers=6, bf16_speedup=3.9, device="cpu")
     assert choose(Train(), fast).precision == "bf16"

@@ -21,7 +21,7 @@ _MANY_LABELS = 20
 """From here on learning which texts belong to which label takes longer, and larger steps."""
 _BATCH_TOKENS, _SMALL_BATCH_TOKENS, _MOST_BATCH_TOKENS = 512, 256, 4_096
 _BATCH_TEXTS = 16
-_UPDATES, _SMALL_BATCH_UPDATES, _MANY_LABELS_UPDATES = 225, 450, 1_300
+_UPDATES, _SMALL_BATCH_UPDATES, _LONG_TEXT_UPDATES, _MANY_LABELS_UPDATES = 225, 450, 550, 1_300
 _FEWEST_EPOCHS, _MANY_LABELS_FEWEST_EPOCHS = 2, 3
 _MOST_EPOCHS, _MANY_LABELS_MOST_EPOCHS = 8, 20
 _BF16_WORTH = 1.3
@@ -91,16 +91,20 @@ def choose(train: Train, facts: Facts) -> Choices:
 def _batch_tokens(facts: Facts) -> tuple[int, str]:
     if facts.tokens < _SMALL_TOKENS:
         return _SMALL_BATCH_TOKENS, f"{facts.tokens:,} training tokens are few: small batches give more updates"
-    wanted = math.ceil(_BATCH_TEXTS * facts.tokens / facts.texts / 64) * 64
+    wanted = _tokens_wanted(facts)
     if wanted > _BATCH_TOKENS:
         return min(wanted, _MOST_BATCH_TOKENS), f"long texts: about {_BATCH_TEXTS} of them in an update"
     return _BATCH_TOKENS, f"{_BATCH_TEXTS} texts or more: larger batches are no faster and learn less per text"
 
 
+def _tokens_wanted(facts: Facts) -> int:
+    """Return how many tokens the usual number of texts has in an update."""
+    return math.ceil(_BATCH_TEXTS * facts.tokens / facts.texts / 64) * 64
+
+
 def _epochs(facts: Facts, batch_tokens: int) -> tuple[float, str]:
     many = facts.labels >= _MANY_LABELS
-    few_wanted = _SMALL_BATCH_UPDATES if batch_tokens <= _SMALL_BATCH_TOKENS else _UPDATES
-    wanted = _MANY_LABELS_UPDATES if many else few_wanted
+    wanted = _MANY_LABELS_UPDATES if many else _few_labels_updates(facts, batch_tokens)
     fewest = _MANY_LABELS_FEWEST_EPOCHS if many else _FEWEST_EPOCHS
     most = _MANY_LABELS_MOST_EPOCHS if many else _MOST_EPOCHS
     per_epoch = max(facts.tokens / batch_tokens, 1)
@@ -108,11 +112,19 @@ def _epochs(facts: Facts, batch_tokens: int) -> tuple[float, str]:
     return float(epochs), f"{per_epoch:,.0f} updates an epoch, {wanted:,} wanted; between {fewest} and {most} epochs"
 
 
+def _few_labels_updates(facts: Facts, batch_tokens: int) -> int:
+    if batch_tokens <= _SMALL_BATCH_TOKENS:
+        return _SMALL_BATCH_UPDATES
+    return _LONG_TEXT_UPDATES if _tokens_wanted(facts) > _BATCH_TOKENS else _UPDATES
+
+
 def _learning_rate(facts: Facts) -> tuple[float, str]:
     if facts.labels >= _MANY_LABELS:
         return 3e-4, f"{facts.labels} labels or scores to learn: larger steps"
     if facts.tokens < _SMALL_TOKENS:
         return 2e-4, "few texts and few labels"
+    if _tokens_wanted(facts) > _BATCH_TOKENS:
+        return 2e-4, "few labels, long texts: each holds more to learn"
     return 1.5e-4, "few labels: smaller steps overfit less"
 
 
