@@ -134,7 +134,16 @@ class Gdelt(ThreadingHTTPServer):
             return "Invalid mode.\n"
         first, last = (_moment(parameters[f"{end}datetime"]) for end in ("start", "end"))
         found = [one for one in self.articles if first <= _seen(one) <= last and _matches(one, query)]
-        found = sorted(found, key=lambda one: one["seendate"])[:most]
+        found = sorted(found, key=lambda one: one["seendate"])
+        if (
+            found and self.faults and len(self.asked) % 3 == 0
+        ):  # what nobody asked for: another window's, another year's
+            found = [
+                self.articles[0],
+                article(10**6, "Last year ' s news", _seen(found[0]) - timedelta(days=365)),
+                *found,
+            ]
+        found = found[:most]
         return _escaped_badly(json.dumps({"articles": found}, ensure_ascii=False)) if found else "{}"
 
 

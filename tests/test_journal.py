@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from copydesk.collect.journal import Journal, Noted
 from copydesk.collect.windows import Window, windows_between
+from copydesk.errors import CopydeskError
 from gdelt_server import SINCE, UNTIL, article
 
 DAYS = windows_between(SINCE, UNTIL, 24)
@@ -76,3 +79,17 @@ def test_a_damaged_line_ends_what_counts(journal: Journal) -> None:
 def test_windows_of_any_length_have_names_of_their_own() -> None:
     names = {Window(SINCE, SINCE + timedelta(minutes=minutes)).key for minutes in (15, 30, 60, 24 * 60)}
     assert len(names) == 4
+
+
+def test_a_full_disk_is_told_and_what_was_there_is_kept(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    journal.add(0, DAYS[0], "whole", RECORDS)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(
+            CopydeskError, match="No space left on device. What was collected before is kept; make room"
+        ):
+            journal.add(0, DAYS[1], "whole", RECORDS)
+    assert (0, DAYS[0].key) in journal.windows()

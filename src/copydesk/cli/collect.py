@@ -25,7 +25,7 @@ def collect(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Download files and search GDELT; the last line names the raw file. What was interrupted is continued."""
+    """Gather files and news from GDELT into one raw file, named on the last line; what was interrupted goes on."""
     from copydesk.cli import console, tables
     from copydesk.collect.collection import collect as collect_all
     from copydesk.recipe import load_recipe

@@ -17,7 +17,7 @@ from copydesk.errors import SourceError
 from copydesk.recipe import Gdelt
 
 
-class Articles(Protocol):
+class Asks(Protocol):
     """Whoever knows the articles of a window."""
 
     def articles(self, gdelt: Gdelt, window: Window) -> tuple[Record, ...]:
@@ -29,7 +29,7 @@ def collect_source(
     number: int,
     gdelt: Gdelt,
     *,
-    client: Articles,
+    client: Asks,
     journal: Journal,
     known: Windows,
     done: Callable[[Window, int], None],

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from copydesk.collect.windows import Window
+from copydesk.errors import CopydeskError
 from copydesk.files import write_json
 
 ASKED_FILE = "asked.json"
@@ -97,12 +98,18 @@ class Journal:
         return windows
 
     def add(self, source: int, window: Window, state: State, articles: Sequence[dict[str, str]]) -> None:
-        """Note a window with its articles, flushed to the disk."""
+        """Note a window with its articles, flushed to the disk. Raises `CopydeskError` if the disk refuses."""
         entry = {"source": source, "window": window.key, "state": state, "articles": articles}
-        with self.file.open("ab") as file:
-            file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.file.open("ab") as file:
+                file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise CopydeskError(
+                f"'{self.file}' cannot be written: {error.strerror}. What was collected before is kept; make room, and "
+                "give the same command again."
+            ) from error
 
     def records(self, source: int) -> Iterator[dict[str, str]]:
         """Yield the articles of a source, window by window in the order they were asked for."""
