@@ -11,7 +11,7 @@ from copydesk.collect.client import Client
 from copydesk.collect.collection import Collected, collect
 from copydesk.collect.journal import Journal
 from copydesk.collect.request import Reply, request
-from copydesk.data.fetch import ALLOW_PRIVATE_HOSTS
+from copydesk.data.remote.addresses import ALLOW_PRIVATE_HOSTS
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.raw import read_facts
 from copydesk.errors import DataError, RecipeError, SourceError

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from copydesk.collect.request import NoReply, request
-from copydesk.data.fetch import ALLOW_PRIVATE_HOSTS
+from copydesk.data.remote.addresses import ALLOW_PRIVATE_HOSTS
 from copydesk.errors import SourceError
 
 
