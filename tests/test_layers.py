@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluate": {"metrics", "tasks", "runtime"},
     "plots": {"metrics"},
     "review": set(),
+    "repair": {"data", "models", "review"},
     "report_page": {"plots", "metrics"},
     "card": {"bundle"},
     "runs": {"bundle", "data", "models"},

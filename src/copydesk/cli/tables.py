@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,15 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from copydesk.compare import Entry
+    from copydesk.repair.find import Found
+    from copydesk.review.file import StoredLabel
     from copydesk.tuning.findings import Tuning
     from copydesk.types import Report
 
 
 _BEST_TRIALS = 8
+_MOST_SUSPECT = 10
+_SHOWN_CHARACTERS = 70
 
 
 def dataset_table(manifest: dict[str, Any]) -> Table:
@@ -37,6 +42,30 @@ def dropped_table(manifest: dict[str, Any]) -> Table:
         table.add_row(f"dropped: {reason}", f"-{count:,}", ", ".join(manifest["dropped_examples"][reason][:2]))
     table.add_row("kept", f"{manifest['rows']:,}", "")
     return table
+
+
+def doubt_lines(found: Found) -> list[str]:
+    """Return how many texts are doubtful for each reason, and the most suspect: suspicion, labels, place, text."""
+    counts = Counter(item.reason for item in found.review.items)
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+    lines = [f"To review: {reasons or 'nothing'}"]
+    for item in found.review.items[:_MOST_SUSPECT]:
+        label, suggested = (_label_in_words(value) for value in (item.label, item.suggested))
+        text = " ".join(item.text.split())
+        shown = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+        lines.append(f"  {item.suspicion:.2f}  {label} → {suggested}  {item.where}  {shown}")
+    return lines
+
+
+def _label_in_words(label: StoredLabel | None) -> str:
+    if not isinstance(label, list):
+        return label or "-"
+    parts = [
+        entry if isinstance(entry, str) else f"{entry['category']} {entry['score']:+g} {entry['tag']}".strip()
+        for entry in label
+        if isinstance(entry, str) or entry["score"] or entry["tag"]
+    ]
+    return ", ".join(parts) or "-"
 
 
 def report_table(report: Report) -> Table:

@@ -26,7 +26,7 @@ from copydesk.types import Label
 
 @dataclass(frozen=True)
 class Opinion:
-    """One question's answers by models that did not see the text, shape (texts, answers), and what they put in doubt."""
+    """One question's answers by models that did not see the text, shape (texts, answers), and the doubts."""
 
     question: Question
     probabilities: Floats
@@ -43,8 +43,13 @@ class Opinions:
 
 
 def form_opinions(
-    dataset: Dataset, texts: Sequence[str], labels: Sequence[Label], recipe: Recipe, *,
-    vectors: Vectors | None, progress: Progress,
+    dataset: Dataset,
+    texts: Sequence[str],
+    labels: Sequence[Label],
+    recipe: Recipe,
+    *,
+    vectors: Vectors | None,
+    progress: Progress,
 ) -> Opinions:
     """Ask every question about every text. `vectors` are an encoder's; without them texts are compared by n-grams."""
     progress.say(f"comparing {len(texts):,} texts")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from copydesk.repair.confident import Floats
 from copydesk.models.linear_fit import processors
+from copydesk.repair.confident import Floats
 from copydesk.repair.questions import UNKNOWN, Indices, Question
 
 FOLDS = 5
