@@ -376,6 +376,7 @@ def test_wrong_use_of_collect_is_told_in_a_line(
     assert list(news.parent.glob("**/*.parquet*")) == []
 
 
+@pytest.fixture
 def review_file(tmp_path: Path) -> Path:
     header = Header("single", ("bad", "good"), recipe="toy")
     items = (Item("a", "one", "bad", decision="keep"), Item("b", "two", "bad", decision="skip"))

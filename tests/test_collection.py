@@ -11,9 +11,9 @@ from copydesk.collect.client import Client
 from copydesk.collect.collection import Collected, collect
 from copydesk.collect.journal import Journal
 from copydesk.collect.request import Reply, request
-from copydesk.data.remote.addresses import ALLOW_PRIVATE_HOSTS
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.raw import read_facts
+from copydesk.data.remote.addresses import ALLOW_PRIVATE_HOSTS
 from copydesk.errors import DataError, RecipeError, SourceError
 from copydesk.files import sha256_of
 from copydesk.recipe import Recipe, parse_recipe

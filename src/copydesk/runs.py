@@ -22,12 +22,12 @@ from copydesk.types import Step
 _CURVE_POINTS = 100
 
 
-def next_free(folder: Path, name: str) -> Path:
+def next_free(folder: Path, name: str, suffix: str = "") -> Path:
     """Return the first of `folder/name-1`, `-2`, … that does not exist and that no unfinished run stands for."""
     number = 1
-    while any(path.exists() for path in (folder / f"{name}-{number}", Work.beside(folder / f"{name}-{number}").root)):
+    while (path := folder / f"{name}-{number}{suffix}").exists() or Work.beside(path).root.exists():
         number += 1
-    return folder / f"{name}-{number}"
+    return path
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from copydesk.labelling.counts import Counts
     from copydesk.labelling.summary import FunctionSummary
     from copydesk.labelling.voters import Faults
+    from copydesk.repair.find import Found
+    from copydesk.review.file import StoredLabel
     from copydesk.tuning.findings import Tuning
     from copydesk.types import Report
 
 
 LEVELS = {"stop": "to repair", "do": "to do", "look": "to know"}
 _BEST_TRIALS = 8
+_MOST_SUSPECT = 10
+_SHOWN_CHARACTERS = 70
 _SHOWN_LABELS = 8
 _LABELS_SHOWN, _LABELS_LISTED = 3, 20
 
@@ -106,6 +111,30 @@ def labelled_table(counts: Counts) -> Table:
     if counts.agreement is not None:
         table.caption = f"F1 against people's labels, on {counts.agreement.texts:,} texts: {counts.agreement.f1:.4f}"
     return table
+
+
+def doubt_lines(found: Found) -> list[str]:
+    """Return how many texts are doubtful for each reason, and the most suspect: suspicion, labels, place, text."""
+    counts = Counter(item.reason for item in found.review.items)
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+    lines = [f"To review: {reasons or 'nothing'}"]
+    for item in found.review.items[:_MOST_SUSPECT]:
+        label, suggested = (_label_in_words(value) for value in (item.label, item.suggested))
+        text = " ".join(item.text.split())
+        shown = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+        lines.append(f"  {item.suspicion:.2f}  {label} → {suggested}  {item.where}  {shown}")
+    return lines
+
+
+def _label_in_words(label: StoredLabel | None) -> str:
+    if not isinstance(label, list):
+        return label or "-"
+    parts = [
+        entry if isinstance(entry, str) else f"{entry['category']} {entry['score']:+g} {entry['tag']}".strip()
+        for entry in label
+        if isinstance(entry, str) or entry["score"] or entry["tag"]
+    ]
+    return ", ".join(parts) or "-"
 
 
 def report_table(report: Report) -> Table:

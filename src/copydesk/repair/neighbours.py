@@ -57,11 +57,12 @@ class Neighbours:
 
     def loneliness(self) -> Floats:
         """Return how unlike its neighbours each text is: one minus the mean similarity, 0 to 1."""
-        return 1 - self.similarities.mean(axis=1)
+        loneliness: Floats = 1 - self.similarities.mean(axis=1)
+        return loneliness
 
 
 def semantic_vectors(matrix: Matrix, seed: int) -> Vectors:
-    """Return unit vectors of the texts' latent semantics, shape (texts, up to 200); a text without features has none."""
+    """Return unit vectors of the texts' latent semantics, shape (texts, up to 200); zeros for one without features."""
     size = min(_DIMENSIONS, min(matrix.shape) - 1)
     if size < 1:
         return np.zeros((matrix.shape[0], 1), np.float32)
@@ -73,7 +74,7 @@ def semantic_vectors(matrix: Matrix, seed: int) -> Vectors:
 def unit(vectors: Vectors) -> Vectors:
     """Return the vectors scaled to length 1; zeros stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def nearest(vectors: Vectors, groups: Indices, seed: int) -> Neighbours:

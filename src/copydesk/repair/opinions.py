@@ -26,7 +26,7 @@ from copydesk.types import Label
 
 @dataclass(frozen=True)
 class Opinion:
-    """One question's answers by models that did not see the text, shape (texts, answers), and what they put in doubt."""
+    """One question's answers by models that did not see the text, shape (texts, answers), and the doubts."""
 
     question: Question
     probabilities: Floats

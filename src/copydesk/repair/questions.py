@@ -24,11 +24,15 @@ _BAD, _GOOD = "-", "+"
 
 @dataclass(frozen=True)
 class Question:
-    """`given[i]` is the answer that text i's label gives, as a place in `answers`; -1: it says nothing about it."""
+    """`given[i]` is the answer that text i's label gives, as a place in `answers`; -1: it says nothing about it.
+
+    `rare` tells that all answers but the first may be rare, as each of many labels is.
+    """
 
     name: str
     answers: tuple[str, ...]
     given: Indices
+    rare: bool = False
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -47,7 +51,7 @@ def _which_are_present(labels: Sequence[Label], names: Sequence[str]) -> list[Qu
     given = np.zeros((len(names), len(labels)), np.int64)
     for text, label in enumerate(labels):
         given[[places[str(name)] for name in label], text] = 1
-    return [Question(name, (ABSENT, PRESENT), given[place]) for name, place in places.items()]
+    return [Question(name, (ABSENT, PRESENT), given[place], rare=True) for name, place in places.items()]
 
 
 def _which_sign(labels: Sequence[Label], names: Sequence[str]) -> list[Question]:
@@ -56,7 +60,7 @@ def _which_sign(labels: Sequence[Label], names: Sequence[str]) -> list[Question]
         for signal in label:
             if isinstance(signal, Signal):
                 given[signal.category][text] = _sign(signal)
-    return [Question(name, (ABSENT, _BAD, _GOOD), given[name]) for name in names]
+    return [Question(name, (ABSENT, _BAD, _GOOD), given[name], rare=True) for name in names]
 
 
 def _sign(signal: Signal) -> int:
