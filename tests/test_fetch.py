@@ -77,7 +77,7 @@ def test_a_partial_file_of_an_earlier_run_is_continued(server: Faulty, tmp_path:
 
 def test_a_long_download_goes_on_as_long_as_it_gets_on(server: Faulty, tmp_path: Path) -> None:
     server.content = CONTENT * 24
-    server.cuts = 4  # each brings more than a megabyte, and none counts as a failure
+    server.cuts = 3  # each brings more than a megabyte, and none counts as a failure
     waits: list[float] = []
     assert _get(server, tmp_path, None, Retries(sleep=waits.append)).read_bytes() == server.content
     assert waits == []
@@ -150,7 +150,9 @@ def test_another_length_than_announced_is_refused(server: Faulty, tmp_path: Path
         _get(server, tmp_path)
 
 
-@pytest.mark.parametrize(("status", "message"), [(403, r"may not be read \(HTTP 403\)"), (400, "cannot be fetched: 400")])
+@pytest.mark.parametrize(
+    ("status", "message"), [(403, r"may not be read \(HTTP 403\)"), (400, "cannot be fetched: 400")]
+)
 def test_what_cannot_get_better_is_not_tried_again(server: Faulty, tmp_path: Path, status: int, message: str) -> None:
     server.errors = [Answer(status)] * 9
     with pytest.raises(SourceError, match=message):

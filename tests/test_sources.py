@@ -82,7 +82,11 @@ def test_several_files_are_stacked_with_their_provenance(tmp_path: Path) -> None
     ("name", "content", "message"),
     [
         ("a.csv", b"text,label\ncaf\xe9,1\n", "not UTF-8: byte 0xe9 in line 2"),
-        ("a.csv", b"text,label\na,b,c,d\n", r"another number of fields than its header \(2: text, label\): line 2 \(4\)"),
+        (
+            "a.csv",
+            b"text,label\na,b,c,d\n",
+            r"another number of fields than its header \(2: text, label\): line 2 \(4\)",
+        ),
         ("a.csv", b"", "is empty"),
         ("a.csv.gz", gzip.compress(b"text,label\n" * 1000)[:-20], "damaged or truncated gzip"),
         ("a.jsonl", b'{"text": "a"}\n{"text": \n', "line 2 is not JSON"),

@@ -69,9 +69,7 @@ def test_what_is_not_there_or_not_allowed_is_explained(s3: Any, tmp_path: Path) 
             fetch(url, cache=tmp_path, retries=AT_ONCE)
 
 
-def test_without_credentials_a_public_object_is_read(
-    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_credentials_a_public_object_is_read(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     s3.put_object(Bucket="bucket", Key="a.csv", Body=b"public", ACL="public-read")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)

@@ -14,7 +14,9 @@ Format = Literal["auto", "csv", "tsv", "jsonl", "parquet", "lines"]
 class SourceFile(Section):
     """One file of raw texts."""
 
-    url: str = Field(description="A path (relative to the recipe) or any fsspec URL; a final .gz is unpacked.")
+    url: str = Field(
+        description="A path, relative to the recipe, or an https, hf, kaggle, s3 or gs address; gzip is unpacked."
+    )
     format: Format = Field("auto", description="`auto` goes by the file name; `lines` is one text per line.")
     label: str | None = Field(None, description="The label of every text in this file, if it has no label column.")
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="The file's pinned SHA-256, checked.")
