@@ -206,7 +206,7 @@ class Hub(Server):
 
 
 class Kaggle(Server):
-    """Kaggle with one dataset, owner/name, version by version; files come from a storage server, some of them zipped."""
+    """Kaggle with one dataset, owner/name; its file comes from a storage server, as it is or zipped."""
 
     def __init__(self, storage: Faulty, *, version: int = 3, authorisation: str | None = None) -> None:
         super().__init__()

@@ -1,7 +1,10 @@
 import random
 
 import numpy as np
+import pytest
 
+from copydesk import ngrams
+from copydesk.data import duplicates
 from copydesk.data.duplicates import find_near_duplicates, jaccard
 from copydesk.ngrams import hash_ngrams
 
@@ -27,6 +30,26 @@ def test_it_finds_the_pairs_that_comparing_all_with_all_finds() -> None:
     wanted = _exact_pairs(texts, 0.65)
     assert len(wanted) > 50
     assert set(found.pairs) == wanted
+
+
+def test_what_it_finds_does_not_depend_on_how_texts_and_pairs_are_cut_into_chunks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chance = random.Random(1)
+    words = [f"word{number}" for number in range(40)]
+    texts = ["", "a", *(" ".join(chance.choices(words, k=8)) for _ in range(60))]
+    texts += [text.replace(chance.choice(text.split()), "other", 1) for text in texts[2:]] + texts[5:15] + ["A", " "]
+    whole = find_near_duplicates(texts, 0.6)
+    monkeypatch.setattr(ngrams, "_CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr(duplicates, "_CHUNK_PAIRS", 3)
+    parts = find_near_duplicates(texts, 0.6)
+    assert len(whole.pairs) > 60
+    assert parts.pairs == whole.pairs and parts.group.tolist() == whole.group.tolist()
+
+
+def test_a_value_that_occurs_again_is_told_from_one_that_does_not() -> None:
+    assert duplicates.repeated(np.array([3, 1, 3, 2, 1, 3])).tolist() == [True, True, True, False, True, True]
+    assert duplicates.repeated(np.array([], np.int64)).tolist() == []
 
 
 def test_groups_connect_copies_of_copies_and_are_named_by_the_first() -> None:

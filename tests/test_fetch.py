@@ -77,7 +77,7 @@ def test_a_partial_file_of_an_earlier_run_is_continued(server: Faulty, tmp_path:
 
 def test_a_long_download_goes_on_as_long_as_it_gets_on(server: Faulty, tmp_path: Path) -> None:
     server.content = CONTENT * 24
-    server.cuts = 4  # each brings more than a megabyte, and none counts as a failure
+    server.cuts = 3  # each brings more than a megabyte, and none counts as a failure
     waits: list[float] = []
     assert _get(server, tmp_path, None, Retries(sleep=waits.append)).read_bytes() == server.content
     assert waits == []

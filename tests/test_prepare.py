@@ -1,9 +1,11 @@
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from copydesk.data import label_kinds, prepare
 from copydesk.data.dataset import load_dataset
 from copydesk.data.duplicates import find_near_duplicates
 from copydesk.data.prepare import prepare_dataset
@@ -110,7 +112,6 @@ def test_a_dataset_of_an_unknown_task_or_without_its_column_is_refused(tmp_path:
         ([("a b c", "x"), ("d e f", "x")], "All 2 rows have the label 'x'; at least two labels are needed"),
         ([("a b c", "x"), ("d e f", "x"), ("g h i", "y")], "have fewer than 2 rows left: 'y'"),
         ([(" ", "x"), ("", "y")], "None of the 2 rows can be used: 2 empty text"),
-        ([], "None of the 0 rows can be used: there were none"),
         ([("a b c", "x"), ("d e f", "x"), ("g h i", "y"), ("j k l", "y")], "4 rows are too few: the validation part"),
         ([(f"text number {number}", f"label {number}") for number in range(1_500)], "1,500 distinct labels, more than"),
     ],
@@ -307,3 +308,36 @@ def test_signals_without_any_present_category_are_refused(tmp_path: Path) -> Non
 def test_the_parts_of_single_labels_are_what_they_were_in_the_first_version(tmp_path: Path) -> None:
     dataset = prepare_dataset(RECIPE, write_csv(tmp_path / "rows.csv", toy_rows()))
     assert dataset.content_hash() == "c1a9becf6665a615bf6641c4662336ef0e24e9c0aa27d44f115b3ca6fbd9f0b4"
+
+
+@pytest.mark.parametrize(
+    ("settings", "content"),
+    [
+        ({}, "72ecac2120ab264679221fab84a92423cebcd48ca429f478a30b2987d885a1f7"),
+        ({"prepare.dedupe": "exact"}, "30775a0b4d96ecbb1ce2bc5163a60531793b1f294d4f9939e9f800ba9c6f02e9"),
+        (
+            {"prepare.dedupe": "none", "prepare.split.by": "row"},
+            "b5eb86c3f984c7d4aeb20d5d89fbd08ed236c7bbe12fc0d4020bc4a36f8c520f",
+        ),
+    ],
+)
+def test_conflicts_and_copies_are_settled_as_they_were_when_all_was_held_in_memory(
+    tmp_path: Path, settings: dict[str, str], content: str
+) -> None:
+    rows, chance = toy_rows(240), random.Random(3)
+    rows += [(f"{text} {chance.choice('abc')}", label) for text, label in toy_rows(240)]
+    rows += [(text.upper(), chance.choice(["sport", "money"])) for text, _ in toy_rows(240)[:60]]
+    path = write_csv(tmp_path / "rows.csv", [*rows, ("", "sport"), ("!", "money"), ("x", "")])
+    assert prepare_dataset(override(RECIPE, settings), path).content_hash() == content
+
+
+def test_label_sets_and_signals_are_what_they_were_when_all_was_held_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_kinds, "BATCH_ROWS", 7)
+    monkeypatch.setattr(prepare, "BATCH_ROWS", 7)
+    signals = parse_recipe({"name": "toy", "task": "signals", "categories": CATEGORIES, "unlisted": "absent"})
+    dataset = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", _label_sets()))
+    assert dataset.content_hash() == "ef0cdf7cafd9f37ef4eed5ed230fcae15fe2facc81cd9d6ba115ef4f058ada6a"
+    dataset = prepare_dataset(signals, write_csv(tmp_path / "rows.csv", _signals()))
+    assert dataset.content_hash() == "f3c77278f759ad6754156834951b023470833b24081a6850d33b320e39451c83"

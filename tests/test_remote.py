@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from copydesk.data.fetch import Fetched, fetch
-from copydesk.data.remote.addresses import open_remote
 from copydesk.data.remote.retry import Retries
 from copydesk.data.remote.web import ALLOW_PRIVATE_HOSTS
 from copydesk.data.sources import read_sources
@@ -198,11 +197,13 @@ def test_a_file_in_a_google_bucket_has_its_generation(tmp_path: Path, monkeypatc
     ],
 )
 def test_a_missing_client_is_named_with_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch, url: str, missing: str, command: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, missing: str, command: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
+    waits: list[float] = []
     with pytest.raises(MissingExtra) as raised:
-        open_remote(url)
+        fetch(url, cache=tmp_path, retries=Retries(waits.append))
+    assert waits == []
     assert command in str(raised.value) and missing in str(raised.value)
 
 

@@ -23,6 +23,7 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _WEB_PAGE = ("<!doctype html", "<html")
+_START_BYTES = 4_096
 _BLOCK_BYTES = 1 << 20
 _MOST_NULS = 0.1
 """A stray NUL is a flaw of the text, and normalisation removes it; more mean another encoding."""
@@ -47,11 +48,11 @@ def text_lines(path: Path, url: str, encoding: str = "auto", *, newline: str = "
     the encoding does not fit.
     """
     with unpacked(path, url) as file:
-        start = file.read(4)
+        start = file.read(_START_BYTES)
         if not start:
             raise SourceError(f"'{url}' is empty.")
         file.seek(0)
-        found = _encoding_of(start) if encoding == "auto" else encoding
+        found = _encoding_of(start, url) if encoding == "auto" else encoding
         with io.TextIOWrapper(file, found, newline=newline) as text:
             try:
                 yield _without_mark(text, url)
@@ -59,17 +60,18 @@ def text_lines(path: Path, url: str, encoding: str = "auto", *, newline: str = "
                 _refuse(path, url, found)
 
 
-def _encoding_of(start: bytes) -> str:
-    return next((name for mark, name in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), "utf-8")
+def _encoding_of(start: bytes, url: str) -> str:
+    found = next((name for mark, name in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
+    if found is None and start.count(0) > len(start) * _MOST_NULS:
+        raise SourceError(
+            f"'{url}' has {start.count(0):,} NULs among its first {len(start):,} bytes. If it is UTF-16 (\"Unicode\" "
+            "in older Windows programs), set `encoding: utf-16-le` in the recipe's source; else it is no text file."
+        )
+    return found or "utf-8"
 
 
 def _without_mark(lines: Iterator[str], url: str) -> Iterator[str]:
     first = next(lines, "").removeprefix("\ufeff")
-    if first.count("\0") > len(first) * _MOST_NULS:
-        raise SourceError(
-            f"'{url}' has {first.count(chr(0)):,} NUL bytes in line 1. If it is UTF-16 (\"Unicode\" in older Windows "
-            "programs), set `encoding: utf-16-le` in the recipe's source; otherwise it is no text file."
-        )
     if first.lstrip().lower().startswith(_WEB_PAGE):
         raise SourceError(
             f"'{url}' is a web page, not a file of data. Give the address of the file itself (the link behind Download "

@@ -12,9 +12,10 @@ import os
 import shutil
 import socket
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from filelock import FileLock
@@ -23,11 +24,12 @@ from copydesk.data.remote.addresses import access_to, open_remote
 from copydesk.data.remote.base import Remote, Version
 from copydesk.data.remote.retry import Retries, status_of
 from copydesk.errors import SourceError
-from copydesk.files import sha256_of, write_json
+from copydesk.files import sha256_of, write_json, writing
 from copydesk.progress import Progress, Silent
 
+T = TypeVar("T")
+
 CACHE = "COPYDESK_CACHE"
-_BLOCK_BYTES = 1 << 23
 _WORTH_GOING_ON_BYTES = 1 << 20
 """An attempt that brought as much is no failure: a long download over a bad line goes on as long as it gets on."""
 
@@ -66,17 +68,17 @@ def fetch(
     if pinned is not None and _is_whole(pinned, sha256):
         return Fetched(pinned, _noted_revision(pinned, url))
     download = _Download(url, retries or Retries(), progress or Silent())
-    remote = download.opened()
-    version = download.asked(remote)
+    remote = download.ask(lambda: open_remote(url))
+    version = download.ask(remote.version)
     key = hashlib.sha256(f"{url}\n{version.size}\n{version.mark}".encode()).hexdigest()[:32]
     target = pinned or folder / key
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{key}.part"
     with FileLock(f"{partial}.lock"):  # of several processes one downloads and the others wait
         if not _is_whole(target, sha256):
-            download.run(remote, version, partial)
+            download.complete(partial, remote, version)
             whole = _unpacked(partial, remote.member)
-            _require_pinned(url, whole, sha256)
+            _require_pinned(url, whole, partial, sha256)
             write_json(_note(target), {"url": url, "revision": version.revision})
             os.replace(whole, target)
             partial.unlink(missing_ok=True)
@@ -98,65 +100,66 @@ def is_reachable(url: str, timeout_s: float = 5.0) -> bool:
 
 @dataclass(frozen=True)
 class _Download:
-    """What one download asks of a server, each question repeated as `retries` say."""
+    """One download; each question to the server is repeated as `retries` say."""
 
     url: str
     retries: Retries
     progress: Progress
 
-    def opened(self) -> Remote:
-        return self.retries(self.url, lambda: open_remote(self.url), access=access_to(self.url))
+    def ask(self, question: Callable[[], T]) -> T:
+        return self.retries(self.url, question, access=access_to(self.url))
 
-    def asked(self, remote: Remote) -> Version:
-        return self.retries(self.url, remote.version, access=access_to(self.url))
-
-    def run(self, remote: Remote, version: Version, partial: Path) -> None:
-        """Complete the partial file."""
+    def complete(self, partial: Path, remote: Remote, version: Version) -> None:
+        """Add to the partial file what it lacks."""
         name = self.url.partition("?")[0].rpartition("/")[2]
         with self.progress.track(f"downloading {name}", (version.size or 0) // 1000, "kB") as advance:
+            told = 0
 
-            def attempt() -> bool:
-                before = _size(partial)
-                try:
-                    _continue(remote, version, partial)
-                    return True
-                except Exception as error:
-                    if status_of(error) == 416:  # the server has less than it announced
-                        partial.unlink(missing_ok=True)
-                        raise OSError(f"{before:,} of {version.size:,} bytes arrived") from None
-                    if _size(partial) - before < _WORTH_GOING_ON_BYTES:
-                        raise
-                    return False
-                finally:
-                    advance(_size(partial) // 1000 - before // 1000)
+            def reached(position: int) -> None:
+                nonlocal told
+                advance(position // 1000 - told)
+                told = position // 1000
 
-            while not self.retries(self.url, attempt, access=access_to(self.url)):
+            while not self.ask(lambda: _got_on(partial, remote, version, reached)):
                 pass
 
 
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+def _got_on(partial: Path, remote: Remote, version: Version, reached: Callable[[int], None]) -> bool:
+    """Tell whether the file is whole now. An attempt that brings neither that nor a good piece raises."""
+    before = _size(partial)
+    try:
+        _continue(partial, remote, version, reached)
+    except Exception as error:
+        if status_of(error) == 416:  # the server has less than it announced
+            partial.unlink(missing_ok=True)
+            raise OSError(f"{before:,} of {version.size:,} bytes arrived") from None
+        if _size(partial) - before < _WORTH_GOING_ON_BYTES:
+            raise
+        return False
+    return True
 
 
-def _continue(remote: Remote, version: Version, partial: Path) -> None:
-    """Add to the partial file what it lacks. Raises `OSError` if less, or more, arrives than was announced."""
+def _continue(partial: Path, remote: Remote, version: Version, reached: Callable[[int], None]) -> None:
+    """Read on from where the partial file ends. Raises `OSError` if less, or more, arrives than was announced."""
     done = _size(partial)
     if version.size is None or done > version.size:
         done = 0
     if done == 0 or done != version.size:
-        with remote.reading(done, version) as (file, start), partial.open("r+b" if done else "wb") as local:
+        with remote.reading(done, version) as (blocks, start), partial.open("r+b" if done else "wb") as local:
             local.truncate(start)
             local.seek(start)
-            _copy(file, local)
+            for block in blocks:
+                with writing(partial):
+                    local.write(block)
+                reached(local.tell())
+            local.flush()
+            os.fsync(local.fileno())
     if version.size is not None and _size(partial) != version.size:
         raise OSError(f"{_size(partial):,} of {version.size:,} bytes arrived")
 
 
-def _copy(remote: BinaryIO, local: BinaryIO) -> None:
-    while block := remote.read(_BLOCK_BYTES):
-        local.write(block)
-    local.flush()
-    os.fsync(local.fileno())
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _unpacked(partial: Path, member: str | None) -> Path:
@@ -176,9 +179,10 @@ def _is_whole(file: Path, sha256: str | None) -> bool:
     return file.exists() and (sha256 is None or sha256_of(file) == sha256)
 
 
-def _require_pinned(url: str, file: Path, sha256: str | None) -> None:
-    if sha256 and (found := sha256_of(file)) != sha256:
-        file.unlink()
+def _require_pinned(url: str, whole: Path, partial: Path, sha256: str | None) -> None:
+    if sha256 and (found := sha256_of(whole)) != sha256:
+        whole.unlink()
+        partial.unlink(missing_ok=True)
         raise SourceError(
             f"'{url}' has SHA-256 {found}, but the recipe pins {sha256}. The file changed or the download is not the "
             "real one; check it, then correct `sha256` in the recipe."

@@ -23,6 +23,10 @@ _CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
 Row = dict[str, Any]
 
 
+class _Clash(Exception):
+    """A column holds what cannot stand in one."""
+
+
 def read_jsonl(path: Path, url: str, *, encoding: str) -> pl.DataFrame:
     """Return the rows' keys as columns. Raises `SourceError` with the line that is not a JSON object."""
     frames = []
@@ -32,7 +36,7 @@ def read_jsonl(path: Path, url: str, *, encoding: str) -> pl.DataFrame:
             while batch := [row for _, row in islice(rows, _BATCH_ROWS)]:
                 frames.append(_frame(batch))
             return _stacked(frames)
-        except (pl.exceptions.PolarsError, TypeError) as error:
+        except (pl.exceptions.PolarsError, _Clash) as error:
             _name_the_clash(path, url, encoding)
             raise SourceError(f"'{url}' cannot be read as jsonl: {str(error).splitlines()[0]}") from error
 
@@ -76,19 +80,31 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
 
 
 def _stacked(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Stack batches whose types may differ, each value becoming what it had become among all rows."""
+    """Stack batches whose types may differ, each value becoming what it had become among all rows.
+
+    Raises `_Clash` where lists, objects and plain values stand in one column.
+    """
     if not frames:
         return pl.DataFrame()
     schema = pl.concat([frame.clear() for frame in frames], how="diagonal_relaxed").schema
-    alike = [
-        frame.with_columns(
-            pl.Series(name, frame[name].to_list(), dtype=schema[name], strict=False)
-            for name in frame.columns
-            if frame[name].dtype not in (schema[name], pl.Null)
-        )
-        for frame in frames
-    ]
-    return pl.concat(alike, how="diagonal_relaxed")
+    for name in schema:
+        if len({_shape(frame.schema[name]) for frame in frames if name in frame.columns} - {"nothing"}) > 1:
+            raise _Clash(name)
+    return pl.concat([_as(schema, frame) for frame in frames], how="diagonal_relaxed")
+
+
+def _shape(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.List | pl.Array):
+        return "list"
+    return "nothing" if dtype == pl.Null else "object" if isinstance(dtype, pl.Struct) else "value"
+
+
+def _as(schema: pl.Schema, frame: pl.DataFrame) -> pl.DataFrame:
+    """Read the columns of other types again: a cast would write 1 as 1.0."""
+    others = {name: schema[name] for name, dtype in frame.schema.items() if dtype not in (schema[name], pl.Null)}
+    if not others:
+        return frame
+    return frame.with_columns(pl.DataFrame(frame.select(*others).to_dicts(), schema=others, strict=False))
 
 
 def _name_the_clash(path: Path, url: str, encoding: str) -> None:
@@ -101,5 +117,6 @@ def _name_the_clash(path: Path, url: str, encoding: str) -> None:
                 known, line = first.setdefault(key, (kind, number)) if value is not None else (kind, number)
                 if known != kind:
                     raise SourceError(
-                        f"'{url}' line {number}: {key!r} holds {kind}, but {known} in line {line}. Write all rows alike."
+                        f"'{url}' line {number}: {key!r} holds {kind}, but {known} in line {line}. "
+                        "Write all rows alike."
                     )

@@ -29,7 +29,9 @@ _NAME = re.compile(r"[^\W\d_][^\d_\"()<>:]*")
 class SourceFile(Section):
     """One file of raw texts."""
 
-    url: str = Field(description="A path (relative to the recipe) or any fsspec URL; a final .gz is unpacked.")
+    url: str = Field(
+        description="A path, relative to the recipe, or an https, hf, kaggle, s3 or gs address; gzip is unpacked."
+    )
     format: Format = Field("auto", description="`auto` goes by the file name; `lines` is one text per line.")
     label: str | None = Field(None, description="The label of every text in this file, if it has no label column.")
     part: Literal["train", "validation", "test"] | None = Field(

@@ -29,8 +29,8 @@ def open_remote(url: str) -> Remote:
     opener = _OPENERS.get(_kind(url))
     if opener is None and not private_hosts_allowed():
         raise SourceError(
-            f"'{url}' is no address that a recipe may name: https, {', '.join(_ACCESS)}. Download the file yourself and "
-            f"give it with --data; or, if you trust the recipe, set {ALLOW_PRIVATE_HOSTS}=1."
+            f"'{url}' is no address that a recipe may name: https, {', '.join(_ACCESS)}. Download the file yourself "
+            f"and give it with --data; or, if you trust the recipe, set {ALLOW_PRIVATE_HOSTS}=1."
         )
     return (opener or _open_any)(url)
 

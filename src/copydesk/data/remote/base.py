@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from copydesk.errors import MissingExtra, SourceError
 
@@ -38,8 +38,8 @@ class Remote(Protocol):
         """Ask what stands there."""
         ...
 
-    def reading(self, start: int, version: Version) -> AbstractContextManager[tuple[BinaryIO, int]]:
-        """Yield the bytes from `start` on, and where they really start: 0 where the server cannot do better.
+    def reading(self, start: int, version: Version) -> AbstractContextManager[tuple[Iterator[bytes], int]]:
+        """Yield blocks of bytes from `start` on, and where they really start: 0 where the server cannot do better.
 
         Raises `SourceError` if the file is known to be another version by now.
         """
@@ -71,14 +71,14 @@ class StoredFile:
         return Version(info.get("size"), mark_of(info), name)
 
     @contextmanager
-    def reading(self, start: int, version: Version) -> Iterator[tuple[BinaryIO, int]]:
-        """Yield the bytes from `start` on."""
+    def reading(self, start: int, version: Version) -> Iterator[tuple[Iterator[bytes], int]]:
+        """Yield the bytes from `start` on, one request a block."""
         known = {} if self.pinned is None else {"size": version.size}  # else the client asks for it
         with self.filesystem.open(self.path, "rb", block_size=_BLOCK_BYTES, cache_type="none", **known) as file:
             if self.pinned is None and mark_of(getattr(file, "details", None) or {}) not in ("", version.mark):
                 raise SourceError(f"'{self.url}' changed while it was downloaded. Start again.")
             file.seek(start)
-            yield file, start
+            yield iter(lambda: file.read(_BLOCK_BYTES), b""), start
 
 
 def mark_of(info: Mapping[str, Any]) -> str:

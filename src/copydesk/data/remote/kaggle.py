@@ -17,15 +17,15 @@ from copydesk.data.remote.web import WebFile
 from copydesk.errors import SourceError
 
 ACCESS = (
-    "If it is private or asks for consent, accept its terms on kaggle.com, and set KAGGLE_API_TOKEN, or KAGGLE_USERNAME "
-    "and KAGGLE_KEY, or put kaggle.json into ~/.kaggle (kaggle.com, Settings, API)."
+    "If it is private or asks for consent, accept its terms on kaggle.com, and set KAGGLE_API_TOKEN, or "
+    "KAGGLE_USERNAME and KAGGLE_KEY, or put kaggle.json into ~/.kaggle (kaggle.com, Settings, API)."
 )
 _ENDPOINT = "https://www.kaggle.com"
 _ADDRESS = re.compile(r"kaggle://(?:datasets/)?([\w-]+)/([\w-]+)/(.+?)(?:@(\d+))?")
 
 
 def open_kaggle(url: str) -> WebFile:
-    """Return the file at `kaggle://OWNER/NAME/FILE[@VERSION]`; without a version, the newest, which Kaggle is asked for.
+    """Return the file at `kaggle://OWNER/NAME/FILE[@VERSION]`; without a version Kaggle is asked for the newest.
 
     Raises `SourceError` for another form, or credentials that cannot be read.
     """
@@ -71,6 +71,6 @@ def _stored(file: Path) -> tuple[str, str]:
         return str(found["username"]), str(found["key"])
     except (OSError, ValueError, KeyError, TypeError):
         raise SourceError(
-            f'\'{file}\' does not hold Kaggle\'s credentials. Expected {{"username": …, "key": …}}, as kaggle.com gives '
-            "it out (Settings, API)."
+            f'\'{file}\' does not hold Kaggle\'s credentials. Expected {{"username": …, "key": …}}, as kaggle.com '
+            "gives it out (Settings, API)."
         ) from None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from copydesk.errors import SourceError
+from copydesk.errors import CopydeskError, SourceError
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Retries:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return ask()
-            except SourceError:
+            except CopydeskError:
                 raise
             except Exception as error:
                 _refuse_hopeless(url, error, access)
@@ -49,7 +49,7 @@ class Retries:
         raise AssertionError("unreachable")
 
     def _wait(self, url: str, error: BaseException, attempt: int) -> float:
-        wait = _FIRST_WAIT_S * 2 ** (attempt - 1) * self.chance.uniform(0.5, 1.0)
+        wait = _FIRST_WAIT_S * float(2 ** (attempt - 1)) * self.chance.uniform(0.5, 1.0)
         wanted = _wanted_wait(error)
         if wanted > _LONGEST_WAIT_S:
             raise SourceError(
@@ -61,7 +61,7 @@ class Retries:
 def _refuse_hopeless(url: str, error: BaseException, access: str) -> None:
     """Raise `SourceError` for what will not get better."""
     for cause in _causes(error):
-        if isinstance(cause, SourceError):
+        if isinstance(cause, CopydeskError):
             raise cause from None
     status = status_of(error)
     refused = any(isinstance(cause, PermissionError) for cause in _causes(error)) or _forbidden(error)
@@ -86,7 +86,7 @@ def _failure(url: str, error: BaseException) -> SourceError:
 def _causes(error: BaseException) -> list[BaseException]:
     """Return the error and what it came from: fsspec turns every failure of HTTP into FileNotFoundError."""
     causes = [error]
-    while isinstance(causes[-1].__cause__, Exception) and not isinstance(causes[-1], SourceError):
+    while isinstance(causes[-1].__cause__, Exception) and not isinstance(causes[-1], CopydeskError):
         causes.append(causes[-1].__cause__)
     return causes
 

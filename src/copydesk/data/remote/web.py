@@ -12,12 +12,14 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 from copydesk.data.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Version, mark_of, module
 from copydesk.errors import SourceError
 
 ALLOW_PRIVATE_HOSTS = "COPYDESK_ALLOW_PRIVATE_HOSTS"
+_BLOCK_BYTES = 1 << 18
+"""aiohttp buffers up to twice what is asked for, and throws that away when the connection breaks."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class WebFile:
         return Version(info.get("size"), mark_of(info), self.revision or etag or None)
 
     @contextmanager
-    def reading(self, start: int, version: Version) -> Iterator[tuple[BinaryIO, int]]:
+    def reading(self, start: int, version: Version) -> Iterator[tuple[Iterator[bytes], int]]:
         """Yield the bytes from `start` on; all of them, and 0, where the server has no ranges or another version."""
         headers = {"Accept-Encoding": "identity"}
         if start:
@@ -48,7 +50,7 @@ class WebFile:
             total = str(file.r.headers.get("Content-Range", "")).rpartition("/")[2]
             if total.isdecimal() and version.size is not None and int(total) != version.size:
                 raise SourceError(f"'{self.url}' changed while it was downloaded. Start again.")
-            yield file, start if file.r.status == 206 else 0
+            yield iter(lambda: file.read(_BLOCK_BYTES), b""), start if file.r.status == 206 else 0
 
     def content(self) -> bytes:
         """Return all of a small file."""
