@@ -202,6 +202,43 @@ def test_describe_refuses_in_one_line(
     assert not Path("descriptions").exists()
 
 
+def test_label_errors_are_found_reviewed_and_put_right(run: Callable[..., Run], recipe: Path, tmp_path: Path) -> None:
+    rows = toy_rows()
+    right, (text, label) = rows[100][1], rows[100]
+    rows[100] = (text, "money" if label == "sport" else "sport")
+    data = write_csv(tmp_path / "raw.csv", rows)
+    done = run("prepare", recipe, "--data", data, "--find-label-errors", "--also", "uncertain")
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[-2:] == ["review: reviews/toy-1.jsonl", "dataset: datasets/toy-1"]
+    start = next(number for number, line in enumerate(lines) if line.startswith("To review: "))
+    assert " label error, " in lines[start] and len(lines) == start + 13
+    assert any(f"{rows[100][1]} → {right}  raw.csv:101  {text[:60]}" in line for line in lines)
+    header, *items = [json.loads(line) for line in Path("reviews/toy-1.jsonl").read_text("utf-8").splitlines()]
+    decided = [{**item, "decision": "accept"} if item["text"] == text else item for item in items]
+    Path("done.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (header, *decided)), "utf-8")
+    again = json.loads(
+        run("prepare", recipe, "--data", data, "--reviewed", "done.jsonl", "--find-label-errors", "--json").out
+    )
+    assert again["manifest"]["reviewed"]["labels_changed"] == 1
+    assert again["review"] == "reviews/toy-2.jsonl" and sum(again["doubts"].values()) < len(items)
+    assert text not in Path("reviews/toy-2.jsonl").read_text("utf-8")
+
+
+def test_wrong_use_of_the_search_for_label_errors_is_explained_and_nothing_written(
+    run: Callable[..., Run], recipe: Path, toy_csv: Path
+) -> None:
+    done = run("prepare", recipe, "--data", toy_csv, "--also", "outlier")
+    assert (done.code, done.err.count("\n")) == (2, 1) and "belong to --find-label-errors" in done.err
+    done = run("prepare", recipe, "--data", toy_csv, "--find-label-errors", "--also", "duplicates")
+    assert done.code == 2 and "--also 'duplicates' is none of language, outlier, uncertain" in done.err
+    done = run("prepare", recipe, "--data", toy_csv, "--reviewed", "nothing.jsonl")
+    assert done.code == 1 and "nothing.jsonl' cannot be read" in done.err
+    done = run("prepare", recipe, "--data", toy_csv, "--find-label-errors", "--review-out", recipe)
+    assert done.code == 2 and "exists already" in done.err
+    assert not Path("datasets").exists() and not Path("reviews").exists()
+
+
 def test_compare_prints_a_leaderboard(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> None:
     done = run("compare", recipe, "--data", toy_csv, "--models", "linear")
     assert done.code == 0, done.err

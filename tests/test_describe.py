@@ -407,7 +407,7 @@ def test_data_without_any_text_is_refused(tmp_path: Path) -> None:
     blank = write_rows(tmp_path / "blank.jsonl", [{"text": " ", "label": "a"}, {"text": None, "label": "b"}])
     with pytest.raises(DataError, match="None of the 2 rows has a text: 2 empty text"):
         describe(recipe_of(), blank)
-    with pytest.raises(DataError, match="None of the 0 rows has a text: there are no rows"):
+    with pytest.raises(SourceError, match="has no rows"):
         describe(recipe_of(), write_csv(tmp_path / "header.csv", []))
 
 

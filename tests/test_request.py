@@ -97,7 +97,7 @@ def test_private_addresses_are_refused(url: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_redirect_to_a_private_address_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import copydesk.data.fetch as module
+    from copydesk.data.remote import web as module
 
     honest = module._require_public
     monkeypatch.delenv(ALLOW_PRIVATE_HOSTS)

@@ -114,8 +114,8 @@ def _kept(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
         return rows.drop(PROBABILITIES, VOTES, recipe.label, strict=False)
     if {recipe.label, given_column(recipe.label)} <= set(rows.columns):
         raise DataError(
-            f"The data has columns {recipe.label!r} and {given_column(recipe.label)!r}; the first would get the second's "
-            "name, to make room for weak labels. Rename one of them."
+            f"The data has columns {recipe.label!r} and {given_column(recipe.label)!r}; the first would get the "
+            "second's name, to make room for weak labels. Rename one of them."
         )
     return rows.rename({recipe.label: given_column(recipe.label)}, strict=False)
 

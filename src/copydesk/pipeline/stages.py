@@ -66,6 +66,7 @@ def _files(recipe: Recipe, keys: tuple[str, ...]) -> Iterator[str]:
     named: dict[str, Sequence[str | None]] = {
         "aliases": [recipe.aliases],
         "weak": recipe.weak.functions,
+        "prepare": recipe.prepare.reviewed,
         "model": [recipe.model.keywords],
     }
     for key in keys:
@@ -111,7 +112,7 @@ LABEL = Stage(
 )
 PREPARE = Stage(
     "prepare",
-    (*_LABELS, "unlisted", "prepare", "weak"),
+    (*_LABELS, "unlisted", "rules", "prepare", "weak"),
     lambda recipe: next_free(Path("datasets"), recipe.name),
     _prepare,
 )

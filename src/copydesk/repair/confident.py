@@ -31,35 +31,35 @@ _FLOOR = 1e-6
 
 @dataclass(frozen=True)
 class Doubts:
-    """By text: how suspect the given answer is, 0 to 1, the most probable other one, and whether it is suspected.
-
-    `errors` is how many given answers are wrong by the confident joint.
-    """
+    """By text: how suspect the given answer is, 0 to 1, the most probable other one, and whether it is suspected."""
 
     suspicion: Floats
     other: Indices
     suspected: NDArray[np.bool_]
-    errors: float
 
 
 def doubts_about(question: Question, probabilities: Floats) -> Doubts:
     """Compare given answers with probabilities of models that did not see them, shape (texts, answers)."""
     texts, known = len(probabilities), np.flatnonzero(question.known)
-    doubts = Doubts(np.zeros(texts), np.zeros(texts, np.int64), np.zeros(texts, np.bool_), 0.0)
+    doubts = Doubts(np.zeros(texts), np.zeros(texts, np.int64), np.zeros(texts, np.bool_))
     if not len(known):
         return doubts
     given, found = question.given[known], probabilities[known]
     counts = np.bincount(given, minlength=found.shape[1])
     usual = usual_confidence(given, found)
-    joint = confident_joint(given, found)
     plain, best = _margins(found, given)
     relative, _ = _margins(_scaled(found / usual), given)
-    other = plain if question.rare else _margins(_scaled(found * confusion(joint)[given] ** _TEMPER), given)[0]
+    likely = plain if question.rare else _margins(_by_confusion(given, found), given)[0]
     enough = (plain > LEAST_MARGIN) & (counts[given] >= FEWEST_TEXTS)
-    doubts.suspicion[known] = (1 + np.minimum(other, relative)) / 2
+    doubts.suspicion[known] = (1 + np.minimum(likely, relative)) / 2
     doubts.other[known] = best
     doubts.suspected[known] = enough & (relative > LEAST_RARE_MARGIN) if question.rare else enough
-    return Doubts(doubts.suspicion, doubts.other, doubts.suspected, float(len(known) * (1 - np.trace(joint))))
+    return doubts
+
+
+def _by_confusion(given: Indices, probabilities: Floats) -> Floats:
+    """Return the probabilities once it is known what was given: by Bayes' rule with tempered rates of confusion."""
+    return _scaled(probabilities * confusion(confident_joint(given, probabilities))[given] ** _TEMPER)
 
 
 def usual_confidence(given: Indices, probabilities: Floats) -> Floats:

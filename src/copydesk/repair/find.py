@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -42,16 +42,24 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """The Dataset, what is doubtful in it, and how many labels are wrong by the confident joint's estimate."""
+    """The Dataset, and what is doubtful in it."""
 
     dataset: Dataset
     review: Review
-    estimated_errors: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return the counts by reason, and the estimate."""
-        counts = Counter(item.reason for item in self.review.items)
-        return {"doubts": dict(counts), "estimated_label_errors": round(self.estimated_errors)}
+        """Return how many texts are doubtful for each reason."""
+        return {"doubts": dict(Counter(item.reason for item in self.review.items))}
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """The Dataset, and what only the raw rows show: contested texts, all texts, and votes by place."""
+
+    dataset: Dataset
+    contested: list[Item] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    votes: dict[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
 
 
 def find_doubts(recipe: Recipe, data: str | PathLike[str] | None, wanted: Wanted, *, progress: Progress) -> Found:
@@ -59,25 +67,28 @@ def find_doubts(recipe: Recipe, data: str | PathLike[str] | None, wanted: Wanted
 
     Raises `DataError` for too few texts, and what preparing raises.
     """
-    if data is not None and is_dataset(Path(data)):
-        dataset, items, texts, votes = prepare_dataset(recipe, data, progress=progress), [], [], {}
-    else:
-        raw = read_raw(recipe, data, progress=progress)
-        dataset = prepare_table(recipe, raw, progress=progress)
-        rows = clean_table(recipe, raw)
-        items, texts = contested(rows, dataset.kind), [row.text for row in rows]
-        votes = _votes(raw.frame)
-    findings = _findings(dataset, recipe, wanted, progress)
-    items = [*label_errors(findings), *items, *near_conflicts(findings)]
+    prepared = _prepared(recipe, data, progress)
+    findings = _findings(prepared.dataset, recipe, wanted, progress)
+    items = [*label_errors(findings), *prepared.contested, *near_conflicts(findings)]
     for name in [name for name in MORE if name in wanted.also]:
         progress.say(f"looking for: {name}")
         items += MORE[name](findings, progress)
-    decided = {decision.id for decision in read_decisions(recipe, dataset.kind)}
-    settled = {text.casefold() for text in (*texts, *findings.texts) if decided and text_id(text) in decided}
+    decided = {decision.id for decision in read_decisions(recipe, findings.kind)}
+    texts = (*prepared.texts, *findings.texts) if decided else ()
+    settled = {text.casefold() for text in texts if text_id(text) in decided}
+    votes = prepared.votes
     kept = [replace(item, votes=votes.get(item.where.partition(" ")[0], ())) for item in _once(items, settled)]
-    header = Header(recipe.task, dataset.labels, recipe.categories, recipe.name)
-    estimate = sum(opinion.doubts.errors for opinion in findings.opinions.of)
-    return Found(dataset, Review(header, tuple(kept)), estimate)
+    header = Header(recipe.task, prepared.dataset.labels, recipe.categories, recipe.name)
+    return Found(prepared.dataset, Review(header, tuple(kept)))
+
+
+def _prepared(recipe: Recipe, data: str | PathLike[str] | None, progress: Progress) -> _Prepared:
+    if data is not None and is_dataset(Path(data)):
+        return _Prepared(prepare_dataset(recipe, data, progress=progress))
+    raw = read_raw(recipe, data, progress=progress)
+    dataset = prepare_table(recipe, raw, progress=progress)
+    rows = clean_table(recipe, raw)
+    return _Prepared(dataset, contested(rows, dataset.kind), [row.text for row in rows], _votes(raw.frame))
 
 
 def _findings(dataset: Dataset, recipe: Recipe, wanted: Wanted, progress: Progress) -> Findings:
