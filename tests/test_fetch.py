@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -188,6 +189,33 @@ def test_private_addresses_are_refused(server: Faulty, tmp_path: Path, monkeypat
         with pytest.raises(SourceError, match="is private or local"):
             fetch(f"http://{host}:{server.server_address[1]}/data/file.bin", cache=tmp_path, retries=AT_ONCE)
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("host", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2001:4860:4860::8888", True),
+        ("64:ff9b::8.8.8.8", True),
+        ("10.0.0.1", False),
+        ("0.0.0.0", False),
+        ("100.64.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:127.0.0.1", False),
+        ("2002:7f00:1::", False),
+        ("64:ff9b::169.254.169.254", False),
+    ],
+)
+def test_an_address_counts_as_what_it_leads_to(monkeypatch: pytest.MonkeyPatch, host: str, public: bool) -> None:
+    monkeypatch.delenv(ALLOW_PRIVATE_HOSTS, raising=False)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    where = (family, socket.SOCK_STREAM, 0, "", (host, 443))
+    if public:
+        web._guarded_socket(where).close()
+    else:
+        with pytest.raises(SourceError, match="is private or local"):
+            web._guarded_socket(where)
 
 
 def test_a_redirect_to_a_private_address_is_refused(

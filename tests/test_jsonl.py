@@ -41,6 +41,12 @@ def test_batches_become_what_all_rows_at_once_would(
     assert frame.rows() == expected.rows()
 
 
+def test_an_integer_that_no_column_holds_is_kept_as_text(tmp_path: Path) -> None:
+    long, longest = "9" * 40, "9" * 5_000
+    frame = _read(tmp_path / "a.jsonl", f'{{"id": {long}}}', '{"id": 7}', f'{{"id": {longest}}}')
+    assert frame["id"].to_list() == [long, "7", longest]
+
+
 def test_keys_that_only_some_batches_have_are_null_in_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from copydesk.data.sources import read_sources, source_of_path
+from copydesk.data.sources import format_of, read_sources, source_of_path
 from copydesk.errors import SourceError, UsageError
 from copydesk.files import sha256_of
 from copydesk.recipe import SourceFile
@@ -131,6 +131,21 @@ def test_an_unknown_ending_asks_for_the_format(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be told from its name"):
         _read(tmp_path / "a.xyz")
     assert _read(tmp_path / "a.xyz", format="lines")["text"].to_list() == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("kaggle://owner/name/rows.csv@3", "csv"),
+        ("s3://bucket/rows.jsonl.gz?versionId=a.b/c", "jsonl"),
+        ("gs://bucket/rows.TSV#17", "tsv"),
+        ("hf://datasets/owner/name@main/rows.parquet", "parquet"),
+        ("https://host/rows.txt?raw=true", "lines"),
+        ("folder/rows #3?.csv", "csv"),
+    ],
+)
+def test_the_format_goes_by_the_files_name_without_its_revision(url: str, kind: str) -> None:
+    assert format_of(url) == kind
 
 
 def test_a_source_that_is_gone_is_named(tmp_path: Path) -> None:

@@ -20,7 +20,17 @@ _BATCH_ROWS = 20_000
 _CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
 """NaN is what Python writes for a missing value; a column of lists could not hold it."""
 
+_MOST_DIGITS = 38
+"""Integers with more would become null; they are names of something, and are kept as text."""
+
 Row = dict[str, Any]
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
+_DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__, parse_int=_integer)
 
 
 class _Clash(Exception):
@@ -48,7 +58,7 @@ def _rows(lines: Iterator[str], url: str) -> Iterator[tuple[int, Row]]:
             continue
         remedy = " Is the file one JSON array? Make lines of it: jq -c '.[]' FILE > NEW." if content[0] == "[" else ""
         try:
-            row = json.loads(content, parse_constant=_CONSTANTS.__getitem__)
+            row = _DECODER.decode(content)
         except json.JSONDecodeError as error:
             what = f"{error.msg} at character {error.pos + 1}"
             raise SourceError(f"'{url}' line {number} is not JSON: {what}.{remedy}") from None

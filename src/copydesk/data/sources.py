@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -45,6 +46,8 @@ SUFFIXES = {
 }
 
 
+_REVISION = re.compile(r"[?#].*$|@\d+$")
+"""What may follow the name of a file in an address: a query, a generation, a version."""
 _LINES = {"text": pl.String}
 _BATCH_LINES = 50_000
 
@@ -108,7 +111,7 @@ def _local(source: SourceFile, progress: Progress | None) -> Fetched:
 
 
 def _read(source: SourceFile, path: Path) -> pl.DataFrame:
-    kind = source.format if source.format != "auto" else _format_of(source.url)
+    kind = source.format if source.format != "auto" else format_of(source.url)
     try:
         frame = _READERS[kind](path, source)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
@@ -120,8 +123,10 @@ def _read(source: SourceFile, path: Path) -> pl.DataFrame:
     return frame
 
 
-def _format_of(url: str) -> str:
-    name = url.partition("?")[0].rpartition("/")[2].lower().removesuffix(".gz")
+def format_of(url: str) -> str:
+    """Return the format that a file's name stands for. Raises `UsageError` if it says nothing."""
+    address = _REVISION.sub("", url) if "://" in url else url
+    name = address.rpartition("/")[2].lower().removesuffix(".gz")
     for suffix, kind in SUFFIXES.items():
         if name.endswith(suffix):
             return kind
@@ -146,7 +151,12 @@ def _read_jsonl(path: Path, source: SourceFile) -> pl.DataFrame:
 
 def _read_parquet(path: Path, source: SourceFile) -> pl.DataFrame:
     with unpacked(path, source.url) as file:
-        return pl.read_parquet(io.BytesIO(file.read()) if isinstance(file, gzip.GzipFile) else path)
+        try:
+            return pl.read_parquet(io.BytesIO(file.read()) if isinstance(file, gzip.GzipFile) else path)
+        except pl.exceptions.PolarsError as error:
+            raise SourceError(
+                f"'{source.url}' cannot be read as parquet: {error}. If it was cut short, copy or download it again."
+            ) from error
 
 
 def _read_lines(path: Path, source: SourceFile) -> pl.DataFrame:

@@ -17,7 +17,10 @@ from typing import Any
 from copydesk.data.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Version, mark_of, module
 from copydesk.errors import SourceError
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 ALLOW_PRIVATE_HOSTS = "COPYDESK_ALLOW_PRIVATE_HOSTS"
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _BLOCK_BYTES = 1 << 18
 """aiohttp buffers up to twice what is asked for, and throws that away when the connection breaks."""
 
@@ -82,11 +85,18 @@ def _guarded_socket(address: tuple[Any, ...]) -> socket.socket:
 
 def _require_public(host: str) -> None:
     address = ipaddress.ip_address(host.partition("%")[0])
-    if not address.is_global and not private_hosts_allowed():
+    if not (address.is_global and _inner(address).is_global) and not private_hosts_allowed():
         raise SourceError(
             f"The address {address} is private or local, and recipes may not reach those. Set {ALLOW_PRIVATE_HOSTS}=1 "
             "if this host is yours."
         )
+
+
+def _inner(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one leads to by way of 6to4 or NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.sixtofour or address
 
 
 def private_hosts_allowed() -> bool:
