@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -396,6 +397,16 @@ def test_a_run_arrives_in_wandb_offline(
     stored = record.read_bytes()
     assert all(word in stored for word in (b"test/accuracy", b"model.kind", b"data.sha256"))
     assert json.loads(Path("bundles/toy-1/manifest.json").read_text())["name"] == "toy"
+
+
+def test_reading_the_pipe_to_its_end_leaves_the_process_that_reads_alone() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b'{"number": 1}\n')
+    os.close(writer)
+    ended: list[bool] = []
+    assert list(batches(reader, at_end=lambda: ended.append(True))) == [[{"number": 1}]]
+    assert ended == [True]
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
 def test_the_pipe_is_emptied_while_a_tracker_is_busy() -> None:

@@ -74,10 +74,11 @@ def _close(crew: Iterable[Guarded], closing: Closing) -> None:
         one.close(closing)
 
 
-def batches(descriptor: int) -> Iterator[list[Message]]:
+def batches(descriptor: int, *, at_end: Callable[[], None] = lambda: None) -> Iterator[list[Message]]:
     """Yield what has arrived since the last look, whole lines only.
 
     A thread empties the pipe while the trackers are busy: a pipe that fills up would look like a recorder that hangs.
+    `at_end` is called after the last lines were dealt with.
     """
     arrived: queue.SimpleQueue[list[Message] | None] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(descriptor, arrived.put), daemon=True).start()
@@ -89,9 +90,7 @@ def batches(descriptor: int) -> Iterator[list[Message]]:
         ended = parts[-1] is None
         if messages := [message for part in parts for message in part or ()]:
             yield messages
-    alone = threading.Timer(_ALONE_SECONDS, os._exit, [1])
-    alone.daemon = True
-    alone.start()
+    at_end()
 
 
 def _read(descriptor: int, put: Callable[[list[Message] | None], None]) -> None:
@@ -101,6 +100,13 @@ def _read(descriptor: int, put: Callable[[list[Message] | None], None]) -> None:
         if lines:
             put([json.loads(line) for line in lines])
     put(None)
+
+
+def _leave_soon() -> None:
+    """End this process in a while, whatever a tracker still waits for: nobody is there any more."""
+    alone = threading.Timer(_ALONE_SECONDS, os._exit, [1])
+    alone.daemon = True
+    alone.start()
 
 
 def main() -> None:
@@ -115,7 +121,7 @@ def main() -> None:
         except OSError:
             pass  # nobody listens any more; the record still counts
 
-    serve(batches(0), emit, TRACKERS)
+    serve(batches(0, at_end=_leave_soon), emit, TRACKERS)
 
 
 if __name__ == "__main__":
