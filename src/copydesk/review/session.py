@@ -144,14 +144,15 @@ class Session:
     def _require_own_file(self) -> None:
         """Raise `Stale` if another program has changed the file, and read it again; write it again if it is gone."""
         stamp = _stamp(self.path)
-        if stamp is None:
-            return self._fold()
         if stamp == self._stamp:
-            return None
+            return
+        if stamp is None:
+            self._fold()
+            return
         self._review = read_review(self.path)
         self._tally = tally_of(self.items)
-        self._stamp = stamp
         self._history.clear()
+        self._fold()  # whoever wrote it may have left the last line open
         self.revision += 1
         self._revisions = dict.fromkeys(range(len(self.items)), self.revision)
         raise Stale(f"'{self.path}' was changed by another program and was read again. Look again, then decide.")

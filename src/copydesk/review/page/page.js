@@ -27,14 +27,16 @@ function run(action) {
 }
 
 async function fail(error) {
-  if (!(error instanceof Refused)) throw error;
-  notice(error.message, error.status === 409 ? "changed" : "problem");
-  if (error.status === 409) await reload();
+  if (!(error instanceof Refused)) {
+    console.error(error);
+    return notice(`This page has failed (${error.message}). What was decided is saved: load it again.`);
+  }
+  notice(error.message);
+  if (error.status === 409) await reload().catch((then) => notice(then.message));
 }
 
-function notice(message, kind = "problem") {
+function notice(message) {
   byId("notice").textContent = message;
-  byId("notice").dataset.kind = kind;
   byId("notice").hidden = !message;
 }
 
