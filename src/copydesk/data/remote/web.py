@@ -21,8 +21,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 ALLOW_PRIVATE_HOSTS = "COPYDESK_ALLOW_PRIVATE_HOSTS"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_BLOCK_BYTES = 1 << 18
-"""aiohttp buffers up to twice what is asked for, and throws that away when the connection breaks."""
+_BLOCK_BYTES = 1 << 16
+"""aiohttp buffers at least twice as much, and throws that away when the connection breaks."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ async def guarded_client(**options: Any) -> Any:  # noqa: ANN401 (aiohttp's clie
 
     connector = aiohttp.TCPConnector(socket_factory=_guarded_socket)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S)
-    return aiohttp.ClientSession(connector=connector, timeout=timeout, **options)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=_BLOCK_BYTES, **options)
 
 
 def _guarded_socket(address: tuple[Any, ...]) -> socket.socket:
