@@ -104,6 +104,13 @@ def test_the_encoder_becomes_as_sure_as_its_labels_are(encoder_recipe: Recipe, t
     assert scores[[label == "money" for label in labels]].mean() == pytest.approx(0.1, abs=0.1)
 
 
+def test_the_recipe_can_ask_for_labels_alone(toy_recipe: Recipe, tmp_path: Path) -> None:
+    recipe = override(toy_recipe, {"train.probabilities": False})
+    path = write_parquet(tmp_path, weak_rows())
+    assert "soft_texts" not in train_bundle(recipe, data=path).report.training
+    assert "soft_texts" in train_bundle(toy_recipe, data=path).report.training
+
+
 def test_a_text_without_probabilities_is_trained_by_its_label(toy_recipe: Recipe, tmp_path: Path) -> None:
     rows = weak_rows(sure=0.7)
     for row in rows[::2]:

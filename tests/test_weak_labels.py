@@ -283,7 +283,7 @@ def test_labels_that_are_numbers_have_probabilities_by_the_same_names(tmp_path: 
 
 
 def test_a_missing_column_of_gold_labels_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="weak.gold names the column 'gold', which is missing"):
+    with pytest.raises(DataError, match="weak.gold names the column 'gold', which is missing; the data has: text, label"):
         prepared(tmp_path, weak_rows(), override(SINGLE, {"weak.gold": "gold"}))
 
 
