@@ -173,7 +173,8 @@ def task_of(recipe: Recipe, dataset: Dataset) -> Task:
 
 
 def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    texts, targets = dataset.part("train")[0], training_targets(dataset, task)
+    texts = dataset.part("train")[0]
+    targets = training_targets(dataset, task, soft=recipe.train.probabilities)
     run.progress.say(f"fitting the linear model on {len(texts):,} texts")
     balanced = recipe.train.class_weights == "balanced"
     model = LinearModel.fit(texts, targets.columns, task, heads=targets.heads, balanced=balanced)
