@@ -134,6 +134,17 @@ def test_signals_that_contradict_the_text_are_found(tmp_path: Path) -> None:
     assert rows[flipped][0] not in items  # one text alone says that crime is good news: too few to know
 
 
+def test_near_copies_whose_signals_differ_in_strength_alone_are_no_conflict(tmp_path: Path) -> None:
+    told = {"sport": '{"sports": [0.5], "crime": [0]}', "money": '{"crime": [-0.6], "sports": [0]}'}
+    near = "the striker scored a late goal in the league match at the old stadium"
+    rows = [(text, told[label]) for text, label in ROWS]
+    rows += [(near, '{"sports": [0.5]}'), (f"{near}!", '{"sports": [0.9]}'), (f"{near} .", '{"sports": [-0.9]}')]
+    recipe = parse_recipe({"name": "toy", "task": "signals", "categories": CATEGORIES})
+    conflicts = _by_reason(_find(tmp_path, rows, recipe), "conflict")
+    assert {item.where for item in conflicts} >= {"rows.csv:303 ~ rows.csv:301"}
+    assert not any("rows.csv:301 ~ rows.csv:302" in item.where for item in conflicts)
+
+
 def test_votes_of_labelling_functions_are_shown(tmp_path: Path) -> None:
     votes = [[{"function": "words", "label": label}] for _, label in ROWS]
     frame = pl.DataFrame({"text": [text for text, _ in ROWS], "label": [label for _, label in _planted()]})
