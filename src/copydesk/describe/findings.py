@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from copydesk.data.label_kinds import listed
+from copydesk.data.labels import LABELS
 from copydesk.data.languages import UNSURE, language_name
 from copydesk.describe.facts import Facts, Finding, LabelFacts, Level, Sign
 from copydesk.metrics.base import proportion_interval
@@ -167,6 +168,14 @@ def _about_copies(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
         )
         what = f"{_of(near.texts, near.looked_at, 'texts')} have a near-copy (similarity {near.threshold:g} or more)."
         yield Finding("look" if apart else "do", what, remedy)
+
+
+def _settlement(recipe: Recipe) -> str:
+    """Return what prepare does with a text under several labels."""
+    if recipe.prepare.conflicts == "drop":
+        return "leaves them out"
+    tie = "joins the labels of a tie where they do not contradict" if LABELS[recipe.task].partial else "leaves out ties"
+    return f"keeps each one's majority, and {tie}"
 
 
 def _about_lengths(facts: Facts) -> Iterator[Finding]:
