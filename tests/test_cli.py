@@ -17,7 +17,7 @@ import pytest
 
 from copydesk import __version__
 from copydesk.cli import main as cli
-from copydesk.review.file import Header, Item, Review, write_review
+from copydesk.data.review_file import Header, Item, Review, write_review
 from copydesk.review.server import ReviewServer
 from fakes import toy_rows, write_csv
 from gdelt_server import copies_of, made_up_articles, serve

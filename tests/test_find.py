@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from copydesk.data.prepare import prepare_dataset
+from copydesk.data.review_file import Item, Review, read_review, write_review
 from copydesk.errors import DataError, UsageError
 from copydesk.recipe import Recipe, override, parse_recipe
 from copydesk.repair.find import Found, Wanted, find_doubts
-from copydesk.review.file import Item, Review, read_review, write_review
 from fakes import Listener, toy_rows, write_csv
 
 ROWS = toy_rows(300)

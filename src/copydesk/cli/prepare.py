@@ -72,9 +72,9 @@ def prepare(
     """Clean, deduplicate and split the data; the last line names the Dataset's folder."""
     from copydesk.cli import console, tables
     from copydesk.data.prepare import prepare_dataset
+    from copydesk.data.review_file import write_review
     from copydesk.files import refuse_existing
     from copydesk.recipe import load_recipe
-    from copydesk.review.file import write_review
     from copydesk.runs import next_free
 
     wanted = _wanted(find_label_errors, also or [], with_encoder, review_out)

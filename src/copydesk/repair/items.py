@@ -12,11 +12,11 @@ import numpy as np
 from copydesk.data.clean import CleanRow
 from copydesk.data.dataset import text_id
 from copydesk.data.label_kinds import LabelKind
+from copydesk.data.review_file import Item
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.repair.opinions import Opinions
 from copydesk.repair.questions import ABSENT, ANSWERED, PRESENT, UNKNOWN
-from copydesk.review.file import Item
 from copydesk.types import Label
 
 LABEL_ERROR, CONFLICT, LANGUAGE, OUTLIER, UNCERTAIN = "label error", "conflict", "language", "outlier", "uncertain"
