@@ -151,6 +151,7 @@ GOOD = "functions: {goals: {label: sport, words: [goal]}}"
         ("functions: {a: {label: x, words: y, tag: z}}", "`tag` is for task 'signals'"),
         ("functions: {a: {label: x, words: y, score: 1}}", "`score` is for task 'signals'"),
         ("functions: {a: {label: x, words: {xx: [y]}, negation: 2}}", "no negation words are known for language 'xx'"),
+        ("keywords: {xx: {x: [y]}}\nnegation: 2", "no negation words are known for language 'xx'"),
         ("functions: {a: {label: x, regex: '('}}", "'a': .* is no regular expression"),
         (f"{GOOD}\nseverity: {{killed: 0.9}}", "`severity` and `polarity` are for task 'signals'"),
         (f"{GOOD}\nseverity: {{killed: 3}}", "severity.killed: the score 3 is not between 0 and 1"),

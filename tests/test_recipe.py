@@ -56,6 +56,7 @@ def test_an_unknown_shipped_recipe_names_those_there_are() -> None:
         ({"name": "x", "prepare": {"normalise": "wbe"}}, "prepare.normalise: 'wbe' is not one of: web, none"),
         ({"name": "x", "prepare": {"split": {"validation": 0.5, "test": 0.5}}}, "at most 0.9 leaves rows to train on"),
         ({"name": "x", "text": ["a"], "label": "a"}, "'a' is also a text column"),
+        ({"name": "x", "text": ["a"], "weak": {"gold": "a"}}, "weak.gold: 'a' is also a text column"),
         ({"name": "x", "text": []}, "text: \\[\\] is not valid"),
         ({"name": "x", "task": "multi", "unlisted": "absent"}, "`unlisted` is for task 'signals'"),
     ],

@@ -100,7 +100,7 @@ def _files_of(recipe: Recipe) -> list[SourceFile]:
 def prepare_table(
     recipe: Recipe, raw: RawTable, *, progress: Progress | None = None, find: FindNear = find_near_duplicates
 ) -> Dataset:
-    """Turn raw rows into the Dataset. Raises `DataError` if what is left cannot train a model."""
+    """Turn raw rows into the Dataset; `find` finds near-duplicates. Raises `DataError` if it cannot train a model."""
     kind = LABELS[recipe.task]
     account = Account(progress or Silent())
     given = given_parts(raw, recipe)

@@ -4,7 +4,7 @@
     functions:
       praise: {label: good, words: [great, loved it], negated: bad}
       stars: {label: good, regex: '[45] stars'}
-      like: {label: bad, similar: [We waited an hour for cold food.], threshold: 0.6}
+      like: {label: bad, similar: [We waited an hour for cold food.], threshold: 0.4}
     keywords: {en: {good: [tasty]}} as in a keyword file: one function for each label
     severity: {killed: 0.9}         task `signals`: words that say how strong an impact is,
     polarity: {positive: [saved]}   and in which direction
@@ -59,7 +59,7 @@ class Rule(Section):
     words: WordLists = {}
     regex: Texts = []
     similar: Texts = []
-    threshold: float = Field(0.5, gt=0, le=1)
+    threshold: float = Field(0.3, gt=0, le=1)
     column: str | None = None
     negation: int | None = Field(None, ge=0)
     negated: str | Literal[False] | None = None
