@@ -35,9 +35,10 @@ import torch
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.sample import write_sample
-from copydesk.models.encoder import EncoderModel, Reading
+from copydesk.models.encoder import EncoderModel
 from copydesk.models.finetune import choices_for, fine_tune
 from copydesk.models.linear import LinearModel
+from copydesk.models.reader import Reading
 from copydesk.models.weights import find_encoder
 from copydesk.progress import Silent
 from copydesk.recipe import DEFAULT_ENCODER, Recipe, load_recipe, override, parse_recipe, shipped_recipe
