@@ -160,6 +160,11 @@ def test_relative_sources_are_taken_from_the_recipes_folder(tmp_path: Path) -> N
     ("content", "message"),
     [
         (b"name: [", "is not valid YAML"),
+        (
+            b"name: x\ntask: single\nname: y\n",
+            r"the key 'name' stands twice, in line 1 and in line 3; keep one",
+        ),
+        (b"name: x\ntrain:\n  epochs: 1\n  epochs: 2\n", "the key 'epochs' stands twice, in line 3 and in line 4"),
         (b"- a\n- b\n", "holds list, not a mapping"),
         (b"name: \xff\xfe", "cannot be read"),
     ],

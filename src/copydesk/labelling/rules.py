@@ -22,9 +22,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from copydesk.errors import RecipeError
-from copydesk.models.keyword_file import Vocabulary, read_yaml, require_known
+from copydesk.models.keyword_file import Vocabulary, require_known
 from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.mistakes import mistakes
+from copydesk.recipe.strict_yaml import read_yaml
 
 S = TypeVar("S", bound=Section)
 _RESEMBLES = 0.8
