@@ -1,6 +1,6 @@
 """The finder of label errors on labels of which the truth is known: what it finds, and what that does to a model.
 
-    python bench/label_errors.py --data FOLDER [--encoder] [--fine-tune] [--folds 5]
+    python bench/label_errors.py --data FOLDER [--only NAME,NAME] [--encoder] [--fine-tune] [--folds 5]
 
 FOLDER holds news_topics/noisy_human.parquet: 10,000 news texts with the label of one person (`label_noisy`) and the
 right one (`label_true`). Its column `group` tells what kind of error was made; nothing here reads it. Near-copies under
@@ -87,6 +87,7 @@ def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
+    parser.add_argument("--only", help="some finders, by parts of their names, separated by commas")
     parser.add_argument("--encoder", action="store_true", help="also with an encoder's vectors (minutes)")
     parser.add_argument("--fine-tune", action="store_true", help="also fine-tune an encoder on each (hours)")
     parser.add_argument("--folds", type=int, default=FOLDS, help="how many folds test the models")
@@ -94,7 +95,10 @@ def main() -> None:
     texts = read(options.data / "news_topics" / "noisy_human.parquet", options.encoder)
     errors = texts.given != texts.true
     print(f"{len(texts.texts):,} texts, {errors.mean():.2%} of the labels wrong\n")
-    finders = finders_for(options.encoder)
+    wanted = options.only.split(",") if options.only else [""]
+    finders = {
+        name: finder for name, finder in finders_for(options.encoder).items() if any(part in name for part in wanted)
+    }
     print(
         f"{'(1) errors found':52s} {'found':>6s} {'precision':>9s} {'recall':>7s} {'F1':>6s} {'AP':>6s} {'first':>6s} "
         f"{'s':>5s}"
