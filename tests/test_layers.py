@@ -48,7 +48,10 @@ ALLOWED: dict[str, set[str]] = {
     "card": {"bundle"},
     "runs": {"bundle", "data", "models"},
     "tracking": set(),
+    "cascade": {"data", "models", "tasks", "metrics", "evaluate"},
+    "pair": {"bundle", "cascade", "data", "runs", "runtime", "training"},
     "training": {
+        "cascade",
         "data",
         "models",
         "tasks",
@@ -101,7 +104,18 @@ def test_every_room_is_on_the_list() -> None:
 
 
 def test_models_need_data_only_to_train() -> None:
-    for name in ("base", "batches", "checkpoints", "choices", "encoder", "linear", "losses", "tokens", "weights"):
+    for name in (
+        "base",
+        "batches",
+        "cascade",
+        "checkpoints",
+        "choices",
+        "encoder",
+        "linear",
+        "losses",
+        "tokens",
+        "weights",
+    ):
         assert "data" not in _imports(ROOT / "models" / f"{name}.py")
 
 

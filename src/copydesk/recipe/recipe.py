@@ -10,6 +10,7 @@ from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
+from copydesk.recipe.runtime import Runtime
 from copydesk.recipe.source import Source, SourceFile
 from copydesk.recipe.weak import Weak
 
@@ -61,6 +62,7 @@ class Recipe(Section):
     train: Train = Train()
     track: Track = Track()
     tune: Tune = Tune()
+    runtime: Runtime = Runtime()
     behaviours: str | None = Field(None, description="A file of behavioural tests, relative to the recipe.")
     gate: Gate = Gate()
     serve: Serve = Serve()
@@ -98,5 +100,6 @@ def _misfits(recipe: Recipe) -> list[tuple[bool, str]]:
         (task == "signals" and recipe.train.class_weights != "none", "train.class_weights is not for task 'signals'"),
         (task == "signals" and recipe.aliases is not None, "aliases are for the tasks 'single' and 'multi'"),
         (task == "signals" and bool(recipe.weak.labels), "weak.labels is not for task 'signals', which has categories"),
+        (task == "signals" and recipe.model.kind == "cascade", "model.kind 'cascade' is not for task 'signals'"),
         (recipe.model.kind == "keywords" and not recipe.model.keywords, "model.kind 'keywords' needs model.keywords"),
     ]
