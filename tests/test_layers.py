@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "runs": {"bundle", "data", "models"},
     "tracking": set(),
     "cascade": {"data", "models", "tasks", "metrics", "evaluate"},
-    "pair": {"bundle", "cascade", "data", "runs", "runtime", "training"},
+    "pair": {"bundle", "cascade", "data", "models", "runs", "runtime", "training"},
     "training": {
         "cascade",
         "data",
@@ -65,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "tuning": {"data", "models", "tasks", "training", "runs", "plots", "report_page"},
     "describe": {"data", "metrics", "models", "plots", "report_page"},
-    "compare": {"data", "bundle", "training", "runs"},
+    "compare": {"data", "bundle", "training", "runs", "pair", "runtime"},
     "demo": {"bundle", "data", "compare", "runtime", "training", "runs"},
     "__main__": {"cli"},
 }

@@ -8,12 +8,13 @@ from os import PathLike
 from pathlib import Path
 
 from copydesk.bundle import BUNDLES, Bundle, open_bundle
-from copydesk.cascade.build import build_cascade, require_enough
+from copydesk.cascade.build import build_cascade, kind_of, require_enough
 from copydesk.cascade.distil import distil
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import DataError, UsageError
 from copydesk.files import refuse_existing
+from copydesk.models.base import Model
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
 from copydesk.runs import next_free
@@ -45,21 +46,24 @@ def pair_bundles(
     require_alike(first, second)
     dataset = prepare_dataset(recipe, data, progress=progress)
     _require_same_data(second, dataset)
+    return put_before(recipe, dataset, None if anew else first.model, second, path, progress=progress)
+
+
+def put_before(
+    recipe: Recipe, dataset: Dataset, first: Model | None, second: Classifier, out: Path, *, progress: Progress
+) -> Bundle:
+    """Write the cascade of a first stage (None: one that learns from the second) and a bundle of the same Dataset."""
     require_enough(dataset, recipe.runtime.max_drop)
     task, started = task_of(recipe, dataset), time.perf_counter()
-    distilled = distil(recipe, dataset, task, second.model, progress=progress) if anew else None
-    built = build_cascade(
-        dataset,
-        task,
-        distilled.model if distilled else first.model,
-        second.model,
-        max_drop=recipe.runtime.max_drop,
-        progress=progress,
-    )
-    training = {**second.report.training, "cascade": built.facts}
-    fitted = Fitted(built.model, training, second.report.history, task=built.task)
-    write_fitted(recipe, dataset, path, fitted, seconds=time.perf_counter() - started, progress=progress)
-    return open_bundle(path)
+    kind_of(task)
+    training = dict(second.report.training)
+    if first is None:
+        distilled = distil(recipe, dataset, task, second.model, progress=progress)
+        first, training["first_stage"] = distilled.model, distilled.facts
+    built = build_cascade(dataset, task, first, second.model, max_drop=recipe.runtime.max_drop, progress=progress)
+    fitted = Fitted(built.model, {**training, "cascade": built.facts}, second.report.history, task=built.task)
+    write_fitted(recipe, dataset, out, fitted, seconds=time.perf_counter() - started, progress=progress)
+    return open_bundle(out)
 
 
 def require_alike(first: Classifier, second: Classifier) -> None:

@@ -80,7 +80,7 @@ def build_cascade(
     targets = task.encode(labels)
     progress.say(f"asking both stages about {len(texts):,} validation texts")
     quick, good = (_measured(task, model, texts, targets, clock) for model in (first, second))
-    first_stage = Stage(first, quick.stage.temperature, _shifts(quick.task, good.task))
+    first_stage = Stage(first, quick.stage.temperature, shifts_between(quick.task, good.task))
     pair = Pair(first_stage.calibrated(quick.logits), good.stage.calibrated(good.logits), targets)
     rungs = climb(good.task, pair, kind_of(good.task), max_drop)
     safe = [rung for rung in rungs if rung.safe]
@@ -131,7 +131,7 @@ def _log_odds(task: Task) -> tuple[float, ...]:
     return tuple(float(value) for value in np.log(thresholds / (1 - thresholds)))
 
 
-def _shifts(own: Task, wanted: Task) -> tuple[float, ...]:
+def shifts_between(own: Task, wanted: Task) -> tuple[float, ...]:
     """Return by how much each label's logits move so that one's own thresholds become those wanted."""
     pairs = zip(_log_odds(wanted), _log_odds(own), strict=True)
     return tuple(there - here for there, here in pairs)

@@ -16,19 +16,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from copydesk.metrics.paired import CONFIDENCE, drop_bound, drop_p_value, texts_needed
+from copydesk.metrics.paired import CONFIDENCE, drop_bound, drop_p_value
 from copydesk.models.cascade import Certainty
 from copydesk.tasks import Targets, Task
 from copydesk.tasks.base import Logits
 
 Flags = NDArray[np.bool_]
 
-_UPPER_RUNGS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99)
-_RUNGS = (0.1, 0.2, 0.3, 0.4, *_UPPER_RUNGS)
+_RUNGS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99)
 """Which share of the texts stays with the first stage."""
-_PLENTY = 2
-"""With so many times the texts that exclude the drop where nothing changes, the ladder begins at its lowest rung; with
-fewer the lowest ones would only be a further way to fail."""
+_OUT_OF_REACH = 2.0
+"""A threshold for labels that the first stage gives to no validation text: nothing is known of such answers."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +91,9 @@ class Rung:
 
 def climb(task: Task, pair: Pair, kind: Certainty, max_drop: float) -> list[Rung]:
     """Return the rungs of the ladder up to the first that is not safe; of `kind` the thresholds do not count."""
-    changes, rungs = pair.changes(task), []
-    plenty = len(changes) >= _PLENTY * texts_needed(max_drop)
-    for share in _RUNGS if plenty else _UPPER_RUNGS:
+    changes = pair.changes(task)
+    rungs: list[Rung] = []
+    for share in _RUNGS:
         certainty = at_share(kind, pair.first, share)
         done = outcome(certainty.sure(pair.first), changes)
         safe = drop_p_value(done.losses, done.gains, done.texts, max_drop) <= 1 - CONFIDENCE
@@ -115,10 +113,10 @@ def at_share(kind: Certainty, logits: Logits, share: float) -> Certainty:
 
 
 def _cut(certainties: NDArray[np.float64], share: float) -> float:
-    """Return a threshold half-way between two texts that this share reaches; 1 where there are no texts."""
+    """Return a threshold that this share reaches, half-way between two texts; for no texts it is out of reach."""
     ranked = np.sort(certainties)[::-1]
     kept = int(share * len(ranked))
     if not kept:
-        return 1.0
+        return _OUT_OF_REACH
     below = float(ranked[kept]) if kept < len(ranked) else 0.0
     return (float(ranked[kept - 1]) + below) / 2

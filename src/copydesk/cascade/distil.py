@@ -6,12 +6,10 @@ validation or test texts are left out: what was learnt from them would flatter t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from copydesk.data.clean import clean_rows
 from copydesk.data.dataset import Dataset
@@ -23,9 +21,12 @@ from copydesk.models.targets import training_targets
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
-from copydesk.tasks import Task
+from copydesk.tasks import Scores, Task
+from copydesk.tasks.base import Logits
 
-Shares = NDArray[np.float32]
+_MEAN_BEST = 0.7
+_TEMPERATURES = (1.0, 1_000.0)
+_PRECISION = 1e-3
 
 
 @dataclass(frozen=True)
@@ -37,25 +38,25 @@ class Distilled:
 
 
 def distil(recipe: Recipe, dataset: Dataset, task: Task, teacher: Model, *, progress: Progress) -> Distilled:
-    """Fit the linear model to the training labels mixed with the teacher's probabilities, and to texts without labels.
+    """Fit the linear model to labels mixed with the teacher's probabilities, and to texts that it labels.
 
-    `model.distil` in the recipe says how much the teacher counts, and where the texts are.
+    `model.distil` in the recipe says how much the teacher counts, and where texts without labels are.
     """
     wanted, targets = recipe.model.distil, training_targets(dataset, task)
     (head,) = targets.heads
     texts = dataset.part("train")[0]
     shares = head.shares(targets.columns.reshape(len(texts), -1))
     more = texts_without_labels(recipe, dataset, progress=progress)
-    if wanted.weight:
-        progress.say(f"asking the {teacher.kind} about {len(texts):,} training texts")
-        shares = (1 - wanted.weight) * shares + wanted.weight * _answers(task, teacher, texts)
-    if more:
-        progress.say(f"asking the {teacher.kind} about {len(more):,} texts without labels")
-        shares = np.concatenate([shares, _answers(task, teacher, more)])
+    if more or wanted.weight:
+        progress.say(f"asking the {teacher.kind} about {len(texts) + len(more):,} texts for the linear model to learn")
+        logits = teacher.logits([*texts, *more])
+        said = task.answers(task.scores(logits)).reshape(len(logits), -1)
+        labels = np.concatenate([shares, task.heads[0].shares(said)[len(texts) :]])
+        shares = (1 - wanted.weight) * labels + wanted.weight * softened(task, logits)
     progress.say(f"fitting the linear model on {len(shares):,} texts")
     model = LinearModel.fit(
         [*texts, *more],
-        shares,
+        shares.astype(np.float32),
         task,
         heads=(replace(head, soft=head.kind == "softmax"),),
         balanced=recipe.train.class_weights == "balanced",
@@ -64,8 +65,23 @@ def distil(recipe: Recipe, dataset: Dataset, task: Task, teacher: Model, *, prog
     return Distilled(model, facts)
 
 
-def _answers(task: Task, teacher: Model, texts: Sequence[str]) -> Shares:
-    return task.scores(teacher.logits(texts)).astype(np.float32)
+def softened(task: Task, logits: Logits) -> Scores:
+    """Return the teacher's probabilities, with one temperature for all.
+
+    A softmax is made so soft that its best labels have 0.7 on average: a teacher is all but certain of texts that it
+    has learnt, and says nothing of how alike they are. Sigmoids are taken as they are: most labels are absent, and
+    none should become half present.
+    """
+    if task.heads[0].kind != "softmax":
+        return task.scores(logits)
+    low, high = _TEMPERATURES
+    while high / low > 1 + _PRECISION:
+        middle = (low * high) ** 0.5
+        if task.scores(logits, middle).max(axis=1).mean() > _MEAN_BEST:
+            low = middle
+        else:
+            high = middle
+    return task.scores(logits, low)
 
 
 def texts_without_labels(recipe: Recipe, dataset: Dataset, *, progress: Progress) -> list[str]:
