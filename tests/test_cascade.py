@@ -10,7 +10,7 @@ from copydesk.cascade.build import build_cascade, kind_of, require_enough, shift
 from copydesk.cascade.certainty import Pair, at_share, climb, outcome
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import CascadeRefused, RecipeError
+from copydesk.errors import BundleError, CascadeRefused, RecipeError
 from copydesk.models.cascade import CascadeModel, Certainty, Stage
 from copydesk.models.linear import LinearModel
 from copydesk.recipe import Recipe, override, parse_recipe
@@ -18,7 +18,7 @@ from copydesk.runtime.engine import Classifier
 from copydesk.tasks import make_task
 from copydesk.tasks.base import softmax
 from copydesk.types import Decision
-from fakes import Clock, FakeModel, Listener, toy_rows
+from fakes import Clock, FakeModel, Listener, toy_rows, write_csv
 
 SINGLE = make_task("single", ("a", "b"))
 MULTI = make_task("multi", ("x", "y"), decision=Decision(thresholds=(0.5, 0.5)))
@@ -85,6 +85,12 @@ def test_a_saved_cascade_answers_as_before(tmp_path: Path) -> None:
     after = CascadeModel.load(tmp_path, {"linear": LinearModel.load})
     assert after.certainty == certainty
     assert np.array_equal(after.logits(texts), before.logits(texts))
+
+
+def test_a_stage_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    _cascade(BEST).save(tmp_path)
+    with pytest.raises(BundleError, match="first' holds a model of kind 'linear'; known kinds: keywords"):
+        CascadeModel.load(tmp_path, {"keywords": LinearModel.load})
 
 
 def _draw(texts: int, chance: np.random.Generator) -> Pair:
@@ -219,6 +225,36 @@ def test_stages_with_thresholds_of_their_own_decide_as_each_would_alone() -> Non
     own = make_task("multi", ("x", "y"), decision=Decision(thresholds=(0.7, 0.2)))
     shifted = first + np.array(shifts_between(own, MULTI))
     assert (MULTI.answers(MULTI.scores(shifted)) == own.answers(own.scores(first))).all()
+
+
+def test_texts_with_several_labels_stay_where_every_label_is_clear(tmp_path: Path) -> None:
+    rows = [(text, "sport" if label == "sport" else "money|trade") for text, label in toy_rows(400)]
+    recipe = parse_recipe({"name": "x", "task": "multi", "model": {"kind": "linear"}})
+    recipe = override(recipe, {"prepare.split.validation": 0.4, "prepare.split.test": 0.2})
+    dataset = prepare_dataset(recipe, write_csv(tmp_path / "multi.csv", rows))
+    task = make_task("multi", dataset.labels)
+    texts, labels = dataset.part("train")
+    first = LinearModel.fit(texts, task.encode(labels), task)
+    second = Named("encoder", {}, 3)
+    truth = {
+        text: 8 * task.encode([label])[0] - 4
+        for part in ("validation", "test")
+        for text, label in zip(*dataset.part(part), strict=True)
+    }
+    second.logits = lambda texts: np.array([truth[text] for text in texts], np.float32)  # type: ignore[method-assign]
+    built = build_cascade(dataset, task, first, second, max_drop=0.1, progress=Listener(), clock=Times(0.01, 1.0))
+    assert built.model.certainty.kind == "every" and len(built.model.first.shifts) == 3
+    assert built.facts["kept"] > 0.5
+    texts, labels = dataset.part("test")
+    logits, stages = built.model.answered(texts)
+    alone = first.logits(texts) / built.model.first.temperature + np.array(built.model.first.shifts, np.float32)
+    stays = np.array([stage == "linear" for stage in stages])
+    assert 0.5 < stays.mean() and np.array_equal(logits[stays], alone[stays])
+    settings = Settings("multi", dataset.labels, "cascade", ("text",), (), decision=built.task.decision)
+    answers = Classifier(built.model, settings).predict(texts)
+    assert (
+        np.mean([set(answer.labels or []) == set(label) for answer, label in zip(answers, labels, strict=True)]) > 0.95
+    )
 
 
 def test_scores_of_the_first_stage_are_probabilities() -> None:

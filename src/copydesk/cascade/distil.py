@@ -52,11 +52,11 @@ def distil(recipe: Recipe, dataset: Dataset, task: Task, teacher: Model, *, prog
         logits = teacher.logits([*texts, *more])
         said = task.answers(task.scores(logits)).reshape(len(logits), -1)
         labels = np.concatenate([shares, task.heads[0].shares(said)[len(texts) :]])
-        shares = (1 - wanted.weight) * labels + wanted.weight * softened(task, logits)
+        shares = ((1 - wanted.weight) * labels + wanted.weight * softened(task, logits)).astype(np.float32)
     progress.say(f"fitting the linear model on {len(shares):,} texts")
     model = LinearModel.fit(
         [*texts, *more],
-        shares.astype(np.float32),
+        shares,
         task,
         heads=(replace(head, soft=head.kind == "softmax"),),
         balanced=recipe.train.class_weights == "balanced",

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from copydesk.errors import BundleError
 from copydesk.files import write_json
 from copydesk.models.base import Model
 from copydesk.tasks.base import sigmoid, softmax
@@ -115,11 +116,15 @@ class CascadeModel:
 
     @classmethod
     def load(cls, folder: Path, loaders: Mapping[str, Callable[[Path], Model]]) -> CascadeModel:
-        """Read what `save` wrote; `loaders` read a model's folder, by its kind."""
+        """Read what `save` wrote; `loaders` read a model's folder, by its kind. Raises `BundleError`."""
         settings = json.loads((folder / SETTINGS_FILE).read_text("utf-8"))
 
         def stage(name: str) -> Stage:
             one = settings[name]
+            if one["kind"] not in loaders:
+                raise BundleError(
+                    f"'{folder / name}' holds a model of kind {one['kind']!r}; known kinds: {', '.join(loaders)}."
+                )
             return Stage(loaders[one["kind"]](folder / name), one["temperature"], tuple(one["shifts"]))
 
         certainty = settings["certainty"]
