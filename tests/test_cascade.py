@@ -218,6 +218,8 @@ def test_too_few_validation_texts_are_refused_with_the_number_that_is_needed(dat
     with pytest.raises(CascadeRefused, match=r"has 72 texts.*takes 2,99\d, even if not one"):
         require_enough(dataset, 0.001)
     require_enough(dataset, 0.05)
+    with pytest.raises(CascadeRefused, match="no sample can exclude every drop"):
+        require_enough(dataset, 0)
 
 
 def test_stages_with_thresholds_of_their_own_decide_as_each_would_alone() -> None:

@@ -54,6 +54,8 @@ class _Measured:
 def require_enough(dataset: Dataset, max_drop: float) -> None:
     """Raise `CascadeRefused` if the validation part is too small for any cascade; nothing need be trained first."""
     texts = len(dataset.part("validation")[0])
+    if not max_drop:
+        raise CascadeRefused("runtime.max_drop is 0, and no sample can exclude every drop. Allow some, e.g. 0.001.")
     if not enough_texts(texts, max_drop):
         raise CascadeRefused(
             f"The validation part has {texts:,} texts. To exclude a drop of {max_drop:g} with {CONFIDENCE:.0%} "
