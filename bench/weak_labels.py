@@ -2,11 +2,12 @@
 
     python bench/weak_labels.py --data FOLDER [--encoder] [--only news_topics] [--peers]
 
-FOLDER holds news_topics/train.parquet, clickbait/headlines.parquet, tweet_sentiment/train.parquet; the labelling files
-are in bench/weak/. A fifth of the texts, by a hash, is the test; no model is trained on them, and nothing sees a true
-label. "Keywords" are the files' words counted, without anything else; "wrong" counts a text that nobody labels as
-wrong, "commonest" gives it the commonest label; a tie is nobody's. Brier is that of labelled texts. With --peers
-crowd-kit's Dawid-Skene gets the same votes, where it is installed; it takes to abstain for a missing answer.
+FOLDER holds news_topics/train.parquet, clickbait/headlines.parquet, tweet_sentiment/train.parquet and
+arxiv/abstracts.parquet (several labels: votes alone); the labelling files are in bench/weak/. A fifth of the texts, by
+a hash, is the test; no model is trained on them, and nothing sees a true label. "Keywords" are the files' words
+counted, without anything else; "wrong" counts a text that nobody labels as wrong, "commonest" gives it the commonest
+label; a tie is nobody's. Brier is that of labelled texts. With --peers crowd-kit's Dawid-Skene gets the same votes,
+where it is installed; it takes to abstain for a missing answer.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ def main() -> None:
             case = _case(problem, options.data)
             _compare_votes(problem, case, peers=options.peers)
             _compare_models(case, ["linear", *["encoder"] * options.encoder])
+    if not options.only or "arxiv" in options.only.split(","):
+        _compare_several_labels(options.data / "arxiv/abstracts.parquet")
 
 
 def _case(problem: Problem, folder: Path) -> Case:
@@ -167,6 +170,23 @@ def _crowd_kit(votes: Votes) -> Probabilities:
     probabilities = np.zeros((votes.texts, len(votes.labels)))
     probabilities[np.ix_(found.index, found.columns)] = found.to_numpy()
     return probabilities
+
+
+def _compare_several_labels(file: Path) -> None:
+    """Print what votes on several labels are worth, label by label: F1 of those at least as probable as not."""
+    rows = pl.read_parquet(file).sample(12_000, seed=3)
+    functions = {"functions": str(WEAK / "arxiv.yaml")}
+    recipe = parse_recipe({"name": "arxiv", "task": "multi", "text": ["title", "abstract"], "weak": functions})
+    votes = collect_votes(rows.select(recipe.text), recipe, load_functions(recipe), Silent())
+    truth = np.stack([rows["labels"].list.contains(label).to_numpy() for label in votes.labels], axis=1)
+    print(f"\narxiv: {len(votes.functions)} functions, {votes.texts:,} texts, {len(votes.labels)} labels")
+    print(f"  {'':28} {'micro F1':>8} {'macro F1':>8} {'Brier':>7}")
+    for model in (Majority(len(votes.labels), False), DawidSkene(votes, exclusive=False)):
+        probabilities = model.probabilities(votes.table, votes.texts)
+        given = probabilities >= 0.5
+        both, either = (given & truth).sum(axis=0), given.sum(axis=0) + truth.sum(axis=0)
+        figures = [2 * both.sum() / either.sum(), (2 * both / either).mean(), ((probabilities - truth) ** 2).mean()]
+        print(f"  {type(model).__name__:28} {figures[0]:8.4f} {figures[1]:8.4f} {figures[2]:7.4f}", flush=True)
 
 
 def _compare_models(case: Case, kinds: list[str]) -> None:

@@ -11,11 +11,10 @@ from copydesk.bundle import BUNDLES, Bundle
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import CascadeRefused, RecipeError
-from copydesk.files import refuse_existing
+from copydesk.files import next_free, refuse_existing
 from copydesk.pair import put_before
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
-from copydesk.runs import next_free
 from copydesk.runtime.engine import Classifier
 from copydesk.training import NO_KEYWORDS, Run, train_on
 from copydesk.types import Report

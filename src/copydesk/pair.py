@@ -13,11 +13,10 @@ from copydesk.cascade.distil import distil
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import DataError, UsageError
-from copydesk.files import refuse_existing
+from copydesk.files import next_free, refuse_existing
 from copydesk.models.base import Model
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
-from copydesk.runs import next_free
 from copydesk.runtime.engine import Classifier
 from copydesk.training import Fitted, task_of, write_fitted
 

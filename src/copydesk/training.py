@@ -190,7 +190,8 @@ def task_of(recipe: Recipe, dataset: Dataset) -> Task:
 
 
 def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    texts, targets = dataset.part("train")[0], training_targets(dataset, task)
+    texts = dataset.part("train")[0]
+    targets = training_targets(dataset, task, soft=recipe.train.probabilities)
     run.progress.say(f"fitting the linear model on {len(texts):,} texts")
     balanced = recipe.train.class_weights == "balanced"
     model = LinearModel.fit(texts, targets.columns, task, heads=targets.heads, balanced=balanced)
@@ -269,6 +270,6 @@ def _notes(report: Report) -> list[str]:
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
     keys = ["sources", "rows_read", "rows", "rows_by_part", "dropped", "counts", "groups_of_near_copies", "warnings"]
-    keys += ["rare_labels", "unseen_labels", "resampled", "separator", "weak_rows_by_part"]
+    keys += ["rare_labels", "unseen_labels", "resampled", "separator", "weak_rows_by_part", "leaks", "reviewed"]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}
     return {**facts, "content": dataset.content_hash()}

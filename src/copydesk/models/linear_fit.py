@@ -36,6 +36,8 @@ _LARGEST_SCORE = 0.97
 _NEVER = -10.0
 _LEAST_SHARE = 0.02
 """What a text belongs to by less than this is not worth another row of the matrix."""
+_DOUBTFUL, _DOUBT_PENALTY = 0.1, 9.0
+"""From this share of doubt on the penalty is so much larger: weights that fit doubt fit accidents (docs/LOG.md)."""
 
 Matrix = Any
 Columns = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -73,8 +75,12 @@ def _fit_softmax(matrix: Matrix, columns: Targets, head: Head, strength: float, 
     if len(there) < 2:  # nothing to tell apart: always the only one, or the first
         bias[there if len(there) else 0] = 0.0
         return weights, bias
+    doubt = 1 - columns[:, head.columns].max(axis=1).mean() if head.soft else 0.0
     regression = LogisticRegression(
-        C=strength, max_iter=_MAXIMUM_ITERATIONS, tol=_TOLERANCE, class_weight="balanced" if balanced else None
+        C=_restrained(strength, doubt),
+        max_iter=_MAXIMUM_ITERATIONS,
+        tol=_TOLERANCE,
+        class_weight="balanced" if balanced else None,
     )
     each_once = np.array_equal(rows, np.arange(len(columns)))
     regression.fit(matrix if each_once else matrix[rows], places, shares)
@@ -85,6 +91,11 @@ def _fit_softmax(matrix: Matrix, columns: Targets, head: Head, strength: float, 
     bias[:] = offset.min() + _NEVER  # a label without a training row keeps the lowest score
     bias[there] = offset
     return weights, bias
+
+
+def _restrained(strength: float, doubt: float) -> float:
+    """Return the strength for labels of which this share is in doubt, 0 to 1."""
+    return strength / (1 + _DOUBT_PENALTY * min(doubt / _DOUBTFUL, 1.0))
 
 
 def _known(columns: Targets, head: Head) -> tuple[Indices, Indices, None]:
@@ -120,18 +131,19 @@ def _fit_sigmoids(matrix: Matrix, columns: Targets, head: Head, strength: float,
 
 def _fit_one_sigmoid(matrix: Matrix, wanted: Targets, strength: float, balanced: bool) -> Columns:
     """Fit one label; a text that has it with a probability between stands on both sides, with that weight on each."""
-    present, weights = wanted > 0.5, None
+    present, weights, doubt = wanted > 0.5, None, 0.0
     both = np.flatnonzero((wanted >= _LEAST_SHARE) & (wanted <= 1 - _LEAST_SHARE))
     if len(both):
         surer = np.ones(len(wanted))
         surer[both] = np.maximum(wanted[both], 1 - wanted[both])
         matrix = sparse.vstack([matrix, matrix[both]], format="csr")
         present, weights = np.append(present, ~present[both]), np.append(surer, 1 - surer[both])
+        doubt = (1 - surer).sum() / wanted.sum()
     share = present.mean()
     if share in (0, 1):
         return np.zeros((matrix.shape[1], 1)), np.array([_NEVER if share == 0 else -_NEVER])
     regression = LogisticRegression(
-        C=strength,
+        C=_restrained(strength, doubt),
         solver="liblinear",
         dual=True,
         tol=_LABEL_TOLERANCE,

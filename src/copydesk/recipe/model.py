@@ -66,6 +66,7 @@ class Train(Section):
     loss: Literal["auto", "cross_entropy", "focal", "asymmetric"] = Field(
         "auto", description="`focal` and `asymmetric` are for task `multi`."
     )
+    probabilities: bool = Field(True, description="Train by labels' probabilities where there are any.")
     class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: rare labels weigh more.")
     accumulate: int = Field(1, ge=1, description="Batches per update: a larger batch in the same memory.")
     checkpoint_minutes: float = Field(10, gt=0, description="A checkpoint at least this often, and each epoch.")
