@@ -80,6 +80,11 @@ class Classifier:
         return fspath(self.path)
 
     @property
+    def is_bundle(self) -> bool:
+        """Tell whether it was loaded from a bundle."""
+        return self._bundle is not None
+
+    @property
     def bundle(self) -> Bundle:
         """The bundle it was loaded from."""
         if self._bundle is None:
