@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-
 INTENSITIES = ("low", "medium", "high")
 INTENSITY_FROM = (0.33, 0.66)
 """The strengths from which on a signal is of medium and of high intensity."""

@@ -15,7 +15,21 @@ from typing import Annotated, Any
 import typer
 
 from copydesk import __version__
-from copydesk.cli import collect, compare, demo, describe, evaluate, label, predict, prepare, review, run, score, train, tune
+from copydesk.cli import (
+    collect,
+    compare,
+    demo,
+    describe,
+    evaluate,
+    label,
+    predict,
+    prepare,
+    review,
+    run,
+    score,
+    train,
+    tune,
+)
 from copydesk.errors import CopydeskError
 
 app = typer.Typer(

@@ -78,7 +78,7 @@ def survey(path: Path, url: str, text: Sequence[str], advance: Callable[[int], N
 def stream(file: Surveyed, path: Path, text: Sequence[str], *, start: int = 0) -> Iterator[Batch]:
     """Yield the rows of a surveyed file from number `start` (from 0) on."""
     if file.kind == "parquet":
-        yield from _parquet(path, file.url, start)
+        yield from _parquet(path, file.url, text, start)
         return
     done = 0
     for batch in _batches(file, path, text):
@@ -129,7 +129,7 @@ def _open_parquet(path: Path, url: str) -> pq.ParquetFile:
     return file
 
 
-def _parquet(path: Path, url: str, start: int) -> Iterator[Batch]:
+def _parquet(path: Path, url: str, text: Sequence[str], start: int) -> Iterator[Batch]:
     """Yield the rows from `start` on, without reading the row groups before it."""
     with _open_parquet(path, url) as file:
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
@@ -143,7 +143,26 @@ def _parquet(path: Path, url: str, start: int) -> Iterator[Batch]:
         try:
             for batch in file.iter_batches(most, row_groups=range(first, len(groups))):
                 if batch.num_rows > start:
-                    yield Batch(pa.Table.from_batches([batch.slice(start)]))
+                    yield _decoded(pa.Table.from_batches([batch.slice(start)]), text)
                 start = max(start - batch.num_rows, 0)
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"'{url}' cannot be read as parquet: {error}. Copy or download it again.") from error
+
+
+def _decoded(table: pa.Table, text: Sequence[str]) -> Batch:
+    """Return the rows, with bytes among the texts that are no UTF-8 replaced by U+FFFD and noted."""
+    odd: dict[int, str] = {}
+    for name in set(text).intersection(table.schema.names):
+        try:
+            table[name].validate(full=True)
+        except pa.ArrowInvalid:
+            kind = table.schema.field(name).type
+            raw = table[name].cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
+            texts = [None if value is None else value.decode(errors="replace") for value in raw]
+            odd |= {place: "bytes that are not UTF-8" for place, value in enumerate(raw) if value != _bytes(texts[place])}
+            table = table.set_column(table.schema.get_field_index(name), name, pa.array(texts).cast(kind))
+    return Batch(table, odd)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode()

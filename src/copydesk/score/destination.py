@@ -1,8 +1,8 @@
 """Where the answers go: a folder of parts whose manifest is written last, or one file put together at the end.
 
-    OUT/request.json, part-….parquet      under way
-    OUT/part-….parquet, manifest.json     finished
-    .OUT.parquet.scoring/                 the same for one file, until it is finished
+OUT/request.json, part-….parquet      under way
+OUT/part-….parquet, manifest.json     finished
+.OUT.parquet.scoring/                 the same for one file, until it is finished
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ class Destination:
         request = self.store.read(REQUEST)
         names = set(self.store.names()) - {_LOCK}
         if request is None and names:
-            raise UsageError(
-                f"Output '{self.out}' exists already, and holds '{min(names)}'. Choose another OUT: nothing is overwritten."
-            )
+            raise UsageError(f"Output '{self.out}' exists already, and holds '{min(names)}'. Choose another OUT.")
         return request
 
     def begin(self, request: dict[str, Any]) -> None:

@@ -51,12 +51,40 @@ class Input:
             return table
         try:
             columns = [
-                table[field.name].cast(field.type) if field.name in table.schema.names else pa.nulls(len(table), field.type)
+                table[field.name].cast(field.type)
+                if field.name in table.schema.names
+                else pa.nulls(len(table), field.type)
                 for field in self.schema
             ]
         except pa.ArrowException as error:
             raise SourceError(f"'{url}' does not fit to the other files: {error}") from error
         return pa.Table.from_arrays(columns, schema=self.schema)
+
+
+class Forward:
+    """Takes runs of rows out of an input, opening it once as long as they come in order.
+
+    What lies between is skipped: in Parquet unread, in other files read without a use.
+    """
+
+    def __init__(self, found: Input) -> None:
+        self._found = found
+        self._at = 0
+        self._open: Iterator[Batch] | None = None
+        self._rest: Batch | None = None
+        self._skips = all(file.kind == "parquet" for file in found.files)
+
+    def take(self, start: int, stop: int) -> Iterator[tuple[int, Batch]]:
+        """Yield the rows from number `start` to `stop` (exclusive) in batches, each with its first row's number."""
+        if self._open is None or start < self._at or (start > self._at and self._skips):
+            self._at, self._open, self._rest = start, self._found.batches(start), None
+        while self._at < stop:
+            batch = self._rest or next(self._open)
+            first, rows = self._at, batch.table.num_rows
+            end = min(first + rows, stop)
+            self._at, self._rest = end, batch.part(end - first, rows) if end < first + rows else None
+            if end > start:
+                yield max(first, start), batch.part(max(start - first, 0), end - first)
 
 
 def read_input(path: str, text: Sequence[str], progress: Progress) -> Input:
@@ -119,7 +147,9 @@ def _data_files(folder: str, found: list[str]) -> list[str]:
     seen = [name for name in found if not any(part[0] in "._" for part in name[below:].split("/") if part)]
     files = [name for name in seen if name.lower().endswith(_LISTED)]
     if not files:
-        raise UsageError(f"The folder '{folder}' holds no data. Files with these endings count: {', '.join(_LISTED[::2])}.")
+        raise UsageError(
+            f"The folder '{folder}' holds no data. Files with these endings count: {', '.join(_LISTED[::2])}."
+        )
     return files
 
 
@@ -130,7 +160,9 @@ def _united(files: Sequence[Surveyed]) -> pa.Schema:
             united = pa.unify_schemas([united, file.schema], promote_options="permissive")
         except pa.ArrowException as error:
             reason = str(error).removeprefix("Unable to merge: ")
-            raise DataError(f"'{file.url}' and '{files[0].url}' do not go together: {reason}. Score them apart.") from None
+            raise DataError(
+                f"'{file.url}' and '{files[0].url}' do not go together: {reason}. Score them apart."
+            ) from None
     return united
 
 
@@ -142,7 +174,12 @@ def _require_texts(found: Input) -> None:
             )
         kind = found.schema.field(name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (pa.types.is_null(inner) or pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)):
+        if not (
+            pa.types.is_null(inner)
+            or pa.types.is_string(inner)
+            or pa.types.is_large_string(inner)
+            or pa.types.is_string_view(inner)
+        ):
             raise DataError(f"Column {name!r} holds {kind}, not text. Name the column of the texts with --text.")
 
 

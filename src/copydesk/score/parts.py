@@ -110,9 +110,10 @@ def counts_of(store: Store, parts: Iterable[Rows]) -> Counts:
 
 
 class PartWriter:
-    """Writes scored batches one after another into parts; leaving it closes the last one, also after an error.
+    """Writes scored batches one after another into parts; leaving it closes the last one.
 
-    A gap between the rows of two batches begins a new part. What an error of the disk interrupts is not kept.
+    A gap between the rows of two batches begins a new part. After an error the rows that there are become a part too,
+    unless a part must be `whole`; what an error of the disk interrupts is not kept.
     """
 
     def __init__(
@@ -122,16 +123,19 @@ class PartWriter:
         *,
         most_rows: int = PART_ROWS,
         most_s: float = PART_S,
+        whole: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._schema = store, schema
-        self._most_rows, self._most_s, self._clock = most_rows, most_s, clock
+        self._most_rows, self._most_s, self._whole, self._clock = most_rows, most_s, whole, clock
         self._part: _Part | None = None
 
     def __enter__(self) -> PartWriter:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._whole:
+            self._discard()
         self.close()
 
     def write(self, start: int, scored: Scored) -> None:
@@ -144,8 +148,7 @@ class PartWriter:
         try:
             self._part.write(scored)
         except BaseException:
-            self._part.discard()
-            self._part = None
+            self._discard()
             raise
         if self._part.rows.count >= self._most_rows or self._clock() >= self._due_s:
             self.close()
@@ -161,6 +164,11 @@ class PartWriter:
         except BaseException:
             part.discard()
             raise
+
+    def _discard(self) -> None:
+        part, self._part = self._part, None
+        if part is not None:
+            part.discard()
 
 
 class _Part:

@@ -65,7 +65,7 @@ def require_same(wanted: Request, found: str, where: str) -> None:
         raise UsageError(f"Output '{where}' is there, but not by this command. Choose another OUT.") from None
     if differing:
         raise UsageError(
-            f"Output '{where}' was begun for another request: {'; '.join(differing)}. Choose another OUT, or remove it."
+            f"Output '{where}' is of another request: {'; '.join(differing)}. Choose another OUT, or remove it."
         )
 
 
@@ -75,12 +75,21 @@ def _differences(wanted: Request, known: Request) -> list[str]:
     found = []
     if wanted["model"]["identity"] != known["model"]["identity"]:
         found.append(f"the model is {_named(wanted['model'])}, it was {_named(known['model'])}")
-    for name, value in wanted["options"].items():
-        if value != known["options"][name]:
-            found.append(f"--{name.removesuffix('s') if name == 'thresholds' else name} is {value!r}, it was {known['options'][name]!r}")
+    for name, option in (("text", "--text"), ("scores", "--scores"), ("thresholds", "--threshold")):
+        now, then = wanted["options"][name], known["options"][name]
+        if now != then:
+            found.append(f"{option} is {_said(now)}, it was {_said(then)}")
     if not found and wanted["columns"] != known["columns"]:
-        found.append(f"the answers' columns are {', '.join(wanted['columns'])}, they were {', '.join(known['columns'])}")
+        found.append(
+            f"the answers' columns are {', '.join(wanted['columns'])}, they were {', '.join(known['columns'])}"
+        )
     return found + _changed_files(wanted["input"], known["input"])
+
+
+def _said(value: Any) -> str:  # noqa: ANN401 (whatever an option holds)
+    if isinstance(value, dict):
+        return " ".join(f"{label}={number:g}" for label, number in value.items())
+    return ", ".join(value) if isinstance(value, list) else {True: "on", False: "off", None: "not given"}[value]
 
 
 def _named(model: dict[str, Any]) -> str:

@@ -39,39 +39,6 @@ class Outcome:
         return asdict(self)
 
 
-def score(
-    classifier: Classifier,
-    source: str,
-    out: str,
-    *,
-    text: Sequence[str] | None = None,
-    scores: bool = False,
-    thresholds: Mapping[str, float] | None = None,
-    engine: str = "local",
-    progress: Progress | None = None,
-) -> Outcome:
-    """Score every row of `source` into Parquet at `out`, or continue what a killed run began.
-
-    Raises `UsageError` where `out` belongs to another request, naming what differs; `SourceError` or `DataError` for
-    an input that cannot be read.
-    """
-    if engine not in _ENGINES:
-        raise UsageError(f"--engine {engine!r} is not one of: {', '.join(_ENGINES)}.")
-    listener, began = progress or Silent(), time.monotonic()
-    destination = Destination(out)
-    _refuse_inside(source, out)
-    if classifier.fallback:
-        listener.warn(f"These are not the trained model's answers. {classifier.fallback}")
-    options = Options(tuple(text or classifier.settings.text), scores, thresholds)
-    found = read_input(source, options.text, listener)
-    scorer = Scorer(classifier, options, found.schema)
-    work = _Work(classifier, found, options, scorer, destination, listener)
-    for name, called in scorer.names.items():
-        if name != called:
-            listener.warn(f"The input has a column {name!r}: the answer's is called {called!r}.")
-    return work.run(_ENGINES[engine], began)
-
-
 @dataclass(frozen=True)
 class Work:
     """Everything that an engine needs."""
@@ -171,9 +138,10 @@ def _local(work: Work, gaps: list[Rows], advance: Advance) -> None:
 
 
 def _ray(work: Work, gaps: list[Rows], advance: Advance) -> None:
-    from copydesk.score.on_ray import score_rows_on_ray
+    from copydesk.score.on_ray import job_of, score_on_ray
 
-    score_rows_on_ray(work, gaps, advance)
+    job = job_of(work.classifier, work.found, work.options, work.destination.store)
+    score_on_ray(job, gaps, advance)
 
 
 _ENGINES: dict[str, Callable[[Work, list[Rows], Advance], None]] = {"local": _local, "ray": _ray}

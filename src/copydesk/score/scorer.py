@@ -65,7 +65,7 @@ class Scorer:
         before = self._seen.computed
         answers = self._answers(self._seen.scores(texts, self._classifier.scores))
         places = np.full(batch.table.num_rows, -1)
-        places[[reason is None for reason in reasons]] = np.arange(len(texts))
+        places[np.array([reason is None for reason in reasons], bool)] = np.arange(len(texts))
         table = beside(batch.table, answers, places, self.names)
         table = table.append_column(self.names[ERROR], pa.array(reasons, pa.string()))
         errors = Counter(reason for reason in reasons if reason is not None)
@@ -80,31 +80,16 @@ class Scorer:
 
     def _texts(self, batch: Batch) -> tuple[list[str], list[str | None]]:
         """Return the texts there are, and for each row why it has none."""
-        odd = dict(batch.odd)
-        columns = [_strings(batch.table[name], odd) for name in self._options.text]
-        joined = [join_columns(values) for values in zip(*columns, strict=True)]
+        rows = list(zip(*(batch.table[name].to_pylist() for name in self._options.text), strict=True))
+        joined = [join_columns(values) for values in rows]
         reasons = [
-            None if text.strip(_BLANK) else "empty text" if any(v is not None for v in values) else "missing text"
-            for text, values in zip(joined, zip(*columns, strict=True), strict=True)
+            None if text.strip(_BLANK) else "missing text" if values.count(None) == len(values) else "empty text"
+            for text, values in zip(joined, rows, strict=True)
         ]
-        for place, what in odd.items():
+        for place, what in batch.odd.items():
             reasons[place] = f"no text: {what}"
         return [text for text, reason in zip(joined, reasons, strict=True) if reason is None], reasons
 
 
 _BLANK = f" \t\r\n\f\v\xa0{COLUMN_SEPARATOR}"
 
-
-def _strings(column: pa.ChunkedArray, odd: dict[int, str]) -> list[str | None]:
-    """Return a column's values; bytes that are no UTF-8 are noted among the odd places, and read as nothing."""
-    try:
-        values: list[str | None] = column.to_pylist()
-    except UnicodeDecodeError:
-        values = []
-        for place, value in enumerate(column.cast(pa.large_binary()).to_pylist()):
-            try:
-                values.append(None if value is None else value.decode())
-            except UnicodeDecodeError:
-                values.append(None)
-                odd[place] = "bytes that are not UTF-8"
-    return values

@@ -31,6 +31,10 @@ class Store(Protocol):
         """Return the files' names, sorted; nothing where there is no folder yet."""
         ...
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a file of that name."""
+        ...
+
     def read(self, name: str) -> str | None:
         """Return a file's text, or None if it is not there."""
         ...
@@ -73,10 +77,13 @@ class Folder:
         """Return the files' names, sorted."""
         return sorted(file.name for file in self.path.iterdir()) if self.path.is_dir() else []
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a file of that name."""
+        return (self.path / name).is_file()
+
     def read(self, name: str) -> str | None:
         """Return a file's text, or None if it is not there."""
-        file = self.path / name
-        return file.read_text("utf-8") if file.is_file() else None
+        return (self.path / name).read_text("utf-8") if self.has(name) else None
 
     def write(self, name: str, text: str) -> None:
         """Write a text file, replacing one of that name."""
@@ -119,7 +126,9 @@ class Bucket:
     def __init__(self, url: str) -> None:
         stored = stored_at(url.rstrip("/"))
         if stored is None:
-            raise UsageError(f"Output '{url}' cannot be written to. Give a folder, or an address like s3://BUCKET/FOLDER.")
+            raise UsageError(
+                f"Output '{url}' cannot be written to. Give a folder, or an address like s3://BUCKET/FOLDER."
+            )
         self.url, self._files, self._path = url.rstrip("/"), stored.filesystem, stored.path.rstrip("/")
 
     def __str__(self) -> str:
@@ -135,11 +144,16 @@ class Bucket:
         found = self._ask(lambda: self._files.ls(self._path, detail=False) if self._files.exists(self._path) else [])
         return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a file of that name."""
+        self._files.invalidate_cache()
+        return self._ask(lambda: bool(self._files.exists(f"{self._path}/{name}")))
+
     def read(self, name: str) -> str | None:
         """Return a file's text, or None if it is not there."""
-        self._files.invalidate_cache()
-        at = f"{self._path}/{name}"
-        return self._ask(lambda: self._files.cat_file(at).decode() if self._files.exists(at) else None)
+        if not self.has(name):
+            return None
+        return self._ask(lambda: str(self._files.cat_file(f"{self._path}/{name}").decode()))
 
     def write(self, name: str, text: str) -> None:
         """Write a text file, replacing one of that name."""
@@ -164,8 +178,8 @@ class Bucket:
 
     def drop(self, name: str) -> None:
         """Remove a file, if it is there."""
-        at = f"{self._path}/{name}"
-        self._ask(lambda: self._files.rm_file(at) if self._files.exists(at) else None)
+        if self.has(name):
+            self._ask(lambda: self._files.rm_file(f"{self._path}/{name}"))
 
     def remove(self) -> None:
         """Remove the folder with everything in it."""
@@ -176,4 +190,3 @@ class Bucket:
             return Retries()(self.url, question, access=access_to(self.url))
         except SourceError as error:
             raise CopydeskError(f"Output '{self.url}' cannot be used: {error}") from error
-

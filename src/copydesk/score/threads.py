@@ -32,23 +32,14 @@ def ahead(items: Iterable[T], depth: int = _DEPTH) -> Iterator[Iterator[T]]:
     queue: Queue[T | _Finished] = Queue(depth)
     unwanted = threading.Event()
 
-    def put(item: T | _Finished) -> bool:
-        while not unwanted.is_set():
-            try:
-                queue.put(item, timeout=_LOOK_S)
-                return True
-            except Full:
-                continue
-        return False
-
     def read() -> None:
         try:
             for item in items:
-                if not put(item):
+                if not _offer(queue, item, unwanted):
                     return
-            put(_Finished())
+            _offer(queue, _Finished(), unwanted)
         except BaseException as error:
-            put(_Finished(error))
+            _offer(queue, _Finished(error), unwanted)
 
     def taken() -> Iterator[T]:
         while not isinstance(item := queue.get(), _Finished):
@@ -63,6 +54,17 @@ def ahead(items: Iterable[T], depth: int = _DEPTH) -> Iterator[Iterator[T]]:
     finally:
         unwanted.set()
         thread.join()
+
+
+def _offer(queue: Queue[T | _Finished], item: T | _Finished, unwanted: threading.Event) -> bool:
+    """Put an item into the queue as soon as there is room; False if nobody wants it any more."""
+    while not unwanted.is_set():
+        try:
+            queue.put(item, timeout=_LOOK_S)
+            return True
+        except Full:
+            continue
+    return False
 
 
 @contextmanager

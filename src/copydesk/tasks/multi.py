@@ -91,7 +91,7 @@ class MultiTask:
         return answers
 
     def columns(self, scores: Scores, *, all_scores: bool = False) -> dict[str, Column]:
-        """Return `labels` as a column of lists, the most probable first; `scores`, if wanted, has one for each label."""
+        """Return `labels` as a column of lists, the most probable first; `scores`, if wanted, has one per label."""
         given = self.given(scores)
         texts, places = np.nonzero(given)
         order = np.lexsort((-scores[texts, places], texts))

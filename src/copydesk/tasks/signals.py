@@ -131,8 +131,10 @@ class SignalsTask:
         texts, count = sheet.scores.shape
         names = tuple(dict.fromkeys(["", *(tag for tags in self.tags for tag in tags)]))
         number = {name: place for place, name in enumerate(names)}
-        tags = [np.array([number[tag] for tag in ("", *own)])[sheet.tags[:, place]] for place, own in enumerate(self.tags)]
-        signals = {
+        tags = [
+            np.array([number[tag] for tag in ("", *own)])[sheet.tags[:, place]] for place, own in enumerate(self.tags)
+        ]
+        signals: dict[str, Column] = {
             "category": Names(np.tile(np.arange(count), texts), self.labels),
             "score": sheet.scores.ravel(),
             "tag": Names(np.stack(tags, axis=1).ravel(), names),

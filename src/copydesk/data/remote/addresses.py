@@ -36,7 +36,7 @@ def open_remote(url: str) -> Remote:
 
 
 def stored_at(url: str) -> StoredFile | None:
-    """Return the place in a store that an address names: a file, a folder or nothing yet; None where there are no folders.
+    """Return the place in a store that an address names, whatever is there; None where there are no folders.
 
     Raises `SourceError` for an address that cannot be opened or may not be.
     """
