@@ -90,7 +90,16 @@ def test_rows_without_a_text_are_kept_with_the_reason_and_move_nobody(tmp_path: 
 
 
 def test_hostile_texts_get_an_answer_and_change_nobody_elses(tmp_path: Path) -> None:
-    hostile = ["a" * 1_000_000, "\x00\x00", "\ud800 alone", "א" * 50 + "\u202e", "👩‍👩‍👧‍👦" * 99, "\u200b", "\x1f", "\n"]
+    hostile = [
+        "a" * 1_000_000,
+        "\x00\x00",
+        "\ud800 alone",
+        "א" * 50 + "\u202e",
+        "👩‍👩‍👧‍👦" * 99,
+        "\u200b",
+        "\x1f",
+        "\n",
+    ]
     texts = [text for one in hostile for text in ("goal", one, "bank")]
     score(classifier_of(), write_rows(tmp_path / "a.jsonl", texts), "out")
     labels = read_out("out")["label"].to_list()
@@ -123,7 +132,9 @@ def test_an_answer_whose_name_a_column_has_gets_another(tmp_path: Path) -> None:
     row = read_out("out").to_dicts()[0]
     assert (row["label"], row["predicted_label"], row["error"]) == ("x", "y", "z")
     assert (row["predicted_predicted_label"], row["predicted_error"]) == ("sport", None)
-    assert "The input has a column 'label' already; the answers' is called 'predicted_predicted_label'." in listener.warned
+    assert (
+        "The input has a column 'label' already; the answers' is called 'predicted_predicted_label'." in listener.warned
+    )
 
 
 def test_several_text_columns_are_read_in_the_order_they_are_named(tmp_path: Path) -> None:
@@ -218,7 +229,11 @@ def test_interrupted_it_keeps_what_was_scored_and_goes_on_there(
 
 def test_a_gap_between_parts_is_filled(rows: str, monkeypatch: pytest.MonkeyPatch, small_batches: None) -> None:
     score(classifier_of(), rows, "whole")
-    monkeypatch.setattr(local.PartWriter.__init__, "__kwdefaults__", {"most_rows": 4, "most_s": 60.0, "whole": False, "clock": lambda: 0.0})
+    monkeypatch.setattr(
+        local.PartWriter.__init__,
+        "__kwdefaults__",
+        {"most_rows": 4, "most_s": 60.0, "whole": False, "clock": lambda: 0.0},
+    )
     _interrupted(monkeypatch, 6, KeyboardInterrupt(), lambda: score(classifier_of(), rows, "out"))
     (Path("out") / parts_of(path.name for path in Path("out").iterdir())[1].part).unlink()
     done = score(classifier_of(), rows, "out")

@@ -159,7 +159,9 @@ def _decoded(table: pa.Table, text: Sequence[str]) -> Batch:
             kind = table.schema.field(name).type
             raw = table[name].cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
             texts = [None if value is None else value.decode(errors="replace") for value in raw]
-            odd |= {place: "bytes that are not UTF-8" for place, value in enumerate(raw) if value != _bytes(texts[place])}
+            odd |= {
+                place: "bytes that are not UTF-8" for place, value in enumerate(raw) if value != _bytes(texts[place])
+            }
             table = table.set_column(table.schema.get_field_index(name), name, pa.array(texts).cast(kind))
     return Batch(table, odd)
 

@@ -40,8 +40,8 @@ class Destination:
         if "://" not in out and not out.endswith(_SUFFIXES) and Path(out).is_file():
             raise UsageError(f"Output '{out}' is a file. Name a new folder, or a new file that ends in .parquet.")
         self._single = out.endswith(_SUFFIXES)
-        self._outer = _store(parent + slash if slash else ".")
-        self.store = _store(f"{parent}{slash}.{self._file}.scoring") if self._single else _store(out)
+        self._outer = _store(parent + slash if self._single and slash else "." if self._single else out)
+        self.store = _store(f"{parent}{slash}.{self._file}.scoring") if self._single else self._outer
 
     def finished(self) -> str | None:
         """Return the manifest, if all is done; an empty text where OUT is something else."""

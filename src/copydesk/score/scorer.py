@@ -92,4 +92,3 @@ class Scorer:
 
 
 _BLANK = f" \t\r\n\f\v\xa0{COLUMN_SEPARATOR}"
-
