@@ -20,7 +20,7 @@ import pytest
 from fakes import COMMON, MONEY, SPORT, toy_rows, write_csv
 
 pytestmark = pytest.mark.e2e
-ROWS = 200_000
+ROWS = 100_000
 MILLION = 1_000_000
 
 
@@ -44,7 +44,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("rows") / "rows.csv"
     texts = _headlines(ROWS)
-    texts[5_000::10_000] = [""] * len(texts[5_000::10_000])
+    texts[500::1_000] = [""] * len(texts[500::1_000])
     pl.DataFrame({"id": range(ROWS), "text": texts}).write_csv(path)
     return path
 
@@ -74,7 +74,7 @@ def whole(bundle: Path, rows: Path, tmp_path_factory: pytest.TempPathFactory) ->
     _run("score", bundle, rows, out, "--quiet")
     frame = _answers(out)
     assert frame["id"].to_list() == list(map(str, range(ROWS)))
-    assert frame["error"].drop_nulls().to_list() == ["missing text"] * (ROWS // 10_000)
+    assert frame["error"].drop_nulls().to_list() == ["missing text"] * (ROWS // 1_000)
     return frame
 
 
@@ -93,9 +93,9 @@ def test_killed_at_many_moments_no_row_is_lost_or_doubled(
     command = [sys.executable, "-c", code, "score", str(bundle), str(rows), name, "--json"]
     chance, kills, parts = random.Random(4), 0, 0
     where = tmp_path / (".out.parquet.scoring" if name.endswith(".parquet") else name)
-    for _ in range(12):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=_environment(), text=True)
-        wanted, deadline = parts + chance.randint(0, 4), time.monotonic() + 120
+    for _ in range(7):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=_environment())
+        wanted, deadline = parts + chance.randint(0, 3), time.monotonic() + 120
         while len(list(where.glob("part-*"))) < wanted and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.3))
