@@ -21,6 +21,7 @@ from copydesk.score import local, run
 from copydesk.score.destination import MANIFEST, REQUEST, Destination
 from copydesk.score.parts import parts_of
 from copydesk.score.run import Outcome, score
+from copydesk.tasks import Scores
 from copydesk.types import Decision
 from fakes import FakeModel, Listener
 
@@ -156,6 +157,22 @@ def test_thresholds_can_be_changed_and_a_fallback_is_said_in_every_row(rows: str
     frame = read_out("out")
     assert frame["labels"].to_list() == [[]] * 15 and set(frame["fallback"]) == {"keywords: no bundle"}
     assert listener.warned == ["These are not the trained model's answers. keywords: no bundle"]
+
+
+class _Cascade(Classifier):
+    """Says which stage answered each text."""
+
+    def scored(self, texts: Sequence[Any]) -> tuple[Scores, list[str]]:
+        return super().scored(texts)[0], ["linear" if "goal" in text else "encoder" for text in texts]
+
+
+def test_of_a_cascade_every_row_says_which_stage_answered(tmp_path: Path) -> None:
+    plain = classifier_of(model="cascade")
+    source = write_rows(tmp_path / "a.jsonl", ["bank", "", "goal", "bank", "goal x"])
+    score(_Cascade(plain.model, plain.settings), source, "out")
+    frame = read_out("out")
+    assert frame.columns == ["id", "text", "label", "score", "stage", "error"]
+    assert frame["stage"].to_list() == ["encoder", None, "linear", "encoder", "linear"]
 
 
 def test_the_manifest_says_what_was_scored_by_what(rows: str) -> None:

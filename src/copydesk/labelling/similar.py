@@ -51,7 +51,8 @@ class SimilarVoter:
 
     @cached_property
     def _encoder(self) -> EncoderModel:
-        from copydesk.models.encoder import EncoderModel, Reading
+        from copydesk.models.encoder import EncoderModel
+        from copydesk.models.reader import Reading
         from copydesk.models.weights import find_encoder
 
         files = find_encoder(self._model.encoder, self._model.revision)

@@ -29,6 +29,11 @@ def _load_linear(folder: Path) -> Model:
 
 
 def _load_encoder(folder: Path) -> Model:
+    """Return the encoder, compiled where it was exported; else torch runs it."""
+    from copydesk.models.compiled import CompiledModel, is_compiled
+
+    if is_compiled(folder):
+        return CompiledModel.load(folder)
     from copydesk.models.encoder import EncoderModel
 
     return EncoderModel.load(folder)
@@ -128,10 +133,14 @@ class Classifier:
 
     def scores(self, texts: Sequence[Text]) -> Scores:
         """Return the calibrated probabilities, shape (len(texts), outputs)."""
+        return self.scored(texts)[0]
+
+    def scored(self, texts: Sequence[Text]) -> tuple[Scores, list[str]]:
+        """Return the calibrated probabilities, and which stage of the model gave each, if it has several."""
         if isinstance(texts, str | Mapping):
             raise UsageError("predict takes a list of texts; for one text write predict([text]).")
         clean = [normalise(self._join(text, place), self.settings.normalise) for place, text in enumerate(texts)]
-        return self.task.scores(self.model.logits(clean), self.settings.temperature)
+        return self.task.scores(self.model.logits(clean), self.settings.temperature), []
 
     def _join(self, text: Text, place: int) -> str:
         """Return one text with its columns joined; a plain string may hold the separator already."""

@@ -17,8 +17,12 @@ from copydesk.runtime.engine import Classifier
 from copydesk.score.answers import ERROR, array_of, beside, free_names
 from copydesk.score.seen import Seen
 from copydesk.tasks import Scores
+from copydesk.tasks.columns import Names
 
 FALLBACK = "fallback"
+STAGE = "stage"
+_STAGED = ("cascade",)
+"""Kinds of model that answer in stages."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,9 @@ class Scorer:
         self._classifier, self._options = classifier, options
         thresholds = options.thresholds
         self._task = classifier.task if thresholds is None else classifier.task.with_thresholds(thresholds)
-        self._seen = Seen(self._task.outputs)
-        nothing = self._answers(np.empty((0, self._task.outputs)))
+        self._stages: list[str] | None = [] if classifier.settings.model in _STAGED else None
+        self._seen = Seen(self._task.outputs + 1)
+        nothing = self._answers(np.empty((0, self._task.outputs + 1)))
         self.names = free_names([*nothing, ERROR], columns.names)
         answers = [pa.field(self.names[name], column.type) for name, column in nothing.items()]
         self.answers = pa.schema([*answers, pa.field(self.names[ERROR], pa.string())])
@@ -63,7 +68,7 @@ class Scorer:
         """Return the rows with their answers, in their order."""
         texts, reasons = self._texts(batch)
         before = self._seen.computed
-        answers = self._answers(self._seen.scores(texts, self._classifier.scores))
+        answers = self._answers(self._seen.scores(texts, self._scored))
         places = np.full(batch.table.num_rows, -1)
         places[np.array([reason is None for reason in reasons], bool)] = np.arange(len(texts))
         table = beside(batch.table, answers, places, self.names)
@@ -71,12 +76,22 @@ class Scorer:
         errors = Counter(reason for reason in reasons if reason is not None)
         return Scored(table.cast(self.schema), errors, self._seen.computed - before)
 
-    def _answers(self, scores: Scores) -> dict[str, pa.Array]:
-        columns = self._task.columns(scores, all_scores=self._options.scores)
-        answers = {name: array_of(column) for name, column in columns.items()}
+    def _scored(self, texts: list[str]) -> Scores:
+        """Return the scores, and in a last column the number of the stage that gave them, from 0; -1 for none."""
+        scores, stages = self._classifier.scored(texts)
+        numbers = np.full(len(texts), -1.0)
+        if self._stages is not None:
+            self._stages += sorted(set(stages).difference(self._stages))
+            numbers[:] = [self._stages.index(stage) for stage in stages]
+        return np.column_stack([scores, numbers])
+
+    def _answers(self, rows: Scores) -> dict[str, pa.Array]:
+        columns = self._task.columns(rows[:, :-1], all_scores=self._options.scores)
+        if self._stages is not None:
+            columns[STAGE] = Names(rows[:, -1].astype(np.int64), tuple(self._stages))
         if self._classifier.fallback:
-            answers[FALLBACK] = pa.repeat(pa.scalar(self._classifier.fallback, pa.string()), len(scores))
-        return answers
+            columns[FALLBACK] = Names(np.zeros(len(rows), np.int64), (self._classifier.fallback,))
+        return {name: array_of(column) for name, column in columns.items()}
 
     def _texts(self, batch: Batch) -> tuple[list[str], list[str | None]]:
         """Return the texts there are, and for each row why it has none."""
