@@ -178,6 +178,7 @@ def test_an_s3_bucket_is_read_and_written_and_resumed(
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Yield a Ray cluster of two machines on this one, and a way to end the second."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", ":".join(map(os.path.abspath, filter(None, sys.path))))  # the workers' too
     ray_cluster = pytest.importorskip("ray.cluster_utils")
     memory = 100 * 1024 * 1024
     made = ray_cluster.Cluster(
@@ -193,14 +194,17 @@ def test_a_cluster_loses_a_machine_half_way_and_no_row(
     bundle: Path, rows: Path, whole: pl.DataFrame, cluster: Any, tmp_path: Path
 ) -> None:
     made, second = cluster
-    process = subprocess.Popen(
-        _command("score", bundle, rows, "out", "--engine", "ray", "--json"),
-        stdout=subprocess.PIPE,
-        env=_environment(RAY_ADDRESS=made.address),
-        text=True,
+    code = (
+        "from copydesk.score import on_ray\n"
+        "on_ray.score_on_ray.__kwdefaults__['unit_rows'] = 4_096\n"
+        "from copydesk.cli.main import main\n"
+        "main()\n"
     )
+    command = [sys.executable, "-c", code, "score", bundle, rows, "out", "--engine", "ray", "--json"]
+    environment = {**_environment(), "PYTHONPATH": os.environ["PYTHONPATH"], "RAY_ADDRESS": made.address}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
     out, deadline = tmp_path / "out", time.monotonic() + 240
-    while len(list(out.glob("part-*"))) < 2 and process.poll() is None and time.monotonic() < deadline:
+    while len(list(out.glob("part-*"))) < 8 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     made.remove_node(second, allow_graceful=False)
     said, _ = process.communicate(timeout=400)

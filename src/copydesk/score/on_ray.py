@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -134,8 +135,9 @@ def _cluster() -> Iterator[ModuleType]:
     if ray.is_initialized():
         yield ray
         return
-    ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    with redirect_stdout(sys.stderr):  # where Ray tells of lost machines; standard output is for the result
+        ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
