@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"ngrams", "phrases", "tasks", "data"},
     "labelling": {"data", "models", "phrases", "tasks"},
     "runtime": {"bundle", "tasks", "models"},
+    "score": {"bundle", "data", "runtime", "tasks"},
     "evaluate": {"metrics", "tasks", "runtime"},
     "plots": {"metrics"},
     "repair": {"data", "models", "tasks"},

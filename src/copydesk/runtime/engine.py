@@ -91,6 +91,11 @@ class Classifier:
         return fspath(self.path)
 
     @property
+    def is_bundle(self) -> bool:
+        """Tell whether it was loaded from a bundle."""
+        return self._bundle is not None
+
+    @property
     def bundle(self) -> Bundle:
         """The bundle it was loaded from."""
         if self._bundle is None:
@@ -129,7 +134,7 @@ class Classifier:
         `thresholds` replace the tuned ones, by label or one for all. Raises `UsageError` for a value that is no text.
         """
         task = self.task if thresholds is None else self.task.with_thresholds(thresholds)
-        found, stages = self._scored(texts)
+        found, stages = self.scored(texts)
         answers = task.decode(found, all_scores=scores)
         if stages:
             answers = [replace(answer, stage=stage) for answer, stage in zip(answers, stages, strict=True)]
@@ -137,9 +142,9 @@ class Classifier:
 
     def scores(self, texts: Sequence[Text]) -> Scores:
         """Return the calibrated probabilities, shape (len(texts), outputs)."""
-        return self._scored(texts)[0]
+        return self.scored(texts)[0]
 
-    def _scored(self, texts: Sequence[Text]) -> tuple[Scores, list[str]]:
+    def scored(self, texts: Sequence[Text]) -> tuple[Scores, list[str]]:
         """Return the calibrated probabilities, and of a cascade which stage each text's come from."""
         if isinstance(texts, str | Mapping):
             raise UsageError("predict takes a list of texts; for one text write predict([text]).")
