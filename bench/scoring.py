@@ -19,6 +19,7 @@ share of the ceiling is the arithmetic of the encoder's matrix products against 
 from __future__ import annotations
 
 import argparse
+import logging
 import statistics
 import tempfile
 import time
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
+    logging.getLogger("transformers").setLevel(logging.CRITICAL)  # it lists every architecture but ours
     bundle = open_bundle(options.bundle)
     classifier = Classifier.of(bundle)
     dataset = prepare_dataset(override(bundle.recipe, {"source": []}), options.data)

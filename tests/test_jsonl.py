@@ -67,6 +67,8 @@ def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
     assert _read(tmp_path / "a.jsonl", '{"text": "one\u2028two\x85three"}')["text"].to_list() == [
         "one\u2028two\x85three"
     ]
+    (tmp_path / "windows.jsonl").write_bytes(b'{"text": "a"}\r\n\r\n{"text": "b"}\r\n')
+    assert read_jsonl(tmp_path / "windows.jsonl", "windows.jsonl", encoding="auto")["text"].to_list() == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_labels_by_people_are_kept_hidden_and_measure(recipe: Path, tmp_path: Pa
     assert table["label_given"].to_list() == [label for _, label in toy_rows()]
     assert done.counts.agreement is not None and done.counts.agreement.f1 == 1.0
     assert {one.accuracy for one in done.functions if one.texts} == {1.0}
-    assert progress.warned == ["1 labelling functions never vote: 'peek'."]
+    assert progress.warned == ["1 labelling function votes on no text: 'peek'."]
 
 
 def test_a_labelled_file_can_be_labelled_again(recipe: Path, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_failures_and_time_outs_are_counted_and_told_but_end_nothing(recipe: Pat
     assert faults["fragile"].failures == 140  # views of three digits
     assert faults["slow"].time_outs == 1 and not faults["slow"].given_up
     assert any("'fragile' failed on 140 texts" in line and "IndexError" in line for line in progress.warned)
-    assert any("'slow' took too long 1 times." in line for line in progress.warned)
+    assert any("'slow' took too long 1 time." in line for line in progress.warned)
 
 
 def test_without_any_vote_there_is_nothing_to_write(recipe: Path, tmp_path: Path) -> None:

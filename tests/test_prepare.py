@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from copydesk.data import label_kinds, prepare
+from copydesk.data import columns, label_kinds
 from copydesk.data.dataset import load_dataset
 from copydesk.data.duplicates import find_near_duplicates
 from copydesk.data.prepare import prepare_dataset
@@ -335,7 +335,7 @@ def test_label_sets_and_signals_are_what_they_were_when_all_was_held_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(label_kinds, "BATCH_ROWS", 7)
-    monkeypatch.setattr(prepare, "BATCH_ROWS", 7)
+    monkeypatch.setattr(columns, "BATCH_ROWS", 7)
     signals = parse_recipe({"name": "toy", "task": "signals", "categories": CATEGORIES, "unlisted": "absent"})
     dataset = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", _label_sets()))
     assert dataset.content_hash() == "ef0cdf7cafd9f37ef4eed5ed230fcae15fe2facc81cd9d6ba115ef4f058ada6a"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from copydesk.data.review_file import Header, Item, Review, append_decision, read_review, write_review
 from copydesk.errors import DataError
-from copydesk.review.file import Header, Item, Review, append_decision, read_review, write_review
 
 HEADER = Header("single", ("bad", "good"), recipe="toy")
 ITEM = Item("a1", "Nice", "bad", suggested="good", reason="label error", suspicion=0.9, model={"bad": 0.1, "good": 0.9})

@@ -94,6 +94,17 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"Output '{path}' exists already. Choose another --out, or remove it first.")
 
 
+def next_free(folder: Path, name: str, suffix: str = "") -> Path:
+    """Return the first of `folder/NAME-1`, `-2`, … plus `suffix` that does not exist and that nothing is under way for.
+
+    What is under way stands beside it, as `.NAME-1.` and more: a run to resume, a folder that is being written.
+    """
+    number = 1
+    while (path := folder / f"{name}-{number}{suffix}").exists() or any(folder.glob(f".{path.name}.*")):
+        number += 1
+    return path
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes `path` when the block ends, and vanishes if it fails.

@@ -61,7 +61,7 @@ class Prediction:
 
     `single`: `label` and `score` (0 to 1); a model that abstains has no label. `multi`: `labels`, the surest first.
     `signals`: one signal per category. `scores` holds every label's score, on request. `fallback` says why another
-    model than the recipe's answered.
+    model than the recipe's answered. `stage` names the model of a cascade that answered.
     """
 
     label: str | None = None
@@ -71,6 +71,7 @@ class Prediction:
     scores: dict[str, float] | None = None
     abstained: bool = False
     fallback: str | None = None
+    stage: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without what does not apply; an abstaining `single` has the label null."""

@@ -16,6 +16,7 @@ import typer
 
 from copydesk import __version__
 from copydesk.cli import (
+    cascade,
     collect,
     compare,
     demo,
@@ -93,7 +94,22 @@ def _fail(message: str, code: int, debug: bool) -> None:
     sys.exit(code)
 
 
-for stage in (demo, run, collect, describe, label, review, prepare, train, tune, compare, evaluate, predict, score):
+for stage in (
+    demo,
+    run,
+    collect,
+    describe,
+    label,
+    review,
+    prepare,
+    train,
+    tune,
+    compare,
+    cascade,
+    evaluate,
+    predict,
+    score,
+):
     stage.register(app)
 for registered in app.registered_commands:
     if registered.callback is not None:

@@ -11,12 +11,12 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from copydesk.compare import Entry
+    from copydesk.data.review_file import StoredLabel
     from copydesk.describe.facts import Facts
     from copydesk.labelling.counts import Counts
     from copydesk.labelling.summary import FunctionSummary
     from copydesk.labelling.voters import Faults
     from copydesk.repair.find import Found
-    from copydesk.review.file import StoredLabel
     from copydesk.tuning.findings import Tuning
     from copydesk.types import Report
 
