@@ -80,6 +80,10 @@ def functions_table(functions: Sequence[FunctionSummary]) -> Table:
     measured, failed = any(one.measured for one in functions), any(_troubles(one.faults) for one in functions)
     columns = ["function", "votes for", "covers", "overlaps", "conflicts"]
     table = _table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed)
+    for column in table.columns[:2]:
+        column.no_wrap, column.overflow = False, "fold"
+    if failed:
+        table.columns[-1].no_wrap = False
     for one in functions:
         named = ", ".join(one.labels[:_LABELS_SHOWN]) + (" …" if len(one.labels) > _LABELS_SHOWN else "")
         table.add_row(
@@ -108,7 +112,7 @@ def labelled_table(counts: Counts) -> Table:
     ]
     for name, count in rows:
         table.add_row(name, f"{count:,}", f"{count / max(counts.texts, 1):.1%}")
-    if counts.agreement is not None:
+    if counts.agreement is not None and counts.agreement.texts:
         table.caption = f"F1 against people's labels, on {counts.agreement.texts:,} texts: {counts.agreement.f1:.4f}"
     return table
 

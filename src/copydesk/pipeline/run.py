@@ -8,6 +8,7 @@ from typing import Any
 
 from copydesk.bundle import Bundle, open_bundle
 from copydesk.data.dataset import Dataset, load_dataset
+from copydesk.errors import RecipeError
 from copydesk.evaluate import evaluate
 from copydesk.models.keywords import KeywordsModel
 from copydesk.pipeline.stages import Stage, stages_of
@@ -54,9 +55,15 @@ class Outcome:
 def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Outcome:
     """Do every stage that is not done yet. Killed at any moment, the same call goes on where it was.
 
-    Outputs stand where each stage's own command puts them; what is done is noted in `runs/NAME.json`.
+    Outputs stand where each stage's own command puts them; what is done is noted in `runs/NAME.json`. Raises
+    `RecipeError` for a recipe without a source, and what the stages raise.
     """
     progress = progress or Silent()
+    if not recipe.source:
+        raise RecipeError(
+            f"Recipe '{recipe.name}' has no source, with which a run begins. Add one, such as --set source.url=FILE; "
+            "or train on a file alone: copydesk train RECIPE --data FILE."
+        )
     steps: list[Step] = []
     with held_state(recipe.name) as state:
         for stage in stages_of(recipe):
