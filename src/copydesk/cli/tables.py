@@ -120,7 +120,7 @@ def labelled_table(counts: Counts) -> Table:
 def doubt_lines(found: Found) -> list[str]:
     """Return how many texts are doubtful for each reason, and the most suspect: suspicion, labels, place, text."""
     counts = Counter(item.reason for item in found.review.items)
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+    reasons = ", ".join(f"{count:,} × {reason}" for reason, count in counts.items())
     lines = [f"To review: {reasons or 'nothing'}"]
     for item in found.review.items[:_MOST_SUSPECT]:
         label, suggested = (_label_in_words(value) for value in (item.label, item.suggested))

@@ -148,7 +148,9 @@ def _is_json(line: str) -> bool:
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DataError(f"Review file '{path}' cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
         raise DataError(f"Review file '{path}' cannot be read: {error}.") from None
 
 

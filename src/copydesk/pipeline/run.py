@@ -45,11 +45,31 @@ class Outcome:
             figures[report.baseline["model"]] = {name: report.baseline[name] for name in report.metrics}
         return {**figures, report.model: report.metrics}
 
+    @property
+    def notes(self) -> list[str]:
+        """What to know of the figures: the report's notes, and that the keywords do better if they do."""
+        report = self.bundle.report
+        if self.keywords is None:
+            return report.notes
+        own, words = report.metrics[report.headline], self.keywords.metrics[report.headline]
+        if words <= own:
+            return report.notes
+        remedy = (
+            "It learnt too little from these labels: look at the labelling functions' table, or collect more texts."
+        )
+        return [*report.notes, f"The keywords do better: {report.headline} {words:.4f} against {own:.4f}. {remedy}"]
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         stages = [{"stage": step.stage, "output": str(step.output), "unchanged": step.unchanged} for step in self.steps]
         report = self.bundle.report
-        return {"bundle": str(self.bundle.path), "stages": stages, "figures": self.figures, "report": report.to_json()}
+        return {
+            "bundle": str(self.bundle.path),
+            "stages": stages,
+            "figures": self.figures,
+            "notes": self.notes,
+            "report": report.to_json(),
+        }
 
 
 def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Outcome:
