@@ -67,7 +67,7 @@ def dataset_table(manifest: dict[str, Any]) -> Table:
 
 def dropped_table(manifest: dict[str, Any]) -> Table:
     """Return how many rows were read, dropped for each reason with examples, and kept."""
-    table = _table("From raw rows to the Dataset", ["", "rows", "e.g."])
+    table = _table("From raw rows to the Dataset", ["", "rows", "e.g."], ("", "e.g."))
     table.add_row("read", f"{manifest['rows_read']:,}", "")
     for reason, count in manifest["dropped"].items():
         table.add_row(f"dropped: {reason}", f"-{count:,}", ", ".join(manifest["dropped_examples"][reason][:2]))
@@ -79,11 +79,8 @@ def functions_table(functions: Sequence[FunctionSummary]) -> Table:
     """Return a row per labelling function: what it votes for, how often, and how well; what went wrong if anything."""
     measured, failed = any(one.measured for one in functions), any(_troubles(one.faults) for one in functions)
     columns = ["function", "votes for", "covers", "overlaps", "conflicts"]
-    table = _table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed)
-    for column in table.columns[:2]:
-        column.no_wrap, column.overflow = False, "fold"
-    if failed:
-        table.columns[-1].no_wrap = False
+    names = ("function", "votes for", "went wrong")
+    table = _table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed, names)
     for one in functions:
         named = ", ".join(one.labels[:_LABELS_SHOWN]) + (" …" if len(one.labels) > _LABELS_SHOWN else "")
         table.add_row(
@@ -242,7 +239,8 @@ def _facts_in_words(facts: Facts) -> dict[str, str]:
     return lines
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
+def _table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) -> Table:
+    """Return an empty table; where it is too wide the `folded` columns take more lines, and no figure is cut off."""
     table = Table(
         title=title,
         title_justify="left",
@@ -252,5 +250,7 @@ def _table(title: str, columns: Sequence[str]) -> Table:
         collapse_padding=True,
     )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
+        table.add_column(
+            column, justify="left" if number == 0 else "right", no_wrap=column not in folded, overflow="fold"
+        )
     return table
