@@ -45,5 +45,6 @@ def encoder_recipe(tiny_encoder: Path) -> Recipe:
             "name": "toy",
             "model": {"kind": "encoder", "encoder": str(tiny_encoder), "max_tokens": 32},
             "train": {"epochs": 4, "learning_rate": 0.01, "batch_tokens": 256},
+            "runtime": {"precision": "none"},  # exporting takes seconds; tests/test_compile.py does it
         }
     )

@@ -17,8 +17,9 @@ from copydesk.models import finetune
 from copydesk.models.averaging import Averaging
 from copydesk.models.callbacks import Listener as TrainerListener
 from copydesk.models.checkpoints import Work
-from copydesk.models.encoder import EncoderModel, Reading
+from copydesk.models.encoder import EncoderModel
 from copydesk.models.finetune import Tuned, fine_tune
+from copydesk.models.reader import Reading
 from copydesk.recipe import Recipe, override
 from copydesk.tasks import make_task
 from copydesk.types import Step

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from copydesk.models.encoder import EncoderModel, Reading
+from copydesk.models.encoder import EncoderModel
 from copydesk.models.frozen import Replay, fits
+from copydesk.models.reader import Reading
 from fakes import toy_rows
 
 TEXTS = [text for text, _ in toy_rows(40)]

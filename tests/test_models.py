@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from copydesk.models.base import Model
-from copydesk.models.encoder import EncoderModel, Reading
+from copydesk.models.encoder import EncoderModel
 from copydesk.models.keywords import Keyword, KeywordsModel
 from copydesk.models.linear import LinearModel
+from copydesk.models.reader import Reading
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.runtime.engine import LOADERS
 from copydesk.tasks import make_task

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copydesk.models.encoder import EncoderModel, Reading
+from copydesk.models.encoder import EncoderModel
+from copydesk.models.reader import Reading
 from copydesk.models.tokens import Tokens
 from copydesk.models.vector_cache import CachedVectors
 from fakes import toy_rows
@@ -27,7 +28,7 @@ class Counting(EncoderModel):
 @pytest.fixture
 def model(tiny_encoder: Path) -> Counting:
     loaded = EncoderModel.pretrained(tiny_encoder, outputs=1, reading=Reading(32))
-    return Counting(loaded.network, loaded.tokenizer, loaded.reading)
+    return Counting(loaded.network, loaded.tokenizer, loaded.reader.reading)
 
 
 def test_vectors_are_computed_once(model: Counting, tiny_encoder: Path) -> None:
@@ -40,9 +41,9 @@ def test_vectors_are_computed_once(model: Counting, tiny_encoder: Path) -> None:
 def test_other_texts_and_another_way_of_reading_are_computed_anew(model: Counting, tiny_encoder: Path) -> None:
     CachedVectors(model, tiny_encoder).of(TEXTS)
     CachedVectors(model, tiny_encoder).of([*TEXTS[:-1], "another"])
-    model.reading = Reading(8)
-    CachedVectors(model, tiny_encoder).of(TEXTS)
-    assert model.read == 630
+    shorter = Counting(model.network, model.tokenizer, Reading(8))
+    CachedVectors(shorter, tiny_encoder).of(TEXTS)
+    assert model.read + shorter.read == 630
 
 
 def test_a_few_texts_are_not_kept(model: Counting, tiny_encoder: Path, tmp_path: Path) -> None:

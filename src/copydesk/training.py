@@ -25,6 +25,7 @@ from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.models import distributed
 from copydesk.models.base import Model
 from copydesk.models.checkpoints import Work
+from copydesk.models.compiled import CompiledModel
 from copydesk.models.keywords import KeywordsModel
 from copydesk.models.linear import LinearModel
 from copydesk.models.targets import training_targets
@@ -183,9 +184,15 @@ def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitte
 
 def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
     from copydesk.models.finetune import fine_tune
+    from copydesk.runtime.compile import compile_encoder
 
     tuned = fine_tune(recipe, dataset, task, progress=run.progress, work=run.work, trace=run.trace, on_step=run.on_step)
-    return Fitted(tuned.model, tuned.training, tuned.history)
+    if not distributed.is_leader():
+        return Fitted(tuned.model, tuned.training, tuned.history)
+    texts, labels = dataset.part("validation")
+    model = compile_encoder(tuned.model, task, texts, task.encode(labels), recipe.runtime, progress=run.progress)
+    facts = {"runtime": model.compiled.facts} if isinstance(model, CompiledModel) else {}
+    return Fitted(model, {**tuned.training, **facts}, tuned.history)
 
 
 def _fit_keywords(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:

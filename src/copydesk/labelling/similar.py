@@ -51,7 +51,8 @@ class SimilarVoter:
 
     @cached_property
     def _vectors(self) -> CachedVectors:
-        from copydesk.models.encoder import EncoderModel, Reading
+        from copydesk.models.encoder import EncoderModel
+        from copydesk.models.reader import Reading
         from copydesk.models.vector_cache import CachedVectors
         from copydesk.models.weights import find_encoder
 

@@ -7,38 +7,29 @@ holds an ordinary transformers model and `head.safetensors`. Training is in `fin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from copydesk.errors import MissingExtra
-from copydesk.files import write_json
+from copydesk.errors import EncoderError, MissingExtra
 from copydesk.models.batches import budget_batches
-from copydesk.models.tokens import Tokens, join_rows
-from copydesk.normalise import COLUMN_SEPARATOR
+from copydesk.models.reader import Marks, Reader, Reading
+from copydesk.models.tokens import Tokens
 
 try:
     import torch
 except ImportError:  # pragma: no cover - shown in an environment without the extra
     raise MissingExtra("The encoder", "train", "torch") from None
 
-SETTINGS_FILE = "encoder.json"
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 HEAD_FILE = "head.safetensors"
 PREDICT_BATCH_TOKENS = 4_096
-LongTexts = Literal["head", "head_tail", "windows"]
-_CHARACTERS_PER_TOKEN = 100
-"""Text beyond this many characters per allowed token is not tokenised: no token is that long in practice."""
-_TEXTS_AT_ONCE = 2_000
-_HEAD_SHARE = 0.25
-"""Of a long text a quarter is read from its beginning, the rest from its end (Sun et al. 2019)."""
-_OVERLAP = 0.25
-_MOST_WINDOWS = 32
 
 Inputs = dict[str, torch.Tensor]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -73,14 +64,6 @@ class PooledClassifier(torch.nn.Module):
         return (hidden * weight).sum(dim=1) / weight.sum(dim=1)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How much of a text the encoder reads at once, and what it does with a longer one."""
-
-    max_tokens: int
-    long_texts: LongTexts = "head"
-
-
 class EncoderModel:
     """A network, its tokenizer, and how it reads texts."""
 
@@ -89,90 +72,15 @@ class EncoderModel:
     def __init__(self, network: PooledClassifier, tokenizer: Any, reading: Reading) -> None:  # noqa: ANN401
         self.network = network
         self.tokenizer = tokenizer
-        self.reading = reading
+        self.reader = Reader(_fast(tokenizer), reading, marks_of(tokenizer))
 
     def encode(self, texts: Sequence[str]) -> Tokens:
-        """Return the texts' token ids (and segment ids, where there are any).
-
-        The first text column is the first segment, the others, joined by spaces, are the second. Special tokens that
-        a user writes, such as `[SEP]`, are read as plain text. A text beyond `max_tokens` is cut after its beginning
-        (`head`), in its middle (`head_tail`), or has several overlapping rows (`windows`, at most 32).
-        """
-        ids: list[list[int]] = []
-        segments: list[list[int]] = []
-        owner: list[int] = []
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            chunk = texts[start : start + _TEXTS_AT_ONCE]
-            rows: list[list[dict[str, list[int]]]] = [[] for _ in chunk]
-            for paired in (False, True):
-                places = [place for place, text in enumerate(chunk) if (COLUMN_SEPARATOR in text) == paired]
-                for place, row in self._encode_alike([chunk[place] for place in places], paired):
-                    rows[places[place]].append(row)
-            for place, of_text in enumerate(rows):
-                for row in of_text[:_MOST_WINDOWS]:
-                    ids.append(row["input_ids"])
-                    segments.append(row.get("token_type_ids") or [0] * len(row["input_ids"]))
-                    owner.append(start + place)
-        return join_rows(ids, segments, owner, len(texts))
-
-    def _encode_alike(self, texts: list[str], paired: bool) -> Iterator[tuple[int, dict[str, list[int]]]]:
-        """Yield rows with the place of their text, for texts that all have one column or all have several."""
-        if not texts:
-            return
-        limit, windows = self.reading.max_tokens, self.reading.long_texts == "windows"
-        columns = [text.split(COLUMN_SEPARATOR) for text in texts]
-        first = [parts[0] for parts in columns]
-        second = [" ".join(parts[1:]) for parts in columns] if paired else None
-        special = self.tokenizer.num_special_tokens_to_add(pair=paired)
-        if second is None:
-            first = self._fitted(first, limit - special)
-        elif self.reading.long_texts == "head":
-            first, second = self._fitted(first, limit), self._fitted(second, limit)
-        else:  # the first column keeps at most a quarter, so that the second has a known place
-            first = self._shortened(first, limit // 4, 1.0)
-            second = self._fitted(second, limit - limit // 4 - special)
-        more: dict[str, Any] = {"return_overflowing_tokens": True, "stride": int(limit * _OVERLAP)} if windows else {}
-        encoded = self.tokenizer(
-            first,
-            second,
-            truncation="only_second" if windows and paired else True,
-            max_length=limit,
-            split_special_tokens=True,
-            return_attention_mask=False,
-            **more,
-        )
-        owner = encoded.pop("overflow_to_sample_mapping") if windows else range(len(texts))
-        keys = list(encoded.keys())
-        for place, *row in zip(owner, *encoded.values(), strict=True):
-            yield int(place), dict(zip(keys, row, strict=True))
-
-    def _fitted(self, texts: list[str], tokens: int) -> list[str]:
-        """Return texts of a length that can be tokenised; with `head_tail`, of so many tokens."""
-        if self.reading.long_texts == "head_tail":
-            return self._shortened(texts, tokens, _HEAD_SHARE)
-        most = self.reading.max_tokens * _CHARACTERS_PER_TOKEN
-        return [text[: most * (_MOST_WINDOWS if self.reading.long_texts == "windows" else 1)] for text in texts]
-
-    def _shortened(self, texts: list[str], tokens: int, head_share: float) -> list[str]:
-        """Return texts of at most so many tokens, cut out of the middle: `head_share` of them from the beginning."""
-        most = tokens * _CHARACTERS_PER_TOKEN
-        texts = [text if len(text) <= 2 * most else f"{text[:most]} {text[-most:]}" for text in texts]
-        found = self.tokenizer(
-            texts, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
-        )["offset_mapping"]
-        head = int(tokens * head_share)
-        tail = tokens - head
-        return [
-            text
-            if len(offsets) <= tokens
-            else (text[: offsets[head - 1][1]] if head else "")
-            + (" " + text[offsets[len(offsets) - tail][0] :] if tail else "")
-            for text, offsets in zip(texts, found, strict=True)
-        ]
+        """Return the texts' token ids; see `Reader.encode`."""
+        return self.reader.encode(texts)
 
     def batch(self, tokens: Tokens, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, torch.Tensor]:
         """Return these rows as the network takes them."""
-        padded = tokens.padded(rows, self.tokenizer.pad_token_id)
+        padded = tokens.padded(rows, self.reader.marks.padding)
         return {key: torch.from_numpy(array) for key, array in padded.items()}
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -215,18 +123,15 @@ class EncoderModel:
             {name: array.contiguous().cpu() for name, array in self.network.head.state_dict().items()},
             folder / HEAD_FILE,
         )
-        write_json(
-            folder / SETTINGS_FILE, {"max_tokens": self.reading.max_tokens, "long_texts": self.reading.long_texts}
-        )
+        self.reader.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> EncoderModel:
         """Read what `save` wrote; onto the GPU if there is one."""
         from safetensors.torch import load_file
 
-        reading = Reading(**json.loads((folder / SETTINGS_FILE).read_text("utf-8")))
         head = load_file(folder / HEAD_FILE)
-        model = cls.pretrained(folder, outputs=len(head["bias"]), reading=reading)
+        model = cls.pretrained(folder, outputs=len(head["bias"]), reading=Reader.load(folder).reading)
         model.network.head.load_state_dict(head)
         model.network.to("cuda" if torch.cuda.is_available() else "cpu")
         return model
@@ -241,6 +146,22 @@ class EncoderModel:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         limit = token_limit(tokenizer, body.config, reading.max_tokens)
         return cls(PooledClassifier(body, outputs), tokenizer, Reading(limit, reading.long_texts))
+
+
+def marks_of(tokenizer: Any) -> Marks:  # noqa: ANN401 (any transformers tokenizer)
+    """Return what the encoder is given beside token ids; where no token is for padding, 0 stands in, masked."""
+    return Marks(padding=tokenizer.pad_token_id or 0, segments="token_type_ids" in tokenizer.model_input_names)
+
+
+def _fast(tokenizer: Any) -> Tokenizer:  # noqa: ANN401 (any transformers tokenizer)
+    """Return what is inside a fast tokenizer. Raises `EncoderError` for one that is written in Python."""
+    inside: Tokenizer | None = getattr(tokenizer, "backend_tokenizer", None)
+    if inside is None:
+        raise EncoderError(
+            f"The encoder's tokenizer ({type(tokenizer).__name__}) has no tokenizer.json, so it could not be served "
+            "without torch. Take an encoder with a fast tokenizer."
+        )
+    return inside
 
 
 def token_limit(tokenizer: Any, config: Any, wanted: int) -> int:  # noqa: ANN401 (transformers' own)

@@ -29,10 +29,11 @@ from copydesk.models.batches import Indices
 from copydesk.models.callbacks import Listener, Profile, step_of, stopping_on_sigterm
 from copydesk.models.checkpoints import Work
 from copydesk.models.choices import Choices, Facts, choose, measure_bf16_speedup
-from copydesk.models.encoder import EncoderModel, PooledClassifier, Reading, quiet_transformers
+from copydesk.models.encoder import EncoderModel, PooledClassifier, quiet_transformers
 from copydesk.models.frozen import Replay, fits
 from copydesk.models.head_start import start_head
 from copydesk.models.losses import balanced_weights, make_loss
+from copydesk.models.reader import Reading
 from copydesk.models.targets import training_targets
 from copydesk.models.token_cache import encode_cached
 from copydesk.models.trainer import BatchSampler, Encoded, EncoderTrainer, mixed_precision
@@ -100,7 +101,7 @@ def fine_tune(
         "origin": files.origin,
         "processor": _processor(),
         "processes": distributed.world_size(),
-        "max_tokens": model.reading.max_tokens,
+        "max_tokens": model.reader.reading.max_tokens,
         "cut_texts": cut,
         **targets.facts(),
         "weights": weights_kept,
@@ -164,7 +165,7 @@ def _encoded(model: EncoderModel, files: EncoderFiles, dataset: Dataset, part: P
 
 def _share_cut(model: EncoderModel, train: Encoded, progress: Progress) -> float:
     """Return the share of training texts that reach the limit of tokens, and warn if it is not small."""
-    limit, way = model.reading.max_tokens, model.reading.long_texts
+    limit, way = model.reader.reading.max_tokens, model.reader.reading.long_texts
     share = float(np.unique(train.tokens.owner[train.tokens.lengths >= limit]).size / max(train.tokens.texts, 1))
     if share > _WORTH_A_WARNING and way != "windows":
         read = "their beginning" if way == "head" else "their beginning and end"

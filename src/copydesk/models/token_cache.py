@@ -43,7 +43,7 @@ def encode_cached(model: EncoderModel, tokenizer: Path, texts: Sequence[str]) ->
 
 
 def _key(model: EncoderModel, tokenizer: Path, texts: Sequence[str]) -> str:
-    digest = hashlib.sha256(repr((model.reading, len(texts))).encode())
+    digest = hashlib.sha256(repr((model.reader.reading, len(texts))).encode())
     for file in sorted(path for path in tokenizer.iterdir() if path.is_file() and path.suffix != ".safetensors"):
         digest.update(f"{file.name} {sha256_of(file)}\n".encode())
     for text in texts:

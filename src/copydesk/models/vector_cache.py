@@ -31,7 +31,7 @@ class CachedVectors:
     def __init__(self, model: EncoderModel, folder: Path) -> None:
         self._model = model
         files = sorted(path for path in folder.iterdir() if path.is_file())
-        self._encoder = repr((model.reading, [(path.name, sha256_of(path)) for path in files]))
+        self._encoder = repr((model.reader.reading, [(path.name, sha256_of(path)) for path in files]))
 
     def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors, shape (n, hidden), from the cache if they are there.

@@ -17,6 +17,7 @@ from copydesk.recipe.model import DEFAULT_ENCODER, Model, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.rules import Rules
+from copydesk.recipe.runtime import Runtime
 from copydesk.recipe.source import Gdelt, GdeltSource, SourceFile
 from copydesk.recipe.weak import Weak
 
@@ -29,6 +30,7 @@ __all__ = [
     "Prepare",
     "Recipe",
     "Rules",
+    "Runtime",
     "SourceFile",
     "Train",
     "Weak",

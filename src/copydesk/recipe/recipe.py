@@ -10,6 +10,7 @@ from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
+from copydesk.recipe.runtime import Runtime
 from copydesk.recipe.source import Source, SourceFile
 from copydesk.recipe.weak import Weak
 
@@ -61,6 +62,7 @@ class Recipe(Section):
     train: Train = Train()
     track: Track = Track()
     tune: Tune = Tune()
+    runtime: Runtime = Runtime()
     behaviours: str | None = Field(None, description="A file of behavioural tests, relative to the recipe.")
     gate: Gate = Gate()
     serve: Serve = Serve()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from copydesk.models import distributed
-from copydesk.models.encoder import EncoderModel, Reading
+from copydesk.models.encoder import EncoderModel
+from copydesk.models.reader import Reading
 from copydesk.models.weights import find_encoder
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe

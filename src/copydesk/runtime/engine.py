@@ -29,6 +29,11 @@ def _load_linear(folder: Path) -> Model:
 
 
 def _load_encoder(folder: Path) -> Model:
+    """Return the encoder, compiled where it was exported; else torch runs it."""
+    from copydesk.models.compiled import CompiledModel, is_compiled
+
+    if is_compiled(folder):
+        return CompiledModel.load(folder)
     from copydesk.models.encoder import EncoderModel
 
     return EncoderModel.load(folder)
