@@ -17,9 +17,11 @@ from typing import Any
 from copydesk import __version__
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
+from copydesk.cascade.build import build_cascade, require_enough
+from copydesk.cascade.distil import distil
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import DataError, RecipeError
+from copydesk.errors import CascadeRefused, DataError, RecipeError
 from copydesk.evaluate import evaluate, fit_temperature
 from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.models import distributed
@@ -44,11 +46,16 @@ NO_KEYWORDS = "The kind 'keywords' needs a keyword file: model.keywords in the r
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model with how it came to be: what was chosen and why, and its learning curve."""
+    """A trained model with how it came to be: what was chosen and why, its learning curve, what a reader must know.
+
+    `task` has its thresholds where the model's outputs are calibrated already.
+    """
 
     model: Model
     training: dict[str, Any] = field(default_factory=dict)
     history: list[Step] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    task: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -103,15 +110,20 @@ def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
     fitted = FITTERS[recipe.model.kind](recipe, dataset, task, run)
     seconds = time.perf_counter() - started
     if distributed.is_leader():
-        _write(recipe, dataset, out, fitted, task, seconds, run.progress)
+        write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=run.progress)
     distributed.wait_for_all()
     return open_bundle(out)
 
 
-def _write(
-    recipe: Recipe, dataset: Dataset, out: Path, fitted: Fitted, task: Task, seconds: float, progress: Progress
+def write_fitted(
+    recipe: Recipe, dataset: Dataset, out: Path, fitted: Fitted, *, seconds: float, progress: Progress
 ) -> None:
-    classifier = calibrated(recipe, dataset, task, fitted.model)
+    """Calibrate and evaluate a model that took so long to train, and write its bundle."""
+    task = task_of(recipe, dataset)
+    if fitted.task is None:
+        classifier = calibrated(recipe, dataset, task, fitted.model)
+    else:
+        classifier = _classifier(recipe, dataset, fitted.task, fitted.model)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     progress.say(f"evaluating on {len(dataset.part('test')[0]):,} test texts")
     report = replace(
@@ -130,7 +142,7 @@ def _write(
             write_json(layout.history, [asdict(step) for step in fitted.history])
         megabytes = sum(file.stat().st_size for file in layout.files()) / 1e6
         costs = {**report.costs, "train_seconds": seconds, "bundle_mb": megabytes}
-        finished = replace(report, costs=costs, notes=_notes(report))
+        finished = replace(report, costs=costs, notes=[*fitted.notes, *_notes(report)])
         write_json(layout.report, finished.to_json())
         write_text(layout.report_page, render_report(finished))
         write_text(layout.card, model_card(recipe, finished, classifier.settings))
@@ -154,6 +166,10 @@ def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Cl
         logits, targets = model.logits(texts), task.encode(labels)
         temperature = fit_temperature(task, logits, targets)
         task = task.decided(task.scores(logits, temperature), targets)
+    return _classifier(recipe, dataset, task, model, temperature)
+
+
+def _classifier(recipe: Recipe, dataset: Dataset, task: Task, model: Model, temperature: float = 1.0) -> Classifier:
     steps = tuple(dataset.manifest.get("normalise", steps_of(recipe.prepare.normalise)))
     settings = Settings(
         task=task.name,
@@ -195,6 +211,27 @@ def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitt
     return Fitted(model, {**tuned.training, **facts}, tuned.history)
 
 
+def _fit_cascade(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
+    require_enough(dataset, recipe.runtime.max_drop)
+    second = _fit_encoder(recipe, dataset, task, run)
+    if not distributed.is_leader():
+        return second
+    return fit_cascade(recipe, dataset, task, second, progress=run.progress)
+
+
+def fit_cascade(recipe: Recipe, dataset: Dataset, task: Task, second: Fitted, *, progress: Progress) -> Fitted:
+    """Train a first stage and put it before the second; where that does not pay, return the second with a note."""
+    first = distil(recipe, dataset, task, second.model, progress=progress)
+    try:
+        built = build_cascade(
+            dataset, task, first.model, second.model, max_drop=recipe.runtime.max_drop, progress=progress
+        )
+    except CascadeRefused as refused:
+        return replace(second, notes=[f"{refused} This is the {second.model.kind} alone."])
+    training = {**second.training, "cascade": built.facts, "first_stage": first.facts}
+    return Fitted(built.model, training, second.history, task=built.task)
+
+
 def _fit_keywords(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
     if recipe.model.keywords is None:
         raise RecipeError(NO_KEYWORDS)
@@ -204,6 +241,7 @@ def _fit_keywords(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fit
 FITTERS: dict[str, Callable[[Recipe, Dataset, Task, Run], Fitted]] = {
     "linear": _fit_linear,
     "encoder": _fit_encoder,
+    "cascade": _fit_cascade,
     "keywords": _fit_keywords,
 }
 

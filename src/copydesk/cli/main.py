@@ -15,7 +15,22 @@ from typing import Annotated, Any
 import typer
 
 from copydesk import __version__
-from copydesk.cli import collect, compare, demo, describe, evaluate, label, predict, prepare, review, run, train, tune
+from copydesk.cli import (
+    cascade,
+    collect,
+    compare,
+    demo,
+    describe,
+    evaluate,
+    label,
+    predict,
+    prepare,
+    review,
+    run,
+    score,
+    train,
+    tune,
+)
 from copydesk.errors import CopydeskError
 
 app = typer.Typer(
@@ -44,8 +59,8 @@ def _root(
 
 
 _INTERRUPTED = (
-    "Interrupted. Nothing half-written was left behind. A collection continues with the same command, a training that "
-    "saved a checkpoint with --resume."
+    "Interrupted. Nothing half-written was left behind. A collection and a scoring continue with the same command, a "
+    "training that saved a checkpoint with --resume."
 )
 
 
@@ -79,7 +94,22 @@ def _fail(message: str, code: int, debug: bool) -> None:
     sys.exit(code)
 
 
-for stage in (demo, run, collect, describe, label, review, prepare, train, tune, compare, evaluate, predict):
+for stage in (
+    demo,
+    run,
+    collect,
+    describe,
+    label,
+    review,
+    prepare,
+    train,
+    tune,
+    compare,
+    cascade,
+    evaluate,
+    predict,
+    score,
+):
     stage.register(app)
 for registered in app.registered_commands:
     if registered.callback is not None:

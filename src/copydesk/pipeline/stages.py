@@ -66,7 +66,7 @@ def _files(recipe: Recipe, keys: tuple[str, ...]) -> Iterator[str]:
         "aliases": [recipe.aliases],
         "weak": recipe.weak.functions,
         "prepare": recipe.prepare.reviewed,
-        "model": [recipe.model.keywords],
+        "model": [recipe.model.keywords, *(file.url for file in recipe.model.distil.texts)],
     }
     for key in keys:
         yield from (path for path in named.get(key, []) if path)
@@ -115,4 +115,4 @@ PREPARE = Stage(
     lambda recipe: next_free(Path("datasets"), recipe.name),
     _prepare,
 )
-TRAIN = Stage("train", ("model", "decide", "train"), lambda recipe: next_free(BUNDLES, recipe.name), _train)
+TRAIN = Stage("train", ("model", "decide", "train", "runtime"), lambda recipe: next_free(BUNDLES, recipe.name), _train)

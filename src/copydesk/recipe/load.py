@@ -104,13 +104,14 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: str) -> str:
         return path if "://" in path or Path(path).is_absolute() else str(folder / path)
 
-    sources = [
-        source.model_copy(update={"url": absolute(source.url)}) if isinstance(source, SourceFile) else source
-        for source in recipe.source
-    ]
+    def placed(source: SourceFile) -> SourceFile:
+        return source.model_copy(update={"url": absolute(source.url)})
+
+    sources = [placed(source) if isinstance(source, SourceFile) else source for source in recipe.source]
     aliases = absolute(recipe.aliases) if recipe.aliases else None
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
-    model = recipe.model.model_copy(update={"keywords": keywords})
+    distil = recipe.model.distil.model_copy(update={"texts": [placed(file) for file in recipe.model.distil.texts]})
+    model = recipe.model.model_copy(update={"keywords": keywords, "distil": distil})
     weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
     prepare = recipe.prepare.model_copy(update={"reviewed": [absolute(path) for path in recipe.prepare.reviewed]})
     changed = {"source": sources, "aliases": aliases, "model": model, "weak": weak, "prepare": prepare}
