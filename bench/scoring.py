@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    logging.getLogger("transformers").setLevel(logging.CRITICAL)  # it lists every architecture but ours
+    logging.getLogger("transformers.pipelines.base").setLevel(logging.CRITICAL)  # it lists every architecture but ours
     bundle = open_bundle(options.bundle)
     classifier = Classifier.of(bundle)
     dataset = prepare_dataset(override(bundle.recipe, {"source": []}), options.data)

@@ -500,7 +500,7 @@ def test_review_takes_a_labelled_raw_table(run: Callable[..., Run], recipe: Path
     ("arguments", "code", "message"),
     [
         (["none.jsonl"], 2, "'none.jsonl' does not exist. Give a review file, a labelled raw table, or a Dataset's"),
-        (["toy.yaml"], 1, "line 1 is not JSON"),
+        (["toy.yaml"], 1, "toy.yaml' is no review file"),
         (["."], 2, "is a folder without a Dataset in it"),
         (["toy.parquet"], 2, "is a raw table. Give the recipe"),
         (["doubts.jsonl", "--port", "70000"], 2, "'--port'"),

@@ -136,18 +136,18 @@ def test_a_source_that_must_be_collected_first_says_so_and_what_to_give_then() -
     gdelt = {"query": "storm", "since": "2026-01-01", "until": "2026-02-01"}
     recipe = parse_recipe({"name": "news", "source": [{"url": "a.csv"}, {"gdelt": gdelt}]})
     with pytest.raises(
-        RecipeError, match="only `collect` asks. First run: copydesk collect RECIPE. Then add --data FILE"
+        RecipeError, match="only `collect` asks. First run: copydesk collect RECIPE. Then give the data: --data FILE"
     ):
         prepare_dataset(recipe)
     Path("raw").mkdir()
     for number in (1, 2):
         Path(f"raw/news-{number}.parquet").touch()
-    with pytest.raises(RecipeError, match="Add --data raw/news-2.parquet, which was collected last, or collect anew"):
+    with pytest.raises(RecipeError, match="'raw/news-2.parquet' was collected last: give the data: --data FILE"):
         prepare_dataset(recipe)
 
 
 def test_without_source_or_data_it_asks_for_one() -> None:
-    with pytest.raises(RecipeError, match="has no source. Add one, or give the data with --data"):
+    with pytest.raises(RecipeError, match=r"has no source. Add one, or give the data: --data FILE"):
         prepare_dataset(RECIPE)
     with pytest.raises(UsageError, match="does not exist"):
         prepare_dataset(RECIPE, "nothing.csv")

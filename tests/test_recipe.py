@@ -166,7 +166,7 @@ def test_relative_sources_are_taken_from_the_recipes_folder(tmp_path: Path) -> N
         ),
         (b"name: x\ntrain:\n  epochs: 1\n  epochs: 2\n", "the key 'epochs' stands twice, in line 3 and in line 4"),
         (b"- a\n- b\n", "holds list, not a mapping"),
-        (b"name: \xff\xfe", "cannot be read"),
+        (b"name: x\ntask: \xff\xfe", "is not UTF-8: byte 0xff in line 2. Save it as UTF-8"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

@@ -97,6 +97,8 @@ def test_a_changed_signal_must_be_possible(signal: dict[str, object], message: s
     [
         ([], "is empty"),
         (['{"id": 1}'], "is no review file"),
+        (["name: toy"], "is no review file: its first line"),
+        (["[1]"], "is no review file: its first line"),
         ([_header(), "{"], "line 2 is not JSON"),
         ([_header(), "[1]"], "line 2 holds list, not an object"),
         ([_header(), {"text": "t"}], "line 2: missing 2 required positional arguments: 'id' and 'label'"),

@@ -41,6 +41,7 @@ from copydesk.recipe import Recipe, SourceFile
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SHOWN_CONFLICTS = 20
+_GIVE = "give the data: --data FILE (`label`: behind the recipe)"
 
 
 def prepare_dataset(
@@ -74,7 +75,7 @@ def dataset_for(recipe: Recipe, folder: Path, *, progress: Progress | None = Non
 def read_raw(recipe: Recipe, data: str | PathLike[str] | None = None, *, progress: Progress | None = None) -> RawTable:
     """Read the raw rows that the recipe or `data` names."""
     if data is None and not recipe.source:
-        raise RecipeError(f"Recipe '{recipe.name}' has no source. Add one, or give the data with --data PATH.")
+        raise RecipeError(f"Recipe '{recipe.name}' has no source. Add one, or {_GIVE}.")
     sources = _files_of(recipe) if data is None else [source_of_path(data)]
     for source in sources:
         (progress or Silent()).say(f"reading {source.url}")
@@ -87,9 +88,9 @@ def _files_of(recipe: Recipe) -> list[SourceFile]:
     if len(files) < len(recipe.source):
         collected = newest_file(RAW, recipe.name)
         remedy = (
-            f"Add --data {collected}, which was collected last, or collect anew: copydesk collect RECIPE"
+            f"'{collected}' was collected last: {_GIVE}. Or collect anew: copydesk collect RECIPE"
             if collected
-            else "First run: copydesk collect RECIPE. Then add --data FILE, the raw file that it names."
+            else f"First run: copydesk collect RECIPE. Then {_GIVE}, the raw file that it names."
         )
         raise RecipeError(f"Recipe '{recipe.name}' has a gdelt source, which only `collect` asks. {remedy}")
     return files

@@ -85,6 +85,8 @@ def label_texts(
     outcomes = _outcomes(votes, settled, recipe.task)
     parts = _parts(kept, outcomes, recipe.label, counts, gold)
     write_raw_parts(out, parts, lambda: {**facts, **labelled.to_json()})
+    if not counts.labelled:
+        progress.warn("No text got a label: no votes are decisive. Add functions, or correct those there are.")
     return labelled
 
 

@@ -39,8 +39,12 @@ def read_yaml(path: str | Path, what: str) -> Any:  # noqa: ANN401 (whatever YAM
     """Return what a YAML file holds. Raises `RecipeError` that calls the file `what`."""
     try:
         return parse_yaml(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise RecipeError(f"{what} '{path}' cannot be read: {reason}.") from None
+    except OSError as error:
+        raise RecipeError(f"{what} '{path}' cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        byte, line = error.object[error.start], error.object[: error.start].count(b"\n") + 1
+        raise RecipeError(
+            f"{what} '{path}' is not UTF-8: byte 0x{byte:02x} in line {line}. Save it as UTF-8."
+        ) from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{what} '{path}' is not valid YAML: {' '.join(str(error).split())}.") from None
