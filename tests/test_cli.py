@@ -77,6 +77,27 @@ def test_columns_can_be_named_on_the_command_line(run: Callable[..., Run], recip
     assert run("train", recipe, "--data", data, "--text", "Review", "--label", "Liked").code == 0
 
 
+def test_score_ends_with_the_outputs_name_and_goes_on_where_it_was(
+    run: Callable[..., Run], bundle: str, toy_csv: Path, tmp_path: Path
+) -> None:
+    done = run("score", bundle, toy_csv, "answers.parquet", "--scores")
+    assert (done.code, done.out.splitlines()) == (0, ["240 rows; 240 different texts.", "scored: answers.parquet"])
+    assert "WARNING: The input has a column 'label' already" in done.err and "scoring: 240 texts in" in done.err
+    frame = pl.read_parquet("answers.parquet")
+    assert (frame["label"] == frame["predicted_label"]).mean() > 0.9
+    again = run("score", bundle, toy_csv, "answers.parquet", "--scores", "--json")
+    assert json.loads(again.out) == {
+        "out": "answers.parquet",
+        "rows": 240,
+        "errors": {},
+        "computed": 240,
+        "done_before": 240,
+    }
+    assert "Done already" in run("score", bundle, toy_csv, "answers.parquet", "--scores").out
+    refused = run("score", bundle, toy_csv, "answers.parquet")
+    assert refused.code == 2 and "--scores is off, it was on" in refused.err
+
+
 def test_predict_prints_a_line_per_text(run: Callable[..., Run], bundle: str) -> None:
     done = run("predict", bundle, "striker penalty goal", "bank loan profit")
     assert [line.split("\t")[0] for line in done.out.splitlines()] == ["sport", "money"]

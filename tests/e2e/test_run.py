@@ -48,7 +48,7 @@ def _environment() -> dict[str, str]:
 
 def _finish(command: list[str], folder: Path) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
-    done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     value: dict[str, Any] = json.loads(done.stdout)
     return value

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from copydesk.errors import UsageError
 from copydesk.files import writing
-from copydesk.score.parts import GROUP_BYTES, GROUP_ROWS, KEY, Rows
+from copydesk.score.parts import COMPRESSION, GROUP_BYTES, GROUP_ROWS, KEY, Rows
 from copydesk.score.store import Bucket, Folder, Store
 
 REQUEST = "request.json"
@@ -95,11 +95,15 @@ class Destination:
             self.store.drop(REQUEST)
             return
         draft = self.store.draft()
-        with writing(Path(self._file)), pq.ParquetWriter(draft, schema, compression="zstd") as writer:
-            for table in _groups(self.store, parts):
-                writer.write_table(table, row_group_size=GROUP_ROWS)
-            writer.add_key_value_metadata({KEY: json.dumps(manifest)})
-        self._outer.keep(draft, self._file)
+        try:
+            with writing(Path(self.out)), pq.ParquetWriter(draft, schema, compression=COMPRESSION) as writer:
+                for table in _groups(self.store, parts):
+                    writer.write_table(table, row_group_size=GROUP_ROWS)
+                writer.add_key_value_metadata({KEY: json.dumps(manifest)})
+            self._outer.keep(draft, self._file)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
         self.store.remove()
 
     def tidy(self) -> None:

@@ -31,7 +31,7 @@ PART_S = 60.0
 """A part is closed after as many rows or seconds, whichever comes first: a killed run loses a minute."""
 GROUP_ROWS = 1 << 16
 GROUP_BYTES = 1 << 25
-_COMPRESSION = "zstd"
+COMPRESSION = "zstd"
 _NAME = re.compile(r"part-(\d{12})-(\d+)\.parquet")
 
 
@@ -177,7 +177,7 @@ class _Part:
     def __init__(self, draft: Path, schema: pa.Schema, start: int) -> None:
         self.draft, self.rows, self.counts = draft, Rows(start, start), Counts()
         self._schema = schema
-        self._writer = pq.ParquetWriter(draft, schema, compression=_COMPRESSION)
+        self._writer = pq.ParquetWriter(draft, schema, compression=COMPRESSION)
         self._tables: list[pa.Table] = []
 
     def write(self, scored: Scored) -> None:

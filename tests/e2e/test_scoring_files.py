@@ -190,6 +190,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made.shutdown()
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # Ray's own
 def test_a_cluster_loses_a_machine_half_way_and_no_row(
     bundle: Path, rows: Path, whole: pl.DataFrame, cluster: Any, tmp_path: Path
 ) -> None:
