@@ -5,13 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from onnx import ModelProto
 
 from copydesk.errors import BundleError
 from copydesk.models.compiled import NETWORK_FILE, SETTINGS_FILE, CompiledModel
@@ -26,7 +24,7 @@ from copydesk.runtime.export import exported
 from copydesk.runtime.quantise import quantised
 from copydesk.tasks import Task, make_task
 from copydesk.training import train_bundle
-from fakes import Listener, toy_rows
+from fakes import Listener, exported_once, toy_rows
 
 TEXTS = [text for text, _ in toy_rows(80)]
 TEXTS += [f"{first}{COLUMN_SEPARATOR}{second}" for first, second in zip(TEXTS, TEXTS[::-1], strict=True)]
@@ -40,16 +38,7 @@ TASKS = {
 @pytest.fixture(autouse=True)
 def _one_export_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exporting takes seconds, and the same seed gives the same network."""
-    monkeypatch.setattr(compile_module, "exported", _exported_once)
-
-
-@cache
-def _export_of(outputs: int, folder: str) -> ModelProto:
-    return exported(_encoder(Path(folder), outputs))
-
-
-def _exported_once(model: EncoderModel) -> ModelProto:
-    return _export_of(model.network.head.out_features, model.tokenizer.name_or_path)
+    monkeypatch.setattr(compile_module, "exported", exported_once)
 
 
 def _encoder(folder: Path, outputs: int, long_texts: LongTexts = "head") -> EncoderModel:

@@ -48,8 +48,10 @@ ALLOWED: dict[str, set[str]] = {
     "card": {"bundle"},
     "runs": {"bundle", "data", "models"},
     "tracking": set(),
+    "fitting": {"data", "models", "runtime", "tasks"},
     "training": {
         "data",
+        "fitting",
         "models",
         "tasks",
         "tracking",
@@ -62,7 +64,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "tuning": {"data", "models", "tasks", "training", "runs", "plots", "report_page"},
     "describe": {"data", "metrics", "models", "plots", "report_page"},
-    "compare": {"data", "bundle", "training", "runs"},
+    "compare": {"data", "bundle", "fitting", "training", "runs"},
+    "export": {"bundle", "data", "fitting", "models", "training", "runs"},
     "demo": {"bundle", "data", "compare", "runtime", "training", "runs"},
     "__main__": {"cli"},
 }

@@ -12,10 +12,11 @@ from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import RecipeError
 from copydesk.files import refuse_existing
+from copydesk.fitting import NO_KEYWORDS, Run
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
 from copydesk.runs import next_free
-from copydesk.training import NO_KEYWORDS, Run, train_on
+from copydesk.training import train_on
 from copydesk.types import Report
 
 

@@ -1,14 +1,13 @@
 """Recipe and data to a bundle: prepare, fit, calibrate, evaluate, write.
 
-Each kind of model is fitted by one function in `FITTERS`; the rest is the same for all. The bundle is written when
-everything has worked; until then a run lives in its work folder (`models/checkpoints.py`).
+Each kind of model is fitted by its own function (`fitting.py`); the rest is the same for all. The bundle is written
+when everything has worked; until then a run lives in its work folder (`models/checkpoints.py`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -19,16 +18,12 @@ from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, writ
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import DataError, RecipeError
+from copydesk.errors import DataError
 from copydesk.evaluate import evaluate, fit_temperature
 from copydesk.files import refuse_existing, write_json, write_text
+from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
 from copydesk.models import distributed
 from copydesk.models.base import Model
-from copydesk.models.checkpoints import Work
-from copydesk.models.compiled import CompiledModel
-from copydesk.models.keywords import KeywordsModel
-from copydesk.models.linear import LinearModel
-from copydesk.models.targets import training_targets
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
@@ -37,28 +32,7 @@ from copydesk.runs import claimed_work, thinned
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
-from copydesk.types import Report, Step
-
-NO_KEYWORDS = "The kind 'keywords' needs a keyword file: model.keywords in the recipe."
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained model with how it came to be: what was chosen and why, and its learning curve."""
-
-    model: Model
-    training: dict[str, Any] = field(default_factory=dict)
-    history: list[Step] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Run:
-    """What goes on beside a training: where checkpoints and a profile go, and who listens."""
-
-    progress: Progress
-    work: Work | None = None
-    trace: Path | None = None
-    on_step: Callable[[Step], None] | None = None
+from copydesk.types import Report
 
 
 def train_bundle(
@@ -103,14 +77,16 @@ def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
     fitted = FITTERS[recipe.model.kind](recipe, dataset, task, run)
     seconds = time.perf_counter() - started
     if distributed.is_leader():
-        _write(recipe, dataset, out, fitted, task, seconds, run.progress)
+        write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=run.progress)
     distributed.wait_for_all()
     return open_bundle(out)
 
 
-def _write(
-    recipe: Recipe, dataset: Dataset, out: Path, fitted: Fitted, task: Task, seconds: float, progress: Progress
+def write_fitted(
+    recipe: Recipe, dataset: Dataset, out: Path, fitted: Fitted, *, seconds: float, progress: Progress
 ) -> None:
+    """Calibrate and evaluate a model that took so long to train, and write its bundle."""
+    task = task_of(recipe, dataset)
     classifier = calibrated(recipe, dataset, task, fitted.model)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     progress.say(f"evaluating on {len(dataset.part('test')[0]):,} test texts")
@@ -173,46 +149,12 @@ def task_of(recipe: Recipe, dataset: Dataset) -> Task:
     return make_task(recipe.task, dataset.labels, decision=recipe.decide.decision(), categories=recipe.categories)
 
 
-def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    texts, targets = dataset.part("train")[0], training_targets(dataset, task)
-    run.progress.say(f"fitting the linear model on {len(texts):,} texts")
-    balanced = recipe.train.class_weights == "balanced"
-    model = LinearModel.fit(texts, targets.columns, task, heads=targets.heads, balanced=balanced)
-    return Fitted(model, {"features": asdict(model.features), **targets.facts()})
-
-
-def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    from copydesk.models.finetune import fine_tune
-    from copydesk.runtime.compile import compile_encoder
-
-    tuned = fine_tune(recipe, dataset, task, progress=run.progress, work=run.work, trace=run.trace, on_step=run.on_step)
-    if not distributed.is_leader():
-        return Fitted(tuned.model, tuned.training, tuned.history)
-    texts, labels = dataset.part("validation")
-    model = compile_encoder(tuned.model, task, texts, task.encode(labels), recipe.runtime, progress=run.progress)
-    facts = {"runtime": model.compiled.facts} if isinstance(model, CompiledModel) else {}
-    return Fitted(model, {**tuned.training, **facts}, tuned.history)
-
-
-def _fit_keywords(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    if recipe.model.keywords is None:
-        raise RecipeError(NO_KEYWORDS)
-    return Fitted(KeywordsModel.from_file(recipe.model.keywords, task))
-
-
-FITTERS: dict[str, Callable[[Recipe, Dataset, Task, Run], Fitted]] = {
-    "linear": _fit_linear,
-    "encoder": _fit_encoder,
-    "keywords": _fit_keywords,
-}
-
-
 def _baseline(recipe: Recipe, dataset: Dataset, task: Task, progress: Progress) -> dict[str, Any] | None:
     """Return the linear model's figures on the same test texts; None for the linear model itself."""
     if recipe.model.kind == "linear":
         return None
     started = time.perf_counter()
-    fitted = _fit_linear(recipe, dataset, task, Run(progress))
+    fitted = fit_linear(recipe, dataset, task, Run(progress))
     seconds = time.perf_counter() - started
     report = evaluate(calibrated(recipe, dataset, task, fitted.model), *dataset.part("test"))
     return {"model": "linear", **report.metrics, "train_seconds": seconds, **report.costs}

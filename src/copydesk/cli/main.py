@@ -15,7 +15,21 @@ from typing import Annotated, Any
 import typer
 
 from copydesk import __version__
-from copydesk.cli import collect, compare, demo, describe, evaluate, label, predict, prepare, review, run, train, tune
+from copydesk.cli import (
+    collect,
+    compare,
+    demo,
+    describe,
+    evaluate,
+    export,
+    label,
+    predict,
+    prepare,
+    review,
+    run,
+    train,
+    tune,
+)
 from copydesk.errors import CopydeskError
 
 app = typer.Typer(
@@ -79,7 +93,7 @@ def _fail(message: str, code: int, debug: bool) -> None:
     sys.exit(code)
 
 
-for stage in (demo, run, collect, describe, label, review, prepare, train, tune, compare, evaluate, predict):
+for stage in (demo, run, collect, describe, label, review, prepare, train, tune, compare, evaluate, predict, export):
     stage.register(app)
 for registered in app.registered_commands:
     if registered.callback is not None:
