@@ -7,6 +7,7 @@ the safetensors file, through a memory map, so that they are there once.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -111,13 +112,24 @@ def write_settings(folder: Path, compiled: Compiled) -> None:
     write_json(folder / SETTINGS_FILE, asdict(compiled))
 
 
-def session(network: Path) -> Run:
-    """Return a function that runs an ONNX network in the calling thread, on one core, without telemetry."""
+def silent_onnxruntime() -> Any:  # noqa: ANN401 (a module without types)
+    """Import onnxruntime so that it reports to nobody. Raises `MissingExtra`.
+
+    From 1.29 on, importing it is enough to write a device's id into the user's cache and to send an event; its own call
+    to switch that off comes after. Only this variable, set before, prevents it (its Privacy.md).
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError:
         raise MissingExtra("The encoder", "serve", "onnxruntime") from None
-    onnxruntime.disable_telemetry_events()
+    onnxruntime.disable_telemetry_events()  # where somebody else imported it before
+    return onnxruntime
+
+
+def session(network: Path) -> Run:
+    """Return a function that runs an ONNX network in the calling thread, on one core."""
+    onnxruntime = silent_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # batches run beside each other: no thread waits for another within one
     options.inter_op_num_threads = 1

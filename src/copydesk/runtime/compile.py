@@ -19,7 +19,14 @@ import numpy as np
 from onnx import ModelProto
 
 from copydesk.errors import EncoderError
-from copydesk.models.compiled import NETWORK_FILE, Compiled, CompiledModel, session, write_settings
+from copydesk.models.compiled import (
+    NETWORK_FILE,
+    Compiled,
+    CompiledModel,
+    session,
+    silent_onnxruntime,
+    write_settings,
+)
 from copydesk.models.cores import adds_bytes_in_32_bits, allowed_cores, features
 from copydesk.models.encoder import EncoderModel
 from copydesk.models.tokens import Tokens
@@ -209,8 +216,6 @@ def _line(one: Candidate, check: _Check | None) -> str:
 
 
 def _facts(chosen: Candidate, candidates: list[Candidate], check: _Check | None) -> dict[str, Any]:
-    import onnxruntime
-
     measured = [{k: None if v != v else v for k, v in asdict(one).items()} for one in candidates]
     return {
         "precision": chosen.precision,
@@ -218,5 +223,5 @@ def _facts(chosen: Candidate, candidates: list[Candidate], check: _Check | None)
         "candidates": measured,
         "cores": allowed_cores(),
         "processor": list(features()),
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": silent_onnxruntime().__version__,
     }
