@@ -23,7 +23,7 @@ _PASSES = 4
 
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _SPACE_ESCAPE = re.compile(r"\\[nrt](?![a-z])")
-_QUOTE_ESCAPE = re.compile(r"""\\+(?=["'$])""")
+_QUOTE_ESCAPE = re.compile(r"""(?<!\\)\\++(?=["'$])""")
 _BACKSLASHES = re.compile(r"\\+")
 _LOST_AMPERSAND = re.compile(r"(?<![&\w])#(\d{2,4});")
 _TAG = re.compile(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from copydesk.errors import BundleError, MissingExtra
 from copydesk.files import write_json
 from copydesk.models.batches import Indices, budget_batches
-from copydesk.models.cores import allowed_cores
+from copydesk.models.cores import allowed_cores, features
 from copydesk.models.reader import Reader
 from copydesk.models.tokens import Tokens
 
@@ -54,6 +54,20 @@ class CompiledModel:
         self.reader = reader
         self.compiled = compiled
         self._run = run
+
+    @cached_property
+    def chosen_elsewhere(self) -> str:
+        """Why its int8 may not be right for this machine; "" where it is, and for fp32, which is right anywhere.
+
+        Without the instructions it was made for, sums of bytes may overflow, and answers differ.
+        """
+        noted, here = self.compiled.facts.get("processor"), features()
+        if self.compiled.precision != "int8" or noted is None or set(noted) == set(here):
+            return ""
+        return (
+            f"Its int8 was chosen on a processor with {', '.join(noted) or 'no vector extensions'}; this one has "
+            f"{', '.join(here) or 'none'}, so that speed, and where a feature is missing answers, may differ."
+        )
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Return raw outputs, shape (n, outputs), in the order of the texts, computed in order of length."""
