@@ -1,6 +1,6 @@
 """The finder of label errors on labels of which the truth is known: what it finds, and what that does to a model.
 
-    python bench/label_errors.py --data FOLDER [--encoder] [--folds 5]
+    python bench/label_errors.py --data FOLDER [--only NAME,NAME] [--encoder] [--fine-tune] [--folds 5]
 
 FOLDER holds news_topics/noisy_human.parquet: 10,000 news texts with the label of one person (`label_noisy`) and the
 right one (`label_true`). Its column `group` tells what kind of error was made; nothing here reads it. Near-copies under
@@ -12,8 +12,8 @@ AP is the average precision of the ranking by suspicion, "first" the share of er
 (2) Each fold's texts with their true labels test Copydesk's linear model, trained on the other folds' noisy labels as
 they are, without what was found among them, and with the suggestions in its place.
 
---encoder adds cleanlab on the vectors of all-MiniLM-L6-v2 (its own tutorial for texts), Copydesk with --with-encoder,
-and a fine-tuned encoder in (2), on one fold.
+--encoder adds cleanlab on the vectors of all-MiniLM-L6-v2 (its own tutorial for texts) and Copydesk with
+--with-encoder; --fine-tune adds a fine-tuned encoder in (2), on one fold.
 """
 
 from __future__ import annotations
@@ -87,13 +87,18 @@ def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
-    parser.add_argument("--encoder", action="store_true", help="also with an encoder (an hour or more)")
+    parser.add_argument("--only", help="some finders, by parts of their names, separated by commas")
+    parser.add_argument("--encoder", action="store_true", help="also with an encoder's vectors (minutes)")
+    parser.add_argument("--fine-tune", action="store_true", help="also fine-tune an encoder on each (hours)")
     parser.add_argument("--folds", type=int, default=FOLDS, help="how many folds test the models")
     options = parser.parse_args()
     texts = read(options.data / "news_topics" / "noisy_human.parquet", options.encoder)
     errors = texts.given != texts.true
     print(f"{len(texts.texts):,} texts, {errors.mean():.2%} of the labels wrong\n")
-    finders = finders_for(options.encoder)
+    wanted = options.only.split(",") if options.only else [""]
+    finders = {
+        name: finder for name, finder in finders_for(options.encoder).items() if any(part in name for part in wanted)
+    }
     print(
         f"{'(1) errors found':52s} {'found':>6s} {'precision':>9s} {'recall':>7s} {'F1':>6s} {'AP':>6s} {'first':>6s} "
         f"{'s':>5s}"
@@ -102,7 +107,7 @@ def main() -> None:
         began = time.perf_counter()
         guess = finder(texts)
         print(f"{name:52s} {_quality(guess, errors)} {time.perf_counter() - began:5.0f}", flush=True)
-    _measure_models(texts, finders, options.folds, options.encoder)
+    _measure_models(texts, finders, options.folds, options.fine_tune)
 
 
 def read(path: Path, encoder: bool) -> Texts:
@@ -182,7 +187,7 @@ def _quality(guess: Guess, errors: Flags) -> str:
     return f"{guess.wrong.sum():6,} {precision:9.3f} {recall:7.3f} {f1:6.3f} {ranked:6.3f} {first:6.3f}"
 
 
-def _measure_models(texts: Texts, finders: dict[str, Finder], folds: int, encoder: bool) -> None:
+def _measure_models(texts: Texts, finders: dict[str, Finder], folds: int, fine_tuned: bool) -> None:
     groups = find_near_duplicates(texts.texts, RECIPE.prepare.split.similarity).group
     fold = deal_folds(groups, texts.given, RECIPE.train.seed)
     accuracies: dict[str, list[float]] = {}
@@ -194,7 +199,7 @@ def _measure_models(texts: Texts, finders: dict[str, Finder], folds: int, encode
     print(f"\n{'(2) linear model, accuracy on true labels':62s} {'mean':>6s}  folds")
     for name, values in accuracies.items():
         print(f"{name:62s} {np.mean(values):6.4f}  {' '.join(f'{value:.3f}' for value in values)}")
-    if encoder:
+    if fine_tuned:
         print("\n    fine-tuned encoder, the last fold")
         for name, labels in _trainings(train, guesses).items():
             print(f"{name:62s} {_encoder_accuracy(train, labels, test):6.4f}", flush=True)

@@ -43,6 +43,7 @@ def test_labels_are_merged_before_anything_is_counted(tmp_path: Path) -> None:
         ("{'': b}", "'' is no label name"),
         ("[a, b]", "holds list, not a mapping OLD: NEW"),
         ("a: {", "is not valid YAML"),
+        ("{a: b, a: c}", "the key 'a' stands twice"),
         ("{aliases: {a: b}, labels: c}", "`labels` holds str, not a list"),
         (
             "{aliases: {a: cs.CLL}, labels: [cs.CL, cs.CV]}",

@@ -17,7 +17,7 @@ import pytest
 
 from copydesk import __version__
 from copydesk.cli import main as cli
-from copydesk.review.file import Header, Item, Review, write_review
+from copydesk.data.review_file import Header, Item, Review, write_review
 from copydesk.review.server import ReviewServer
 from fakes import toy_rows, write_csv
 from gdelt_server import copies_of, made_up_articles, serve
@@ -132,6 +132,14 @@ def test_evaluate_counts_the_rows_it_leaves_out(run: Callable[..., Run], bundle:
     done = run("evaluate", bundle, data)
     assert "1 rows left out: empty text (some.csv:11)" in done.err
     assert run("evaluate", bundle, write_csv(tmp_path / "none.csv", [("", "")])).code == 1
+
+
+def test_evaluate_says_which_labels_people_did_not_give(run: Callable[..., Run], bundle: str, tmp_path: Path) -> None:
+    votes = [[{"function": "words", "label": label}] if place else None for place, (_, label) in enumerate(toy_rows(9))]
+    rows = [{"text": text, "label": label} for text, label in toy_rows(9)]
+    pl.DataFrame(rows).with_columns(pl.Series("votes", votes)).write_parquet(tmp_path / "weak.parquet")
+    done = run("evaluate", bundle, tmp_path / "weak.parquet")
+    assert done.code == 0 and "8 of 9 test labels are weak" in done.err
 
 
 def test_evaluate_refuses_labels_the_model_does_not_have(run: Callable[..., Run], bundle: str, tmp_path: Path) -> None:
@@ -471,7 +479,7 @@ def test_review_takes_a_labelled_raw_table(run: Callable[..., Run], recipe: Path
     ("arguments", "code", "message"),
     [
         (["none.jsonl"], 2, "'none.jsonl' does not exist. Give a review file, a labelled raw table, or a Dataset's"),
-        (["toy.yaml"], 1, "line 1 is not JSON"),
+        (["toy.yaml"], 1, "toy.yaml' is no review file"),
         (["."], 2, "is a folder without a Dataset in it"),
         (["toy.parquet"], 2, "is a raw table. Give the recipe"),
         (["doubts.jsonl", "--port", "70000"], 2, "'--port'"),

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from copydesk.data import delimited
+from copydesk.data.batches import Bounds
 from copydesk.data.sources import read_sources
 from copydesk.errors import SourceError
 from copydesk.recipe import SourceFile
@@ -57,7 +58,7 @@ def test_a_text_of_any_length_is_read_and_the_limit_of_the_csv_module_stays(tmp_
 
 
 def test_batches_are_stacked_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "_BATCH_ROWS", 3)
+    monkeypatch.setattr(delimited, "_BATCH", Bounds(3))
     rows = [(str(number), f"line {number}\nof two") for number in range(10)]
     content = "id,text\n" + "".join(f'{id_},"{text}"\n' for id_, text in rows)
     assert _read(tmp_path / "a.csv", content).rows() == rows

@@ -117,6 +117,14 @@ def test_signals_are_counted_by_strength_and_tag(facts_of: Callable[..., Facts])
     assert len(STEPS) == 5
 
 
+def test_signals_that_are_never_there_are_described_and_refused_by_prepare(facts_of: Callable[..., Facts]) -> None:
+    rows = [{"text": text, "signals": []} for text, _ in toy_rows(20)]
+    rows[0]["signals"] = [{"category": "crime", "score": 0.0, "tag": ""}]
+    facts = facts_of(rows, task="signals", label="signals", categories={"crime": ["theft"]}, unlisted="absent")
+    assert facts.labels is not None and facts.labels.counts == {}
+    assert "stop: Prepare would stop here: None of the" in said(facts)
+
+
 def test_a_histogram_holds_every_text_and_a_long_one_does_not_flatten_it() -> None:
     measure = measured(np.array([*range(1, 1_001), 90_000]), "words")
     assert sum(measure.counts) == 1_001
@@ -178,6 +186,8 @@ def test_copies_and_contradictions_are_told_apart(facts_of: Callable[..., Facts]
     assert (copies.distinct, copies.copies) == (122, 2)
     assert (copies.conflicts, copies.conflict_rows) == (1, 2)
     assert copies.conflicting[0].labels == {"sport": 1, "money": 1}
+    assert "keeps each one's majority, and leaves out ties" in said(facts_of([*toy(), *again]))
+    assert "Until then prepare leaves them out" in said(facts_of([*toy(), *again], prepare={"conflicts": "drop"}))
     assert [(item.text, item.rows) for item in copies.most_repeated] == [
         ("The bank raised its rates", 2),
         ("A draw in the derby", 2),

@@ -58,7 +58,7 @@ def test_a_bundle_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
         return Settings("single", ("a", "b"), "crystal_ball", ("text",), ())
 
     write_bundle(tmp_path / "b", recipe=parse_recipe({"name": "x"}), facts={}, fill=fill)
-    with pytest.raises(BundleError, match="kind 'crystal_ball'; known kinds: linear, encoder, keywords"):
+    with pytest.raises(BundleError, match="kind 'crystal_ball'; known kinds: linear, encoder, cascade, keywords"):
         Classifier.load(tmp_path / "b")
 
 

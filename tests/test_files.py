@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from copydesk.errors import CopydeskError, UsageError
-from copydesk.files import append_text, new_folder, sha256_of, write_json
+from copydesk.files import append_text, new_folder, next_free, sha256_of, write_json
 
 
 def test_a_folder_appears_only_when_it_is_finished(tmp_path: Path) -> None:
@@ -38,6 +38,16 @@ def test_an_output_that_exists_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(UsageError, match="exists already. Choose another --out"), new_folder(tmp_path / "out"):
         pytest.fail("must not be reached")
+
+
+def test_names_are_numbered_and_those_under_way_are_taken(tmp_path: Path) -> None:
+    assert next_free(tmp_path / "none yet", "news") == tmp_path / "none yet" / "news-1"
+    (tmp_path / "news-1.parquet").touch()
+    (tmp_path / ".news-2.parquet.collecting").mkdir()
+    (tmp_path / "news-other-3.parquet").touch()
+    assert next_free(tmp_path, "news", ".parquet").name == "news-3.parquet"
+    with new_folder(tmp_path / "toy-1"):
+        assert next_free(tmp_path, "toy").name == "toy-2"
 
 
 def test_a_full_disk_is_explained_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from copydesk.data.prepare import prepare_dataset
+from copydesk.data.review_file import Item, Review, read_review, write_review
 from copydesk.errors import DataError, UsageError
 from copydesk.recipe import Recipe, override, parse_recipe
 from copydesk.repair.find import Found, Wanted, find_doubts
-from copydesk.review.file import Item, Review, read_review, write_review
 from fakes import Listener, toy_rows, write_csv
 
 ROWS = toy_rows(300)
@@ -132,6 +132,17 @@ def test_signals_that_contradict_the_text_are_found(tmp_path: Path) -> None:
     suggested: Any = items[rows[missing][0]].suggested
     assert {"category": "sports", "score": 0.5, "tag": ""} in suggested
     assert rows[flipped][0] not in items  # one text alone says that crime is good news: too few to know
+
+
+def test_near_copies_whose_signals_differ_in_strength_alone_are_no_conflict(tmp_path: Path) -> None:
+    told = {"sport": '{"sports": [0.5], "crime": [0]}', "money": '{"crime": [-0.6], "sports": [0]}'}
+    near = "the striker scored a late goal in the league match at the old stadium"
+    rows = [(text, told[label]) for text, label in ROWS]
+    rows += [(near, '{"sports": [0.5]}'), (f"{near}!", '{"sports": [0.9]}'), (f"{near} .", '{"sports": [-0.9]}')]
+    recipe = parse_recipe({"name": "toy", "task": "signals", "categories": CATEGORIES})
+    conflicts = _by_reason(_find(tmp_path, rows, recipe), "conflict")
+    assert {item.where for item in conflicts} >= {"rows.csv:303 ~ rows.csv:301"}
+    assert not any("rows.csv:301 ~ rows.csv:302" in item.where for item in conflicts)
 
 
 def test_votes_of_labelling_functions_are_shown(tmp_path: Path) -> None:

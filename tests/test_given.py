@@ -6,7 +6,7 @@ from copydesk.data.dataset import PARTS, Dataset
 from copydesk.data.duplicates import find_near_duplicates
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import DataError, RecipeError
-from copydesk.recipe import Recipe, parse_recipe
+from copydesk.recipe import Recipe, override, parse_recipe
 from fakes import Listener, toy_rows, write_csv
 
 ROWS = toy_rows(300)
@@ -72,6 +72,18 @@ def test_rows_without_a_part_go_to_the_parts_that_are_missing(tmp_path: Path) ->
     every = {"train": TRAIN[:150], "validation": REST[:50], "test": REST[50:], "any": TRAIN[150:]}
     texts = _texts(prepare_dataset(_recipe(tmp_path, every)))
     assert texts["train"] & {text for text, _ in TRAIN[150:]}
+
+
+@pytest.mark.parametrize("task", ["multi", "signals"])
+def test_every_task_can_have_a_given_split(tmp_path: Path, task: str) -> None:
+    told = {"sport": '{"sports": [0.5], "crime": [0]}', "money": '{"crime": [-0.5], "sports": [0]}'}
+    rows = [(text, told[label]) for text, label in ROWS] if task == "signals" else ROWS
+    recipe = _recipe(tmp_path, {"train": rows[:200], "test": rows[200:250], "any": rows[250:]})
+    categories = {"crime": ["theft"], "sports": ["football"]} if task == "signals" else {}
+    dataset = prepare_dataset(override(recipe, {"task": task, "categories": categories}))
+    texts = _texts(dataset)
+    assert texts["test"] == {text for text, _ in rows[200:250]}
+    assert texts["validation"] <= {text for text, _ in rows[250:]}
 
 
 def test_a_leak_is_reported_with_its_rows_and_dropped_from_the_training_side_if_asked(tmp_path: Path) -> None:

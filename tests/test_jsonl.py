@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from copydesk.data import jsonl
+from copydesk.data.batches import Bounds
 from copydesk.data.jsonl import read_jsonl
 from copydesk.errors import SourceError
 
@@ -34,7 +35,7 @@ def test_batches_become_what_all_rows_at_once_would(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[object]
 ) -> None:
     rows = [{"value": value} for value in values]
-    monkeypatch.setattr(jsonl, "_BATCH_ROWS", 1)
+    monkeypatch.setattr(jsonl, "_BATCH", Bounds(1))
     frame = _read(tmp_path / "a.jsonl", *map(json.dumps, rows))
     expected = pl.DataFrame(rows, infer_schema_length=None, strict=False)
     assert frame.schema == expected.schema
@@ -50,7 +51,7 @@ def test_an_integer_that_no_column_holds_is_kept_as_text(tmp_path: Path) -> None
 def test_keys_that_only_some_batches_have_are_null_in_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jsonl, "_BATCH_ROWS", 1)
+    monkeypatch.setattr(jsonl, "_BATCH", Bounds(1))
     frame = _read(tmp_path / "a.jsonl", '{"a": 1}', '{"b": "x"}', '{"c": null, "a": 2}')
     assert frame.columns == ["a", "b", "c"]
     assert frame.rows() == [(1, None, None), (None, "x", None), (2, None, None)]
@@ -66,6 +67,8 @@ def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
     assert _read(tmp_path / "a.jsonl", '{"text": "one\u2028two\x85three"}')["text"].to_list() == [
         "one\u2028two\x85three"
     ]
+    (tmp_path / "windows.jsonl").write_bytes(b'{"text": "a"}\r\n\r\n{"text": "b"}\r\n')
+    assert read_jsonl(tmp_path / "windows.jsonl", "windows.jsonl", encoding="auto")["text"].to_list() == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,6 @@ def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
 def test_a_bad_line_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], message: str, batch: int
 ) -> None:
-    monkeypatch.setattr(jsonl, "_BATCH_ROWS", batch)
+    monkeypatch.setattr(jsonl, "_BATCH", Bounds(batch))
     with pytest.raises(SourceError, match=message):
         _read(tmp_path / "a.jsonl", *lines)

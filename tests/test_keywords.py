@@ -120,7 +120,7 @@ def test_a_neutral_event_and_one_without_a_tag_are_there(tmp_path: Path) -> None
         ("en: {sports: {words: [no]}}", "YAML needs quotes around words like 'no'"),
         ("[ball]", "holds no languages"),
         ("en: {}", "holds no words"),
-        ("en: {", "cannot be read"),
+        ("en: {", "is not valid YAML"),
     ],
 )
 def test_what_is_wrong_in_a_keyword_file_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
-from copydesk.models.linear import LinearModel
+from copydesk.models.linear import Features, LinearModel
+from copydesk.models.linear_matrix import matrix_of
+from copydesk.models.linear_softmax import fit_softmax
 from copydesk.tasks import make_task
 from copydesk.types import Signal
 from fakes import MONEY, SPORT, toy_rows
@@ -119,3 +122,33 @@ def test_two_exclusive_labels_with_probabilities_share_one_column() -> None:
     soft = np.tile(np.array([[0.8, 0.2], [0.3, 0.7]], np.float32), (20, 1))
     logits = LinearModel.fit(texts, soft, task, heads=[replace(task.heads[0], soft=True)]).logits(texts)
     assert logits.shape == (40, 2) and (logits[:, 0] == -logits[:, 1]).all()
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+def test_shares_of_labels_are_fitted_as_scikit_learn_fits_a_row_for_each(labels: int) -> None:
+    texts = [text for text, _ in toy_rows(60)]
+    shares = np.random.default_rng(0).dirichlet(np.ones(labels), len(texts)).astype(np.float32)
+    matrix, _, _ = matrix_of(Features(), texts)
+    weights, bias = fit_softmax(matrix, shares, 10.0)
+    rows, places = np.divmod(np.arange(shares.size), labels)
+    theirs = LogisticRegression(C=10.0, max_iter=1_000, tol=1e-8).fit(matrix[rows], places, shares.ravel())
+    assert matrix @ weights + bias == pytest.approx(matrix @ theirs.coef_.T + theirs.intercept_, abs=0.02)
+
+
+def test_a_matrix_in_many_parts_gives_the_same_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [text for text, _ in toy_rows(60)]
+    matrix, _, _ = matrix_of(Features(), texts)
+    shares = np.tile(np.eye(2, dtype=np.float32), (30, 1))
+    whole, _ = fit_softmax(matrix, shares, 10.0)
+    monkeypatch.setattr("copydesk.models.linear_softmax._ENTRIES", 500)
+    parts, _ = fit_softmax(matrix, shares, 10.0)
+    assert parts == pytest.approx(whole, abs=1e-3)
+
+
+def test_a_matrix_made_chunk_by_chunk_is_that_of_all_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [text for text, _ in toy_rows(60)] + [""]
+    whole, known, weights = matrix_of(Features(), texts)
+    monkeypatch.setattr("copydesk.ngrams._CHUNK_CHARACTERS", 100)
+    again, known_again, weights_again = matrix_of(Features(), texts)
+    assert (whole != again).nnz == 0 and whole.shape == (61, sum(map(len, known)))
+    assert all(map(np.array_equal, [*known, *weights], [*known_again, *weights_again]))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from copydesk.models.base import Model
+from copydesk.models.cascade import CascadeModel, Certainty, Stage
 from copydesk.models.encoder import EncoderModel
 from copydesk.models.keywords import Keyword, KeywordsModel
 from copydesk.models.linear import LinearModel
@@ -51,7 +52,16 @@ def _keywords(tiny_encoder: Path) -> Model:
     return KeywordsModel([Keyword("bank", 0), Keyword("goal", 1), Keyword("日本", 1)], 2, "softmax")
 
 
-MAKERS: dict[str, Callable[[Path], Model]] = {"linear": _linear, "encoder": _encoder, "keywords": _keywords}
+def _cascade(tiny_encoder: Path) -> Model:
+    return CascadeModel(Stage(_linear(tiny_encoder)), Stage(_encoder(tiny_encoder), 2.0), Certainty("best", (0.9, 0.8)))
+
+
+MAKERS: dict[str, Callable[[Path], Model]] = {
+    "linear": _linear,
+    "encoder": _encoder,
+    "cascade": _cascade,
+    "keywords": _keywords,
+}
 
 
 @pytest.fixture(params=sorted(LOADERS))
@@ -87,4 +97,5 @@ def test_saved_and_loaded_it_gives_the_same_answers(model: Model, tmp_path: Path
 
 def test_its_files_hold_no_pickle(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path)
-    assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ".safetensors", ".txt"}
+    suffixes = {file.suffix for file in tmp_path.rglob("*") if file.is_file()}
+    assert suffixes <= {".json", ".safetensors", ".txt"}

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from copydesk.errors import DataError
+from copydesk.errors import DataError, RecipeError
 from copydesk.pipeline.run import Outcome, run_recipe
 from copydesk.pipeline.stages import stages_of
 from copydesk.recipe import Recipe, override, parse_recipe
@@ -56,6 +57,23 @@ def test_texts_without_labels_are_collected_and_labelled_first(weak_recipe: Reci
     assert any("labelling functions" in note for note in outcome.bundle.report.notes)
     value = json.loads(json.dumps(outcome.to_json()))
     assert [stage["stage"] for stage in value["stages"]] == ["collect", "label", "prepare", "train"]
+
+
+def test_a_model_that_loses_to_its_keywords_is_told(weak_recipe: Recipe) -> None:
+    outcome = run_recipe(weak_recipe)
+    assert outcome.keywords is not None and outcome.notes == outcome.bundle.report.notes
+    better = replace(outcome.keywords, metrics=dict.fromkeys(outcome.keywords.metrics, 1.1))
+    notes = replace(outcome, keywords=better).notes
+    assert notes[:-1] == outcome.bundle.report.notes
+    assert "The keywords do better: accuracy 1.1000 against" in notes[-1]
+
+
+def test_a_recipe_without_a_source_is_refused_before_any_stage() -> None:
+    with pytest.raises(
+        RecipeError, match=r"'toy' has no source, .* --set source.url=FILE; .* copydesk train RECIPE --data"
+    ):
+        run_recipe(parse_recipe({"name": "toy"}))
+    assert not Path("runs").exists()
 
 
 def test_what_is_unchanged_is_not_done_again(weak_recipe: Recipe) -> None:

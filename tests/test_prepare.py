@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from copydesk.data import label_kinds, prepare
+from copydesk.data import columns, label_kinds
 from copydesk.data.dataset import load_dataset
 from copydesk.data.duplicates import find_near_duplicates
 from copydesk.data.prepare import prepare_dataset
@@ -136,18 +136,18 @@ def test_a_source_that_must_be_collected_first_says_so_and_what_to_give_then() -
     gdelt = {"query": "storm", "since": "2026-01-01", "until": "2026-02-01"}
     recipe = parse_recipe({"name": "news", "source": [{"url": "a.csv"}, {"gdelt": gdelt}]})
     with pytest.raises(
-        RecipeError, match="only `collect` asks. First run: copydesk collect RECIPE. Then add --data FILE"
+        RecipeError, match="only `collect` asks. First run: copydesk collect RECIPE. Then give the data: --data FILE"
     ):
         prepare_dataset(recipe)
     Path("raw").mkdir()
     for number in (1, 2):
         Path(f"raw/news-{number}.parquet").touch()
-    with pytest.raises(RecipeError, match="Add --data raw/news-2.parquet, which was collected last, or collect anew"):
+    with pytest.raises(RecipeError, match="'raw/news-2.parquet' was collected last: give the data: --data FILE"):
         prepare_dataset(recipe)
 
 
 def test_without_source_or_data_it_asks_for_one() -> None:
-    with pytest.raises(RecipeError, match="has no source. Add one, or give the data with --data"):
+    with pytest.raises(RecipeError, match=r"has no source. Add one, or give the data: --data FILE"):
         prepare_dataset(RECIPE)
     with pytest.raises(UsageError, match="does not exist"):
         prepare_dataset(RECIPE, "nothing.csv")
@@ -335,7 +335,7 @@ def test_label_sets_and_signals_are_what_they_were_when_all_was_held_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(label_kinds, "BATCH_ROWS", 7)
-    monkeypatch.setattr(prepare, "BATCH_ROWS", 7)
+    monkeypatch.setattr(columns, "BATCH_ROWS", 7)
     signals = parse_recipe({"name": "toy", "task": "signals", "categories": CATEGORIES, "unlisted": "absent"})
     dataset = prepare_dataset(MULTI, write_csv(tmp_path / "rows.csv", _label_sets()))
     assert dataset.content_hash() == "ef0cdf7cafd9f37ef4eed5ed230fcae15fe2facc81cd9d6ba115ef4f058ada6a"

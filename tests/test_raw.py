@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from copydesk.data.raw import newest_file, next_file, read_facts, write_raw
+from copydesk.data.raw import newest_file, read_facts, write_raw
 from copydesk.errors import CopydeskError, SourceError, UsageError
 
 FRAME = pl.DataFrame({"text": ["a", "b"]})
@@ -40,11 +40,8 @@ def test_a_parquet_file_of_another_origin_says_nothing_and_another_file_is_refus
         read_facts(tmp_path / "b.parquet")
 
 
-def test_names_are_numbered_and_those_under_way_are_taken(tmp_path: Path) -> None:
-    assert next_file(tmp_path, "news").name == "news-1.parquet"
+def test_the_newest_file_is_that_with_the_highest_number(tmp_path: Path) -> None:
     assert newest_file(tmp_path, "news") is None
     for name in ("news-1.parquet", "news-2.parquet", "news-10.parquet", "news-other-99.parquet"):
         (tmp_path / name).touch()
-    (tmp_path / ".news-3.parquet.collecting").mkdir()
-    assert next_file(tmp_path, "news").name == "news-4.parquet"
     assert newest_file(tmp_path, "news") == tmp_path / "news-10.parquet"

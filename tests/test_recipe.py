@@ -56,6 +56,7 @@ def test_an_unknown_shipped_recipe_names_those_there_are() -> None:
         ({"name": "x", "prepare": {"normalise": "wbe"}}, "prepare.normalise: 'wbe' is not one of: web, none"),
         ({"name": "x", "prepare": {"split": {"validation": 0.5, "test": 0.5}}}, "at most 0.9 leaves rows to train on"),
         ({"name": "x", "text": ["a"], "label": "a"}, "'a' is also a text column"),
+        ({"name": "x", "text": ["a"], "weak": {"gold": "a"}}, "weak.gold: 'a' is also a text column"),
         ({"name": "x", "text": []}, "text: \\[\\] is not valid"),
         ({"name": "x", "task": "multi", "unlisted": "absent"}, "`unlisted` is for task 'signals'"),
     ],
@@ -159,8 +160,13 @@ def test_relative_sources_are_taken_from_the_recipes_folder(tmp_path: Path) -> N
     ("content", "message"),
     [
         (b"name: [", "is not valid YAML"),
+        (
+            b"name: x\ntask: single\nname: y\n",
+            r"the key 'name' stands twice, in line 1 and in line 3; keep one",
+        ),
+        (b"name: x\ntrain:\n  epochs: 1\n  epochs: 2\n", "the key 'epochs' stands twice, in line 3 and in line 4"),
         (b"- a\n- b\n", "holds list, not a mapping"),
-        (b"name: \xff\xfe", "cannot be read"),
+        (b"name: x\ntask: \xff\xfe", "is not UTF-8: byte 0xff in line 2. Save it as UTF-8"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

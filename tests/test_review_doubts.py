@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from copydesk.data.dataset import Dataset, text_id
+from copydesk.data.review_file import read_review
 from copydesk.errors import DataError, UsageError
 from copydesk.recipe import Recipe, parse_recipe
 from copydesk.review.doubts import file_of_doubts, review_of_doubts
-from copydesk.review.file import read_review
 
 PROBABILITIES = pl.List(pl.Struct({"label": pl.String(), "probability": pl.Float64()}))
 VOTES = pl.List(pl.Struct({"function": pl.String(), "label": pl.String()}))

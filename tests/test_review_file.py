@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from copydesk.data.review_file import Header, Item, Review, append_decision, read_review, write_review
 from copydesk.errors import DataError
-from copydesk.review.file import Header, Item, Review, append_decision, read_review, write_review
 
 HEADER = Header("single", ("bad", "good"), recipe="toy")
 ITEM = Item("a1", "Nice", "bad", suggested="good", reason="label error", suspicion=0.9, model={"bad": 0.1, "good": 0.9})
@@ -97,6 +97,8 @@ def test_a_changed_signal_must_be_possible(signal: dict[str, object], message: s
     [
         ([], "is empty"),
         (['{"id": 1}'], "is no review file"),
+        (["name: toy"], "is no review file: its first line"),
+        (["[1]"], "is no review file: its first line"),
         ([_header(), "{"], "line 2 is not JSON"),
         ([_header(), "[1]"], "line 2 holds list, not an object"),
         ([_header(), {"text": "t"}], "line 2: missing 2 required positional arguments: 'id' and 'label'"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from copydesk.review.file import Header, Item, Review, read_review, write_review
+from copydesk.data.review_file import Header, Item, Review, read_review, write_review
 from copydesk.review.routes import MOST_ITEMS, SECURITY_HEADERS, Guard, Request, answer
 from copydesk.review.session import Session
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from copydesk.data.review_file import Header, Item, Review, write_review
 from copydesk.errors import UsageError
-from copydesk.review.file import Header, Item, Review, write_review
 from copydesk.review.routes import MOST_BYTES
 from copydesk.review.server import ReviewServer, open_server
 from copydesk.review.session import Session

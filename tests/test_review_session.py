@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from copydesk.data.review_file import Header, Item, Review, read_review, write_review
 from copydesk.errors import CopydeskError, DataError, Stale, UsageError
 from copydesk.review.counts import counts_by_reason, counts_of
-from copydesk.review.file import Header, Item, Review, read_review, write_review
 from copydesk.review.session import Session, open_session
 
 ITEM = Item("a1", "Nice STRASSE", "bad", suggested="good", reason="label error", where="data.csv:2")

@@ -6,10 +6,10 @@ import pytest
 
 from copydesk.data.dataset import Dataset, text_id
 from copydesk.data.prepare import prepare_dataset
+from copydesk.data.review_file import Decision, Header, Item, Review, write_review
 from copydesk.errors import DataError
 from copydesk.files import sha256_of
 from copydesk.recipe import load_recipe, override, parse_recipe
-from copydesk.review.file import Decision, Header, Item, Review, write_review
 from copydesk.types import Signal
 from fakes import Listener, toy_rows, write_csv
 
@@ -77,6 +77,13 @@ def test_a_decision_holds_for_the_text_wherever_it_stands_and_settles_its_confli
     dataset = _prepare(tmp_path, _write(tmp_path / "review.jsonl", _item(0, "keep")), rows=rows)
     assert _labels(dataset)[text] == label
     assert dataset.manifest["conflicts"] == []
+
+
+def test_every_way_to_write_a_text_counts_as_there(tmp_path: Path) -> None:
+    upper = ROWS[0][0].upper()
+    path = _write(tmp_path / "a.jsonl", _item(0, "keep"), _item(0, "keep", text=upper))
+    dataset = _prepare(tmp_path, path, rows=[*ROWS, (upper, ROWS[0][1])])
+    assert dataset.manifest["reviewed"]["files"][0]["not_in_the_data"] == 0
 
 
 def test_a_numbered_id_of_a_repeated_text_names_the_text(tmp_path: Path) -> None:

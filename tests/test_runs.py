@@ -5,9 +5,10 @@ import pytest
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import UsageError
+from copydesk.files import next_free
 from copydesk.models.checkpoints import Work, seal
 from copydesk.recipe import Recipe, override
-from copydesk.runs import claimed_work, next_free, thinned
+from copydesk.runs import claimed_work, thinned
 from copydesk.types import Step
 from fakes import Listener, toy_rows, write_csv
 

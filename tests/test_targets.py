@@ -80,14 +80,14 @@ def test_the_linear_model_becomes_as_sure_as_its_labels_are() -> None:
     soft = np.array([[0.6, 0.4], [1.0, 0.0], [0.0, 1.0]] * 60, np.float32)
     heads = [replace(task.heads[0], soft=True)]
     scores = task.scores(LinearModel.fit(texts, soft, task, heads=heads).logits(texts[:3]))
-    assert scores[:, 0] == pytest.approx([0.6, 1.0, 0.0], abs=0.03)
+    assert scores[:, 0] == pytest.approx([0.6, 1.0, 0.0], abs=0.05)
 
 
 def test_each_of_several_labels_becomes_as_sure_as_it_was() -> None:
     task, texts = make_task("multi", ["a", "b"]), ["heads or tails", "always so", "never so"] * 60
     soft = np.array([[0.6, 0.4], [1.0, 0.3], [0.0, 0.9]] * 60, np.float32)
     scores = task.scores(LinearModel.fit(texts, soft, task).logits(texts[:3]))
-    assert scores[:, 0] == pytest.approx([0.6, 1.0, 0.0], abs=0.03)
+    assert scores[:, 0] == pytest.approx([0.6, 1.0, 0.0], abs=0.05)
     assert scores[:, 1] == pytest.approx([0.4, 0.3, 0.9], abs=0.05)
 
 
@@ -102,6 +102,13 @@ def test_the_encoder_becomes_as_sure_as_its_labels_are(encoder_recipe: Recipe, t
     scores = task.scores(model.logits(texts))[:, 1]
     assert scores[[label == "sport" for label in labels]].mean() == pytest.approx(0.6, abs=0.1)
     assert scores[[label == "money" for label in labels]].mean() == pytest.approx(0.1, abs=0.1)
+
+
+def test_the_recipe_can_ask_for_labels_alone(toy_recipe: Recipe, tmp_path: Path) -> None:
+    recipe = override(toy_recipe, {"train.probabilities": False})
+    path = write_parquet(tmp_path, weak_rows())
+    assert "soft_texts" not in train_bundle(recipe, data=path).report.training
+    assert "soft_texts" in train_bundle(toy_recipe, data=path).report.training
 
 
 def test_a_text_without_probabilities_is_trained_by_its_label(toy_recipe: Recipe, tmp_path: Path) -> None:

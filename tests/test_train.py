@@ -12,8 +12,8 @@ from copydesk.compare import compare_models
 from copydesk.data.prepare import prepare_dataset
 from copydesk.demo import run_demo
 from copydesk.errors import DataError, RecipeError, UsageError
+from copydesk.files import next_free
 from copydesk.recipe import Recipe, override
-from copydesk.runs import next_free
 from copydesk.training import train_bundle
 from copydesk.types import Report
 from fakes import COMMON, Listener, toy_rows, write_csv

@@ -151,7 +151,7 @@ THREE = [(0, f"{label}{number}", label, True) for label in "xy" for number in ra
     ("task", "rows", "wanted", "name", "why"),
     [
         ("single", THREE, "auto", "dawid_skene", "every label has 3 functions or more"),
-        ("single", THREE[:-1], "auto", "majority", "'y' has 2 functions that vote for it, fewer than 3"),
+        ("single", THREE[:-1], "auto", "majority", "'y' has 2 functions to vote for it, fewer than 3"),
         ("single", THREE, "majority", "majority", "the recipe says so"),
         ("single", THREE[:-1], "dawid_skene", "dawid_skene", "the recipe says so"),
         ("multi", THREE[:-1], "auto", "dawid_skene", "1 of 2 labels have 3 functions or more"),

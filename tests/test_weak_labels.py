@@ -292,7 +292,9 @@ def test_labels_that_the_rows_came_with_outrank_what_functions_said_later(gold: 
 
 
 def test_a_missing_column_of_gold_labels_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="weak.gold names the column 'gold', which is missing"):
+    with pytest.raises(
+        DataError, match="weak.gold names the column 'gold', which is missing; the data has: text, label"
+    ):
         prepared(tmp_path, weak_rows(), override(SINGLE, {"weak.gold": "gold"}))
 
 

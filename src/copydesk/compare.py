@@ -10,12 +10,13 @@ from pathlib import Path
 from copydesk.bundle import BUNDLES, Bundle
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import RecipeError
-from copydesk.files import refuse_existing
+from copydesk.errors import CascadeRefused, RecipeError
+from copydesk.files import next_free, refuse_existing
 from copydesk.fitting import NO_KEYWORDS, Run
+from copydesk.pair import put_before
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
-from copydesk.runs import next_free
+from copydesk.runtime.engine import Classifier
 from copydesk.training import train_on
 from copydesk.types import Report
 
@@ -49,12 +50,23 @@ def compare_models(
 def compare_on(
     recipe: Recipe, kinds: Sequence[str], dataset: Dataset, folder: Path, *, progress: Progress
 ) -> list[Entry]:
-    """Train each kind on a prepared Dataset; see `compare_models`."""
-    entries = []
-    for kind, changed in _recipes(recipe, kinds).items():
-        bundle = train_on(changed, dataset, folder / kind, run=Run(progress))
-        entries.append(Entry(kind, bundle, bundle.report))
-    return sorted(entries, key=lambda entry: -entry.report.metrics[entry.report.headline])
+    """Train each kind on a prepared Dataset; see `compare_models`.
+
+    A cascade is made last, with the encoder that was trained already; one that is not worth making is left out.
+    """
+    entries: dict[str, Entry] = {}
+    for kind, changed in sorted(_recipes(recipe, kinds).items(), key=lambda item: item[0] == "cascade"):
+        try:
+            if kind == "cascade" and "encoder" in entries:
+                encoder = Classifier.of(entries["encoder"].bundle)
+                bundle = put_before(changed, dataset, None, encoder, folder / kind, progress=progress)
+            else:
+                bundle = train_on(changed, dataset, folder / kind, run=Run(progress))
+        except CascadeRefused as refused:
+            progress.warn(str(refused))
+            continue
+        entries[kind] = Entry(kind, bundle, bundle.report)
+    return sorted(entries.values(), key=lambda entry: -entry.report.metrics[entry.report.headline])
 
 
 def _recipes(recipe: Recipe, kinds: Sequence[str]) -> dict[str, Recipe]:

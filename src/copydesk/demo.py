@@ -15,9 +15,9 @@ from copydesk.data.prepare import prepare_table, read_raw
 from copydesk.data.sample import write_sample
 from copydesk.data.sources import RawTable
 from copydesk.errors import UsageError
+from copydesk.files import next_free
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe, SourceFile
-from copydesk.runs import next_free
 from copydesk.runtime.engine import Classifier
 from copydesk.types import Prediction
 

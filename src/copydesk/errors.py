@@ -7,6 +7,7 @@
     ├── SourceError            data that cannot be fetched or read
     ├── DataError              data that was read and cannot be used
     ├── EncoderError           pretrained weights that cannot be found or trusted
+    ├── CascadeRefused         two models of which no cascade is worth making
     ├── BundleError            a bundle that is incomplete, changed or of another version
     ├── Stale                  a change to what somebody else changed meanwhile
     └── Terminated             exit code 143: SIGTERM came, and a checkpoint was saved
@@ -52,6 +53,10 @@ class DataError(CopydeskError):
 
 class EncoderError(CopydeskError):
     """A pretrained encoder that cannot be found, or whose weights are not the ones asked for."""
+
+
+class CascadeRefused(CopydeskError):
+    """A cascade that might cost more quality than allowed, or that saves too little time."""
 
 
 class BundleError(CopydeskError):

@@ -13,11 +13,11 @@ from typing import Any
 from copydesk.bundle import BUNDLES, Bundle, open_bundle
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import EncoderError, UsageError
-from copydesk.files import refuse_existing
+from copydesk.files import next_free, refuse_existing
 from copydesk.fitting import compiled
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
-from copydesk.runs import next_free, require_data_of
+from copydesk.runs import require_data_of
 from copydesk.training import task_of, write_fitted
 
 _SECTION = "runtime."

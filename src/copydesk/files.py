@@ -43,18 +43,35 @@ def write_text(path: Path, text: str) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all; one that exists is replaced in one step."""
+    with replacing(path) as temporary:
+        write_text(temporary, text)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary file beside `path` that takes its place when the block ends, and vanishes if it fails.
+
+    Raises `CopydeskError` if the disk is full or may not be written.
+    """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(descriptor)
+        temporary = Path(name)
         try:
-            write_text(Path(temporary), text)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-            _flush(path.parent)
+            yield temporary
+            put_in_place(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Flush a finished file to the disk and rename it, in one step, to a path on the same disk."""
+    temporary.chmod(0o644)
+    _flush(temporary)
+    os.replace(temporary, path)
+    _flush(path.parent)
 
 
 def append_text(path: Path, text: str) -> None:
@@ -75,6 +92,17 @@ def refuse_existing(path: Path) -> None:
     """Raise `UsageError` if the output exists already: nothing is ever overwritten."""
     if path.exists():
         raise UsageError(f"Output '{path}' exists already. Choose another --out, or remove it first.")
+
+
+def next_free(folder: Path, name: str, suffix: str = "") -> Path:
+    """Return the first of `folder/NAME-1`, `-2`, … plus `suffix` that does not exist and that nothing is under way for.
+
+    What is under way stands beside it, as `.NAME-1.` and more: a run to resume, a folder that is being written.
+    """
+    number = 1
+    while (path := folder / f"{name}-{number}{suffix}").exists() or any(folder.glob(f".{path.name}.*")):
+        number += 1
+    return path
 
 
 @contextmanager

@@ -59,17 +59,18 @@ class Phrases(Generic[T]):
                     yield from (Found(meaning, *match.span(), characters=True) for meaning in meanings)
 
     def _among(self, words: list[str]) -> Iterator[Found[T]]:
-        place = 0
-        while place < len(words):
-            longest = min(self._longest.get(words[place], 0), len(words) - place)
-            spans = (tuple(words[place : place + length]) for length in range(longest, 0, -1))
-            phrase = next((span for span in spans if span in self._by_words), None)
-            if phrase is None:
-                place += 1
+        stop = 0
+        for place, word in enumerate(words):  # few begin a phrase; those that do not cost a look-up
+            longest = self._longest.get(word)
+            if longest is None or place < stop:
                 continue
-            stop = place + len(phrase)
-            yield from (Found(meaning, place, stop) for meaning in self._by_words[phrase])
-            place = stop
+            for length in range(min(longest, len(words) - place), 0, -1):
+                meanings = self._by_words.get(tuple(words[place : place + length]))
+                if meanings is not None:
+                    stop = place + length
+                    for meaning in meanings:
+                        yield Found(meaning, place, stop)
+                    break
 
 
 def _as_written(phrase: str) -> re.Pattern[str]:

@@ -28,7 +28,7 @@ class Progress(Protocol):
 
     @contextmanager
     def track(self, what: str, total: int, unit: str) -> Iterator[Advance]:
-        """Follow a piece of work of known length; yields the function that moves it on."""
+        """Follow a piece of work, of unknown length if `total` is 0; yields the function that moves it on."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Training runs on disk: the next free name, what to continue, the data they had, the learning curve they leave."""
+"""Training runs on disk: what to continue, the data they had, and the learning curve they leave."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from copydesk.bundle import BUNDLES, Bundle
 from copydesk.data.dataset import Dataset
 from copydesk.errors import DataError, UsageError
-from copydesk.files import writing
+from copydesk.files import next_free, writing
 from copydesk.models import distributed
 from copydesk.models.checkpoints import Work, unfinished
 from copydesk.progress import Progress
@@ -20,14 +20,6 @@ from copydesk.recipe import Recipe
 from copydesk.types import Step
 
 _CURVE_POINTS = 100
-
-
-def next_free(folder: Path, name: str, suffix: str = "") -> Path:
-    """Return the first of `folder/name-1`, `-2`, … that does not exist and that no unfinished run stands for."""
-    number = 1
-    while (path := folder / f"{name}-{number}{suffix}").exists() or Work.beside(path).root.exists():
-        number += 1
-    return path
 
 
 @contextmanager

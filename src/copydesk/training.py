@@ -87,7 +87,10 @@ def write_fitted(
 ) -> None:
     """Calibrate and evaluate a model that took so long to train, and write its bundle."""
     task = task_of(recipe, dataset)
-    classifier = calibrated(recipe, dataset, task, fitted.model)
+    if fitted.task is None:
+        classifier = calibrated(recipe, dataset, task, fitted.model)
+    else:
+        classifier = _classifier(recipe, dataset, fitted.task, fitted.model)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     progress.say(f"evaluating on {len(dataset.part('test')[0]):,} test texts")
     report = replace(
@@ -106,7 +109,7 @@ def write_fitted(
             write_json(layout.history, [asdict(step) for step in fitted.history])
         megabytes = sum(file.stat().st_size for file in layout.files()) / 1e6
         costs = {**report.costs, "train_seconds": seconds, "bundle_mb": megabytes}
-        finished = replace(report, costs=costs, notes=_notes(report))
+        finished = replace(report, costs=costs, notes=[*fitted.notes, *_notes(report)])
         write_json(layout.report, finished.to_json())
         write_text(layout.report_page, render_report(finished))
         write_text(layout.card, model_card(recipe, finished, classifier.settings))
@@ -130,6 +133,10 @@ def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Cl
         logits, targets = model.logits(texts), task.encode(labels)
         temperature = fit_temperature(task, logits, targets)
         task = task.decided(task.scores(logits, temperature), targets)
+    return _classifier(recipe, dataset, task, model, temperature)
+
+
+def _classifier(recipe: Recipe, dataset: Dataset, task: Task, model: Model, temperature: float = 1.0) -> Classifier:
     steps = tuple(dataset.manifest.get("normalise", steps_of(recipe.prepare.normalise)))
     settings = Settings(
         task=task.name,
@@ -173,6 +180,6 @@ def _notes(report: Report) -> list[str]:
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
     keys = ["sources", "rows_read", "rows", "rows_by_part", "dropped", "counts", "groups_of_near_copies", "warnings"]
-    keys += ["rare_labels", "unseen_labels", "resampled", "separator", "weak_rows_by_part"]
+    keys += ["rare_labels", "unseen_labels", "resampled", "separator", "weak_rows_by_part", "leaks", "reviewed"]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}
     return {**facts, "content": dataset.content_hash()}

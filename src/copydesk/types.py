@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+INTENSITIES = ("low", "medium", "high")
+INTENSITY_FROM = (0.33, 0.66)
+"""The strengths from which on a signal is of medium and of high intensity."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Signal:
@@ -27,8 +31,7 @@ class Signal:
     @property
     def intensity(self) -> str:
         """How strong the impact is, whatever its direction: low below 0.33, medium below 0.66, else high."""
-        strength = abs(self.score)
-        return "low" if strength < 0.33 else "medium" if strength < 0.66 else "high"
+        return INTENSITIES[sum(abs(self.score) >= least for least in INTENSITY_FROM)]
 
 
 Label = str | tuple[str, ...] | tuple[Signal, ...]
@@ -58,7 +61,7 @@ class Prediction:
 
     `single`: `label` and `score` (0 to 1); a model that abstains has no label. `multi`: `labels`, the surest first.
     `signals`: one signal per category. `scores` holds every label's score, on request. `fallback` says why another
-    model than the recipe's answered.
+    model than the recipe's answered. `stage` names the model of a cascade that answered.
     """
 
     label: str | None = None
@@ -68,6 +71,7 @@ class Prediction:
     scores: dict[str, float] | None = None
     abstained: bool = False
     fallback: str | None = None
+    stage: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without what does not apply; an abstaining `single` has the label null."""

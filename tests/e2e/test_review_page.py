@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from copydesk.review.file import Header, Item, Review, StoredLabel, read_review, write_review
+from copydesk.data.review_file import Header, Item, Review, StoredLabel, read_review, write_review
 
 pytestmark = pytest.mark.e2e
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -65,8 +65,9 @@ class _Lines:
             if now - told >= _PLAIN_INTERVAL_S:
                 told = now
                 rate = done / (now - started)
-                left = (total - done) / rate if rate else 0.0
-                self.say(f"{what}: {done:,}/{total:,} {unit}, {_rate(rate)}/s, {left:,.0f} s left  {note}")
+                left = f", {(total - done) / rate if rate else 0.0:,.0f} s left" if total else ""
+                of = f"/{total:,}" if total else ""
+                self.say(f"{what}: {done:,}{of} {unit}, {_rate(rate)}/s{left}  {note}")
 
         yield advance
         self.say(f"{what}: {done:,} {unit} in {time.monotonic() - started:,.1f} s")
@@ -86,7 +87,7 @@ class _Terminal(_Lines):
             TextColumn("{task.fields[note]}", style="dim"),
         )
         with Bars(*columns, console=self._console) as bars:
-            task = bars.add_task(what, total=total, note="", rate="")
+            task = bars.add_task(what, total=total or None, note="", rate="")
 
             def advance(amount: int, note: str = "") -> None:
                 bars.advance(task, amount)

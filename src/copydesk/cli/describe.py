@@ -41,9 +41,8 @@ def describe(
     from copydesk.describe.run import describe as describe_recipe
     from copydesk.describe.run import describe_alone
     from copydesk.errors import UsageError
-    from copydesk.files import new_folder, refuse_existing, write_json, write_text
+    from copydesk.files import new_folder, next_free, refuse_existing, write_json, write_text
     from copydesk.recipe import load_recipe
-    from copydesk.runs import next_free
 
     if report is not None:
         refuse_existing(report)

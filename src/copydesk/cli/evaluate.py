@@ -51,6 +51,8 @@ def evaluate(
         with new_folder(report) as folder:
             write_json(folder / "report.json", found.to_json())
             write_text(folder / "report.html", render_report(found))
+    for note in found.notes:
+        progress.warn(note)
     if json:
         console.print_json(found.to_json())
         return

@@ -32,13 +32,13 @@ def label_(
     from datetime import UTC, datetime
 
     from copydesk.cli import console, tables
-    from copydesk.data.raw import LABELLED, next_file
-    from copydesk.files import refuse_existing
+    from copydesk.data.raw import LABELLED, PARQUET
+    from copydesk.files import next_free, refuse_existing
     from copydesk.labelling.label import label_texts
     from copydesk.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides_of(set_, text, label))
-    target = out or next_file(LABELLED, loaded.name)
+    target = out or next_free(LABELLED, loaded.name, PARQUET)
     refuse_existing(target)
     progress = console.listener(quiet=quiet or json)
     done = label_texts(loaded, raw, out=target, now=datetime.now(UTC), progress=progress)

@@ -16,6 +16,7 @@ import typer
 
 from copydesk import __version__
 from copydesk.cli import (
+    cascade,
     collect,
     compare,
     demo,
@@ -27,6 +28,7 @@ from copydesk.cli import (
     prepare,
     review,
     run,
+    score,
     train,
     tune,
 )
@@ -58,8 +60,8 @@ def _root(
 
 
 _INTERRUPTED = (
-    "Interrupted. Nothing half-written was left behind. A collection continues with the same command, a training that "
-    "saved a checkpoint with --resume."
+    "Interrupted. Nothing half-written was left behind. A collection and a scoring continue with the same command, a "
+    "training that saved a checkpoint with --resume."
 )
 
 
@@ -93,7 +95,23 @@ def _fail(message: str, code: int, debug: bool) -> None:
     sys.exit(code)
 
 
-for stage in (demo, run, collect, describe, label, review, prepare, train, tune, compare, evaluate, predict, export):
+for stage in (
+    demo,
+    run,
+    collect,
+    describe,
+    label,
+    review,
+    prepare,
+    train,
+    tune,
+    compare,
+    cascade,
+    evaluate,
+    predict,
+    export,
+    score,
+):
     stage.register(app)
 for registered in app.registered_commands:
     if registered.callback is not None:

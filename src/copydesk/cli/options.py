@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key, e.g. train.epochs=3 (repeatable)."),
 ]
+Threshold = Annotated[
+    list[str] | None,
+    typer.Option("--threshold", metavar="[LABEL=]VALUE", help="Another threshold, for a label or all."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
@@ -37,3 +42,17 @@ def overrides_of(settings: list[str] | None, text: list[str] | None, label: str 
     if label:
         overrides["label"] = label
     return overrides
+
+
+def thresholds_of(given: list[str] | None, labels: Sequence[str]) -> dict[str, float] | None:
+    """Return thresholds by label from `LABEL=VALUE` and `VALUE` (for all). Raises `UsageError`."""
+    from copydesk.errors import UsageError
+
+    found: dict[str, float] = {}
+    for item in given or []:
+        label, _, value = item.rpartition("=")
+        try:
+            found |= {label: float(value)} if label else dict.fromkeys(labels, float(value))
+        except ValueError:
+            raise UsageError(f"--threshold {item!r} is not VALUE or LABEL=VALUE, e.g. --threshold 0.4.") from None
+    return found or None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, ModelPath, Quiet
+from copydesk.cli.options import Debug, Json, ModelPath, Quiet, Threshold, thresholds_of
 
 if TYPE_CHECKING:
     from copydesk.types import Prediction
@@ -29,10 +29,7 @@ def predict(
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one text per line from standard input.")] = False,
     scores: Annotated[bool, typer.Option("--scores", help="Give every label's score.")] = False,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option("--threshold", metavar="[LABEL=]VALUE", help="Another threshold, for a label or all."),
-    ] = None,
+    threshold: Threshold = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -47,7 +44,7 @@ def predict(
     classifier = load_model(model)
     for note in classifier.notes:
         console.listener(quiet=True).warn(note)
-    thresholds = _thresholds(threshold or [], classifier.labels)
+    thresholds = thresholds_of(threshold, classifier.labels)
     columns = len(classifier.settings.text)
     lines = (line.rstrip("\r\n") for line in sys.stdin) if stdin else iter(texts or [])
     for batch in _batches(lines):
@@ -76,20 +73,6 @@ def _answer(answer: Prediction) -> str:
         there = sorted((signal for signal in answer.signals if signal.present), key=lambda signal: -abs(signal.score))
         return ", ".join(f"{s.category}{f':{s.tag}' if s.tag else ''} {s.score:+.2f}" for s in there) or "-"
     return f"{answer.label or '-'}\t{answer.score:.4f}"
-
-
-def _thresholds(given: list[str], labels: Sequence[str]) -> dict[str, float] | None:
-    """Return thresholds by label from `LABEL=VALUE` and `VALUE` (for all). Raises `UsageError`."""
-    from copydesk.errors import UsageError
-
-    found: dict[str, float] = {}
-    for item in given:
-        label, _, value = item.rpartition("=")
-        try:
-            found |= {label: float(value)} if label else dict.fromkeys(labels, float(value))
-        except ValueError:
-            raise UsageError(f"--threshold {item!r} is not VALUE or LABEL=VALUE, e.g. --threshold 0.4.") from None
-    return found or None
 
 
 def _batches(lines: Iterator[str]) -> Iterator[list[str]]:

@@ -72,10 +72,9 @@ def prepare(
     """Clean, deduplicate and split the data; the last line names the Dataset's folder."""
     from copydesk.cli import console, tables
     from copydesk.data.prepare import prepare_dataset
-    from copydesk.files import refuse_existing
+    from copydesk.data.review_file import write_review
+    from copydesk.files import next_free, refuse_existing
     from copydesk.recipe import load_recipe
-    from copydesk.review.file import write_review
-    from copydesk.runs import next_free
 
     wanted = _wanted(find_label_errors, also or [], with_encoder, review_out)
     loaded = _with_reviews(load_recipe(recipe, overrides_of(set_, text, label)), reviewed or [])

@@ -20,7 +20,7 @@ def run(recipe: RecipePath, set_: Set = None, json: Json = False, quiet: Quiet =
 
     progress = console.listener(quiet=quiet or json)
     outcome = run_recipe(load_recipe(recipe, overrides_of(set_, None, None)), progress=progress)
-    for note in outcome.bundle.report.notes:
+    for note in outcome.notes:
         progress.warn(note)
     if json:
         console.print_json(outcome.to_json())

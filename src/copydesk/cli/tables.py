@@ -11,12 +11,12 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from copydesk.compare import Entry
+    from copydesk.data.review_file import StoredLabel
     from copydesk.describe.facts import Facts
     from copydesk.labelling.counts import Counts
     from copydesk.labelling.summary import FunctionSummary
     from copydesk.labelling.voters import Faults
     from copydesk.repair.find import Found
-    from copydesk.review.file import StoredLabel
     from copydesk.tuning.findings import Tuning
     from copydesk.types import Report
 
@@ -67,7 +67,7 @@ def dataset_table(manifest: dict[str, Any]) -> Table:
 
 def dropped_table(manifest: dict[str, Any]) -> Table:
     """Return how many rows were read, dropped for each reason with examples, and kept."""
-    table = _table("From raw rows to the Dataset", ["", "rows", "e.g."])
+    table = _table("From raw rows to the Dataset", ["", "rows", "e.g."], ("", "e.g."))
     table.add_row("read", f"{manifest['rows_read']:,}", "")
     for reason, count in manifest["dropped"].items():
         table.add_row(f"dropped: {reason}", f"-{count:,}", ", ".join(manifest["dropped_examples"][reason][:2]))
@@ -79,7 +79,8 @@ def functions_table(functions: Sequence[FunctionSummary]) -> Table:
     """Return a row per labelling function: what it votes for, how often, and how well; what went wrong if anything."""
     measured, failed = any(one.measured for one in functions), any(_troubles(one.faults) for one in functions)
     columns = ["function", "votes for", "covers", "overlaps", "conflicts"]
-    table = _table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed)
+    names = ("function", "votes for", "went wrong")
+    table = _table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed, names)
     for one in functions:
         named = ", ".join(one.labels[:_LABELS_SHOWN]) + (" …" if len(one.labels) > _LABELS_SHOWN else "")
         table.add_row(
@@ -108,7 +109,7 @@ def labelled_table(counts: Counts) -> Table:
     ]
     for name, count in rows:
         table.add_row(name, f"{count:,}", f"{count / max(counts.texts, 1):.1%}")
-    if counts.agreement is not None:
+    if counts.agreement is not None and counts.agreement.texts:
         table.caption = f"F1 against people's labels, on {counts.agreement.texts:,} texts: {counts.agreement.f1:.4f}"
     return table
 
@@ -116,7 +117,7 @@ def labelled_table(counts: Counts) -> Table:
 def doubt_lines(found: Found) -> list[str]:
     """Return how many texts are doubtful for each reason, and the most suspect: suspicion, labels, place, text."""
     counts = Counter(item.reason for item in found.review.items)
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+    reasons = ", ".join(f"{count:,} × {reason}" for reason, count in counts.items())
     lines = [f"To review: {reasons or 'nothing'}"]
     for item in found.review.items[:_MOST_SUSPECT]:
         label, suggested = (_label_in_words(value) for value in (item.label, item.suggested))
@@ -259,7 +260,8 @@ def _facts_in_words(facts: Facts) -> dict[str, str]:
     return lines
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
+def _table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) -> Table:
+    """Return an empty table; where it is too wide the `folded` columns take more lines, and no figure is cut off."""
     table = Table(
         title=title,
         title_justify="left",
@@ -269,5 +271,7 @@ def _table(title: str, columns: Sequence[str]) -> Table:
         collapse_padding=True,
     )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
+        table.add_column(
+            column, justify="left" if number == 0 else "right", no_wrap=column not in folded, overflow="fold"
+        )
     return table

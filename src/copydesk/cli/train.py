@@ -43,10 +43,10 @@ def train(
 ) -> None:
     """Prepare, train, evaluate, and write a bundle; the last line names its folder."""
     from copydesk.cli import console, tables
+    from copydesk.files import next_free
     from copydesk.models.distributed import is_leader
     from copydesk.progress import Silent
     from copydesk.recipe import load_recipe
-    from copydesk.runs import next_free
     from copydesk.training import train_bundle
 
     loaded = load_recipe(recipe, overrides_of(set_, text, label))

@@ -11,9 +11,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from copydesk.collect.journal import SUFFIX, Journal
-from copydesk.data.raw import RAW, next_file
+from copydesk.data.raw import PARQUET, RAW
 from copydesk.errors import UsageError
-from copydesk.files import refuse_existing, writing
+from copydesk.files import next_free, refuse_existing, writing
 from copydesk.progress import Progress
 from copydesk.recipe import Gdelt
 
@@ -51,7 +51,7 @@ def _claim(name: str, asked: list[dict[str, Any]], out: Path | None, progress: P
         elif journal.asked() is None and _locked(journal, held):  # killed before it knew what it was for
             journal.begin(asked)
             return journal
-    while not _locked(journal := Journal.beside(next_file(RAW, name)), held):
+    while not _locked(journal := Journal.beside(next_free(RAW, name, PARQUET)), held):
         pass  # another process took the name in this moment; it is not free any more
     journal.begin(asked)
     return journal

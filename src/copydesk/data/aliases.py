@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from copydesk.data.label_kinds import listed
 from copydesk.errors import DataError, RecipeError
+from copydesk.recipe.strict_yaml import read_yaml
 
 _LOOKS_LIKE = 0.8
 
@@ -34,12 +33,7 @@ class Aliases:
 
 def load_aliases(path: str) -> Aliases:
     """Read the file. Raises `RecipeError` for a bad target, a circle, or a target that is not in its `labels`."""
-    try:
-        value = yaml.safe_load(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"The recipe's `aliases` file '{path}' cannot be read: {error}.") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"'{path}' is not valid YAML: {' '.join(str(error).split())}") from None
+    value = read_yaml(path, "The recipe's `aliases` file")
     if not isinstance(value, dict):
         raise RecipeError(f"'{path}' holds {type(value).__name__}, not a mapping OLD: NEW of label names.")
     labels: list[Any] = []

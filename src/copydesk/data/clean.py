@@ -127,6 +127,8 @@ def clean_rows(
 
 def join_columns(values: Sequence[object]) -> str:
     """Join one row's text columns; a missing one is empty. The separator inside a value becomes a space."""
+    if len(values) == 1 and isinstance(values[0], str):
+        return values[0].replace(COLUMN_SEPARATOR, " ")
     return COLUMN_SEPARATOR.join("" if value is None else str(value).replace(COLUMN_SEPARATOR, " ") for value in values)
 
 

@@ -11,16 +11,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 
 import polars as pl
 
+from copydesk.data.batches import Bounds, bounded
 from copydesk.data.decoding import text_lines
 from copydesk.errors import SourceError
 
-_BATCH_ROWS = 20_000
+_BATCH = Bounds(rows=20_000)
 _SEPARATORS = (",", ";", "\t")
 _SHOWN = 3
 _LONGEST_FIELD = 2**31 - 1
@@ -55,19 +56,27 @@ class _Misfit(Exception):
 
 def read_delimited(file: Delimited) -> pl.DataFrame:
     """Return the columns as text, an empty field as null. Raises `SourceError` with the line of what is wrong."""
+    return pl.concat(delimited_batches(file, _BATCH))
+
+
+def delimited_batches(file: Delimited, bounds: Bounds) -> Iterator[pl.DataFrame]:
+    """Yield the same as batches, after one without rows."""
     limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
         with file.lines() as lines:
             rows = file.rows(lines)
             header = _header(rows, file.url)
-            frames = [pl.DataFrame(schema=dict.fromkeys(header, pl.String))]
-            while batch := list(islice(rows, _BATCH_ROWS)):
-                frames.append(_frame(batch, header))
-        return pl.concat(frames)
+            yield pl.DataFrame(schema=dict.fromkeys(header, pl.String))
+            for batch in bounded(rows, bounds, _characters):
+                yield _frame(batch, header)
     except (_Misfit, csv.Error):
         _refuse(file)
     finally:
         csv.field_size_limit(limit)
+
+
+def _characters(rows: list[list[str]]) -> int:
+    return sum(map(len, chain.from_iterable(rows)))
 
 
 def separator_of(path: Path, url: str, encoding: str) -> str:

@@ -6,17 +6,17 @@ Rows may have different keys. Numbers among texts become texts; lists among text
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from copydesk.data.batches import Bounds, bounded
 from copydesk.data.decoding import text_lines
 from copydesk.errors import SourceError
 
-_BATCH_ROWS = 20_000
+_BATCH = Bounds(rows=20_000)
 _CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
 """NaN is what Python writes for a missing value; a column of lists could not hold it."""
 
@@ -39,20 +39,27 @@ class _Clash(Exception):
 
 def read_jsonl(path: Path, url: str, *, encoding: str) -> pl.DataFrame:
     """Return the rows' keys as columns. Raises `SourceError` with the line that is not a JSON object."""
-    frames = []
+    try:
+        return _stacked([frame_of(rows) for rows in jsonl_batches(path, url, _BATCH, encoding=encoding)])
+    except (pl.exceptions.PolarsError, _Clash) as error:
+        _name_the_clash(path, url, encoding)
+        raise SourceError(f"'{url}' cannot be read as jsonl: {str(error).splitlines()[0]}") from error
+
+
+def jsonl_batches(path: Path, url: str, bounds: Bounds, *, encoding: str = "auto") -> Iterator[list[Row]]:
+    """Yield the rows as they stand in the file. Raises `SourceError` with the line that is not a JSON object."""
     with text_lines(path, url, encoding) as lines:
-        rows = _rows(lines, url)
-        try:
-            while batch := [row for _, row in islice(rows, _BATCH_ROWS)]:
-                frames.append(_frame(batch))
-            return _stacked(frames)
-        except (pl.exceptions.PolarsError, _Clash) as error:
-            _name_the_clash(path, url, encoding)
-            raise SourceError(f"'{url}' cannot be read as jsonl: {str(error).splitlines()[0]}") from error
+        for batch in bounded(enumerate(lines, start=1), bounds, _characters):
+            if rows := [row for _, row in _rows(batch, url)]:
+                yield rows
 
 
-def _rows(lines: Iterator[str], url: str) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(lines, start=1):
+def _characters(lines: list[tuple[int, str]]) -> int:
+    return sum(len(line) for _, line in lines)
+
+
+def _rows(lines: Iterable[tuple[int, str]], url: str) -> Iterator[tuple[int, Row]]:
+    for number, line in lines:
         content = line.strip()
         if not content:
             continue
@@ -70,12 +77,16 @@ def _rows(lines: Iterator[str], url: str) -> Iterator[tuple[int, Row]]:
         yield number, row
 
 
-def _frame(rows: list[Row]) -> pl.DataFrame:
+def frame_of(rows: list[Row], schema: pl.Schema | None = None) -> pl.DataFrame:
+    """Return rows as columns, with the types that all of them can stand in unless a schema says which.
+
+    Raises `pl.exceptions.PolarsError` where lists, objects and plain values stand in one column.
+    """
     try:
-        return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+        return pl.DataFrame(rows, schema=schema, infer_schema_length=None, strict=False)
     except UnicodeEncodeError:
         whole = [{_whole(key): _whole(value) for key, value in row.items()} for row in rows]
-        return pl.DataFrame(whole, infer_schema_length=None, strict=False)
+        return pl.DataFrame(whole, schema=schema, infer_schema_length=None, strict=False)
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
@@ -121,7 +132,7 @@ def _name_the_clash(path: Path, url: str, encoding: str) -> None:
     """Read the file again for the first value of a column that cannot stand with the others."""
     first: dict[str, tuple[str, int]] = {}
     with text_lines(path, url, encoding) as lines:
-        for number, row in _rows(lines, url):
+        for number, row in _rows(enumerate(lines, start=1), url):
             for key, value in row.items():
                 kind = "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else "one value"
                 known, line = first.setdefault(key, (kind, number)) if value is not None else (kind, number)

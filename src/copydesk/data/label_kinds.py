@@ -255,6 +255,11 @@ def name_of(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
+def counted(count: int, one: str, several: str) -> str:
+    """Return a number with what it counts, as people write it: `1 row`, `1,200 rows`."""
+    return f"{count:,} {one if count == 1 else several}"
+
+
 def listed(names: Sequence[str], most: int = 5) -> str:
     """Return the first names, quoted."""
     return ", ".join(repr(name) for name in names[:most]) + (" …" if len(names) > most else "")

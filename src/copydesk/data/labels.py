@@ -48,7 +48,8 @@ def _with_gold(found: ReadLabels, frame: pl.DataFrame, recipe: Recipe, known: Co
     if column is None:
         return found
     if column not in frame.columns:
-        raise DataError(f"The recipe's weak.gold names the column {column!r}, which is missing. Correct or remove it.")
+        there = ", ".join(name for name in frame.columns if not name.startswith("_"))
+        raise DataError(f"weak.gold names the column {column!r}, which is missing; the data has: {there}. Correct it.")
     gold = LABELS[recipe.task].read(frame[column], recipe, where_in(frame), known)
     both = list(zip(gold.values, found.values, found.trust, strict=True))
     return replace(

@@ -6,17 +6,15 @@ The manifest says what was dropped and why.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from copydesk.data.aliases import load_aliases
 from copydesk.data.clean import Account, CleanRow, clean_rows, label_warnings, require_columns
+from copydesk.data.columns import columns_of, label_counts
 from copydesk.data.copies import (
     NearRows,
     resolve_conflicts,
@@ -24,18 +22,18 @@ from copydesk.data.copies import (
     without_near_copies,
     without_outranked,
 )
-from copydesk.data.dataset import PARTS, Dataset, is_dataset, load_dataset, text_id
+from copydesk.data.dataset import Dataset, is_dataset, load_dataset
 from copydesk.data.duplicates import FindNear, find_near_duplicates
 from copydesk.data.given import Given, given_parts, parted_as_given
-from copydesk.data.label_kinds import BATCH_ROWS, LabelKind, ReadLabels, listed
+from copydesk.data.label_kinds import LabelKind, ReadLabels, listed
 from copydesk.data.labels import LABELS, read_labels
-from copydesk.data.parts import PartedRow, parted_rows, resampled_rows
+from copydesk.data.parts import parted_rows, resampled_rows
 from copydesk.data.raw import RAW, newest_file
 from copydesk.data.reviewed import apply_decisions, unapplied
 from copydesk.data.rules import check_rules
 from copydesk.data.sources import RawTable, read_sources, source_of_path
 from copydesk.data.split import moment_of
-from copydesk.data.weak_labels import PROBABILITIES, probabilities_of, with_probabilities
+from copydesk.data.weak_labels import with_probabilities
 from copydesk.errors import DataError, RecipeError
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
@@ -43,6 +41,7 @@ from copydesk.recipe import Recipe, SourceFile
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SHOWN_CONFLICTS = 20
+_GIVE = "give the data: --data FILE (`label`: behind the recipe)"
 
 
 def prepare_dataset(
@@ -76,7 +75,7 @@ def dataset_for(recipe: Recipe, folder: Path, *, progress: Progress | None = Non
 def read_raw(recipe: Recipe, data: str | PathLike[str] | None = None, *, progress: Progress | None = None) -> RawTable:
     """Read the raw rows that the recipe or `data` names."""
     if data is None and not recipe.source:
-        raise RecipeError(f"Recipe '{recipe.name}' has no source. Add one, or give the data with --data PATH.")
+        raise RecipeError(f"Recipe '{recipe.name}' has no source. Add one, or {_GIVE}.")
     sources = _files_of(recipe) if data is None else [source_of_path(data)]
     for source in sources:
         (progress or Silent()).say(f"reading {source.url}")
@@ -89,9 +88,9 @@ def _files_of(recipe: Recipe) -> list[SourceFile]:
     if len(files) < len(recipe.source):
         collected = newest_file(RAW, recipe.name)
         remedy = (
-            f"Add --data {collected}, which was collected last, or collect anew: copydesk collect RECIPE"
+            f"'{collected}' was collected last: {_GIVE}. Or collect anew: copydesk collect RECIPE"
             if collected
-            else "First run: copydesk collect RECIPE. Then add --data FILE, the raw file that it names."
+            else f"First run: copydesk collect RECIPE. Then {_GIVE}, the raw file that it names."
         )
         raise RecipeError(f"Recipe '{recipe.name}' has a gdelt source, which only `collect` asks. {remedy}")
     return files
@@ -100,7 +99,7 @@ def _files_of(recipe: Recipe) -> list[SourceFile]:
 def prepare_table(
     recipe: Recipe, raw: RawTable, *, progress: Progress | None = None, find: FindNear = find_near_duplicates
 ) -> Dataset:
-    """Turn raw rows into the Dataset. Raises `DataError` if what is left cannot train a model."""
+    """Turn raw rows into the Dataset; `find` finds near-duplicates. Raises `DataError` if it cannot train a model."""
     kind = LABELS[recipe.task]
     account = Account(progress or Silent())
     given = given_parts(raw, recipe)
@@ -131,12 +130,12 @@ def prepare_table(
         "dropped": dict(account.dropped.counts),
         "dropped_examples": dict(account.dropped.examples),
         "groups_of_near_copies": sum(1 for size in groups.values() if size > 1),
-        "counts": _counts(parted, kind),
+        "counts": label_counts(parted, kind),
         "rows_by_part": dict(Counter(item.part for item in parted)),
         "warnings": account.warnings,
         **account.facts,
     }
-    return Dataset(_with_probabilities(_frame(parted, kind), parted, found, kind), manifest)
+    return Dataset(columns_of(parted, found, kind), manifest)
 
 
 def clean_table(recipe: Recipe, raw: RawTable) -> list[CleanRow]:
@@ -236,56 +235,3 @@ def _without_rare_labels(
         f"{listed(list(rare))}."
     )
     return kept
-
-
-def _frame(parted: list[PartedRow], kind: LabelKind[Any]) -> pl.DataFrame:
-    rows = [item.row for item in parted]
-    batches = [rows[begin : begin + BATCH_ROWS] for begin in range(0, len(rows), BATCH_ROWS)]
-    labels = [
-        pl.Series(kind.column, [kind.stored(row.label) for row in batch], dtype=kind.dtype, strict=True)
-        for batch in batches
-    ]
-    return pl.DataFrame(
-        {
-            "id": _ids([row.text for row in rows]),
-            "text": [row.text for row in rows],
-            kind.column: pl.concat(labels, rechunk=True),
-            "split": [item.part for item in parted],
-            "source": [row.source for row in rows],
-            "row": [row.row for row in rows],
-        },
-        schema_overrides={"row": pl.Int64},
-    )
-
-
-def _with_probabilities(
-    frame: pl.DataFrame, parted: list[PartedRow], found: ReadLabels, kind: LabelKind[Any]
-) -> pl.DataFrame:
-    """Return the Dataset's rows with the probabilities of its labels, if any row has some."""
-    if found.probabilities is None:
-        return frame
-    rows = [item.row.position if item.row.trust == "soft" else None for item in parted]
-    labels = sorted({name for item in parted for name in kind.present(item.row.label)})
-    column = probabilities_of(found.probabilities, rows, labels, kind)
-    return frame if column is None else frame.with_columns(column.alias(PROBABILITIES))
-
-
-def _ids(texts: Sequence[str]) -> list[str]:
-    """Name rows by their text's content; a repeated text gets a running number."""
-    seen: Counter[str] = Counter()
-    ids = []
-    for text in texts:
-        name = text_id(text)
-        seen[name] += 1
-        ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
-    return ids
-
-
-def _counts(parted: list[PartedRow], kind: LabelKind[Any]) -> dict[str, dict[str, int]]:
-    """Return for each part with rows how many texts carry each label."""
-    by_part = {part: Counter[str]() for part in PARTS}
-    for item in parted:
-        by_part[item.part].update(kind.present(item.row.label))
-    names = sorted({name for counts in by_part.values() for name in counts})
-    there = {item.part for item in parted}
-    return {part: {name: counts[name] for name in names} for part, counts in by_part.items() if part in there}

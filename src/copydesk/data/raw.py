@@ -20,20 +20,13 @@ from copydesk.files import refuse_existing, writing
 
 RAW = Path("raw")
 LABELLED = Path("labelled")
+PARQUET = ".parquet"
 KEY = "copydesk"
-
-
-def next_file(folder: Path, name: str) -> Path:
-    """Return the first of `folder/NAME-1.parquet`, `-2`, … that does not exist and that nothing is under way for."""
-    number = 1
-    while (file := folder / f"{name}-{number}.parquet").exists() or any(folder.glob(f".{file.name}.*")):
-        number += 1
-    return file
 
 
 def newest_file(folder: Path, name: str) -> Path | None:
     """Return the file `folder/NAME-N.parquet` with the highest N, if there is one."""
-    found = [file for file in folder.glob(f"{name}-*.parquet") if file.stem.removeprefix(f"{name}-").isdecimal()]
+    found = [file for file in folder.glob(f"{name}-*{PARQUET}") if file.stem.removeprefix(f"{name}-").isdecimal()]
     return max(found, key=lambda file: int(file.stem.rpartition("-")[2]), default=None)
 
 

@@ -15,10 +15,10 @@ from typing import Any
 from copydesk.data.clean import Account, CleanRow
 from copydesk.data.dataset import text_id
 from copydesk.data.label_kinds import LabelKind, listed
+from copydesk.data.review_file import Item, Review, read_review
 from copydesk.errors import DataError
 from copydesk.files import sha256_of
 from copydesk.recipe import Recipe
-from copydesk.review.file import Item, Review, read_review
 from copydesk.types import Label, Signal
 
 
@@ -61,7 +61,8 @@ def apply_decisions(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], 
     if not recipe.prepare.reviewed:
         return rows
     decisions = read_decisions(recipe, kind)
-    by_text = _by_text(rows, _by_id(decisions))
+    found = _found(rows, _by_id(decisions))
+    by_text = dict(found)
     _require_known_labels(rows, by_text.values(), recipe, kind)
     kept, changed, dropped = [], 0, 0
     for row in rows:
@@ -74,10 +75,12 @@ def apply_decisions(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], 
         else:
             changed += decided.label != row.label
             kept.append(replace(row, label=decided.label))
-    there = {decided.id for decided in by_text.values()}
+    there = {decided.id for _, decided in found}
     files = [_facts(path, [one for one in decisions if one.file == path], there) for path in recipe.prepare.reviewed]
     account.facts["reviewed"] = {"files": files, "labels_changed": changed, "rows_dropped": dropped}
-    account.progress.say(f"{len(there):,} reviewed texts: {changed:,} rows get another label, {dropped:,} are dropped")
+    account.progress.say(
+        f"{len(by_text):,} reviewed texts: {changed:,} rows get another label, {dropped:,} are dropped"
+    )
     for entry in files:
         if entry["not_in_the_data"]:
             account.warn(
@@ -109,14 +112,15 @@ def _by_id(decisions: Iterable[Decided]) -> dict[str, Decided]:
     return by_id
 
 
-def _by_text(rows: Iterable[CleanRow], decisions: Mapping[str, Decided]) -> dict[str, Decided]:
-    """Return the decisions about texts that are there, by the text in one case."""
-    by_text: dict[str, Decided] = {}
-    for row in rows:
-        decided = decisions.get(text_id(row.text))
-        if decided is not None:
-            _agree(by_text.setdefault(row.text.casefold(), decided), decided)
-    return by_text
+def _found(rows: Iterable[CleanRow], decisions: Mapping[str, Decided]) -> list[tuple[str, Decided]]:
+    """Return the texts that were decided about, in one case, each with its decisions."""
+    found = [
+        (row.text.casefold(), decided) for row in rows if (decided := decisions.get(text_id(row.text))) is not None
+    ]
+    first: dict[str, Decided] = {}
+    for text, decided in found:
+        _agree(first.setdefault(text, decided), decided)
+    return found
 
 
 def _agree(one: Decided, other: Decided) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import gzip
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from copydesk.data.batches import Bounds, bounded
 from copydesk.data.decoding import text_lines, unpacked
 from copydesk.data.delimited import Delimited, read_delimited, separator_of
 from copydesk.data.fetch import Fetched, fetch
@@ -49,7 +49,7 @@ SUFFIXES = {
 _REVISION = re.compile(r"[?#].*$|@\d+$")
 """What may follow the name of a file in an address: a query, a generation, a version."""
 _LINES = {"text": pl.String}
-_BATCH_LINES = 50_000
+_BATCH = Bounds(rows=50_000)
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,15 @@ def _read_parquet(path: Path, source: SourceFile) -> pl.DataFrame:
 
 
 def _read_lines(path: Path, source: SourceFile) -> pl.DataFrame:
-    with text_lines(path, source.url, source.encoding) as lines:
+    return pl.concat([pl.DataFrame(schema=_LINES), *line_batches(path, source.url, _BATCH, source.encoding)])
+
+
+def line_batches(path: Path, url: str, bounds: Bounds, encoding: str = "auto") -> Iterator[pl.DataFrame]:
+    """Yield the lines that are not blank as a column `text`, stripped, in batches."""
+    with text_lines(path, url, encoding) as lines:
         texts = (text for line in lines if (text := line.strip()))
-        batches = iter(lambda: list(islice(texts, _BATCH_LINES)), [])
-        return pl.concat([pl.DataFrame({"text": batch}, schema=_LINES) for batch in [[], *batches]])
+        for batch in bounded(texts, bounds, lambda some: sum(map(len, some))):
+            yield pl.DataFrame({"text": batch}, schema=_LINES)
 
 
 _READERS: dict[str, Callable[[Path, SourceFile], pl.DataFrame]] = {

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from copydesk.data.label_kinds import listed
+from copydesk.data.label_kinds import counted, listed
+from copydesk.data.labels import LABELS
 from copydesk.data.languages import UNSURE, language_name
 from copydesk.describe.facts import Facts, Finding, LabelFacts, Level, Sign
 from copydesk.metrics.base import proportion_interval
@@ -146,14 +147,12 @@ def _about_copies(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
     if copies.conflicts:
         example = copies.conflicting[0]
         what = (
-            f"{_counted(copies.conflicts, 'text stands', 'texts stand')} under several labels "
+            f"{counted(copies.conflicts, 'text stands', 'texts stand')} under several labels "
             f"({copies.conflict_rows:,} rows), such as “{_short(example.text)}” ({', '.join(example.labels)})."
         )
-        yield Finding(
-            "do", what, "Settle them in the data. Until then prepare keeps each one's majority, and drops ties."
-        )
+        yield Finding("do", what, f"Settle them in the data. Until then prepare {_settlement(recipe)}.")
     if near.other_label:
-        what = f"{_counted(near.other_label, 'pair', 'pairs')} of near-copies differ in label."
+        what = f"{counted(near.other_label, 'pair', 'pairs')} of near-copies differ in label."
         yield Finding("look", what, "Read them below: some are right, some are mistakes.")
     if copies.copies > _TRACE * facts.rows.with_text / 2:
         remedy = "Prepare keeps one of each." if settings.dedupe != "none" else "Set prepare.dedupe: near."
@@ -167,6 +166,14 @@ def _about_copies(facts: Facts, recipe: Recipe) -> Iterator[Finding]:
         )
         what = f"{_of(near.texts, near.looked_at, 'texts')} have a near-copy (similarity {near.threshold:g} or more)."
         yield Finding("look" if apart else "do", what, remedy)
+
+
+def _settlement(recipe: Recipe) -> str:
+    """Return what prepare does with a text under several labels."""
+    if recipe.prepare.conflicts == "drop":
+        return "leaves them out"
+    tie = "joins the labels of a tie where they do not contradict" if LABELS[recipe.task].partial else "leaves out ties"
+    return f"keeps each one's majority, and {tie}"
 
 
 def _about_lengths(facts: Facts) -> Iterator[Finding]:
@@ -306,10 +313,6 @@ def _sure_texts(facts: Facts) -> int:
 
 def _of(count: int, total: int, unit: str) -> str:
     return f"{count:,} of {total:,} {unit} ({_percent(count / max(total, 1), 1)})"
-
-
-def _counted(count: int, one: str, several: str) -> str:
-    return f"{count:,} {one if count == 1 else several}"
 
 
 def _short(text: str) -> str:

@@ -27,10 +27,12 @@ _TAIL = 0.995
 _LIMITS = (32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 
 
-def lengths_of(table: Table, read: Read, recipe: Recipe, progress: Progress) -> LengthFacts:
-    """Measure every text in characters and words, and those read in tokens, where the tokenizer is to be had."""
+def lengths_of(table: Table, words: Indices, read: Read, recipe: Recipe, progress: Progress) -> LengthFacts:
+    """Measure every text in characters and words, and those read in tokens, where the tokenizer is to be had.
+
+    `words` has each text's number of words.
+    """
     characters = table.texts.str.len_chars().to_numpy()
-    words = word_counts(table.texts)
     tokens, reason = None, ""
     try:
         tokens = _tokens(read, recipe, words[read.places], progress)

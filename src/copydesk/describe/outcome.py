@@ -36,12 +36,12 @@ def outcome_of(recipe: Recipe, raw: RawTable, table: Table, near: Near, progress
 
 def outcome_of_dataset(recipe: Recipe, dataset: Dataset) -> Outcome:
     """Return a Dataset's parts and what its manifest says of how they came about."""
-    manifest = dataset.manifest
-    parts = [part for part in PARTS if part in manifest["rows_by_part"]]
+    manifest, rows = dataset.manifest, Counter(dataset.frame["split"].to_list())
+    parts = [part for part in PARTS if rows[part]]
     return Outcome(
         looked_at=manifest.get("rows_read", dataset.frame.height),
-        rows={part: manifest["rows_by_part"][part] for part in parts},
-        counts={part: manifest["counts"].get(part, {}) for part in parts},
+        rows={part: rows[part] for part in parts},
+        counts={part: manifest.get("counts", {}).get(part, {}) for part in parts},
         dropped=manifest.get("dropped", {}),
         warnings=manifest.get("warnings", []),
         **_balance(recipe, dataset),

@@ -96,14 +96,9 @@ def _recipe_of_table(frame: pl.DataFrame, data: str, given: Mapping[str, Any]) -
 
 
 def _recipe_of_dataset(dataset: Dataset, folder: Path, given: Mapping[str, Any]) -> Recipe:
-    kept: dict[str, Any] = {
-        key: dataset.manifest[key] for key in ("text", "label", "categories") if key in dataset.manifest
-    }
-    values: dict[str, Any] = {
-        "name": dataset.manifest.get("recipe", _name_of(folder.name)),
-        "task": dataset.task,
-        **kept,
-    }
+    manifest = dataset.manifest
+    values: dict[str, Any] = {key: manifest[key] for key in ("text", "label", "categories") if key in manifest}
+    values |= {"name": manifest.get("recipe", _name_of(folder.name)), "task": dataset.task}
     return parse_recipe(values, where=f"Description of '{folder}'", overrides=given)
 
 
@@ -136,17 +131,18 @@ def _described(
     progress: Progress,
 ) -> Facts:
     labels, seed = table.labels, recipe.train.seed
-    time, read = growth_of(table, labels, recipe), read_some(table, seed, progress)
+    time, words = growth_of(table, labels, recipe), word_counts(table.texts)
+    read = read_some(table, seed, progress)
     facts = Facts(
         name=recipe.name,
         task=recipe.task,
         text=recipe.text,
         label=recipe.label if recipe.label in table.frame.columns or table.parts is not None else "",
         rows=_row_facts(table, recipe, time.column if time else "", sources),
-        lengths=lengths_of(table, read, recipe, progress),
+        lengths=lengths_of(table, words, read, recipe, progress),
         copies=copies_of(table, near, recipe),
         languages=languages_in(read),
-        labels=balance_of(labels, word_counts(table.texts)) if labels else None,
+        labels=balance_of(labels, words) if labels else None,
         time=time,
         words=typical_words(table, labels, seed, progress) if labels and len(labels.names) > 1 else None,
         signs=signs_of(table, labels),

@@ -11,7 +11,7 @@ depends on it; expectation and maximisation by turns find both. What is differen
 - Every function is believed beforehand to be right in 70 % of its votes, as firmly as if that had been seen on 30 %
   of a label's texts (maximum a posteriori). Rules share words, so they agree for other reasons than being right.
 
-The choices were measured (docs/label.md). It does not know that functions copy each other.
+The choices were measured (docs/LOG.md). It does not know that functions copy each other.
 """
 
 from __future__ import annotations

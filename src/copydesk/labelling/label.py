@@ -16,7 +16,7 @@ import polars as pl
 
 from copydesk.data.clean import require_columns
 from copydesk.data.dataset import is_dataset
-from copydesk.data.label_kinds import listed
+from copydesk.data.label_kinds import counted, listed
 from copydesk.data.prepare import read_raw
 from copydesk.data.raw import write_raw_parts
 from copydesk.data.weak_labels import given_column
@@ -85,6 +85,8 @@ def label_texts(
     outcomes = _outcomes(votes, settled, recipe.task)
     parts = _parts(kept, outcomes, recipe.label, counts, gold)
     write_raw_parts(out, parts, lambda: {**facts, **labelled.to_json()})
+    if not counts.labelled:
+        progress.warn("No text got a label: no votes are decisive. Add functions, or correct those there are.")
     return labelled
 
 
@@ -125,16 +127,16 @@ def _concerns(summaries: list[FunctionSummary], gold: Gold | None) -> Iterator[s
     for summary in summaries:
         faults = summary.faults
         if faults.failures:
-            yield (
-                f"Labelling function {summary.name!r} failed on {faults.failures:,} texts and abstained there. "
-                f"First: {faults.first}"
-            )
+            texts = counted(faults.failures, "text", "texts")
+            yield f"Labelling function {summary.name!r} failed on {texts} and abstained there. First: {faults.first}"
         if faults.time_outs:
             end = ", and was given up" if faults.given_up else ""
-            yield f"Labelling function {summary.name!r} took too long {faults.time_outs:,} times{end}. {faults.first}"
+            times = counted(faults.time_outs, "time", "times")
+            yield f"Labelling function {summary.name!r} took too long {times}{end}. {faults.first}"
     silent = [summary.name for summary in summaries if not summary.texts]
     if silent:
-        yield f"{len(silent)} labelling functions never vote: {listed(silent)}."
+        functions = counted(len(silent), "labelling function votes", "labelling functions vote")
+        yield f"{functions} on no text: {listed(silent)}."
     foreign = sorted({label for summary in summaries for label in summary.labels} - set(gold.labels if gold else ()))
     if gold and foreign:
         yield f"Functions vote for {listed(foreign)}, which people gave to no text; they gave {listed(gold.labels)}."

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from copydesk.errors import RecipeError
 from copydesk.labelling.cues import CuedVoter, Cues
+from copydesk.labelling.file import LabellingFile
 from copydesk.labelling.python import PythonVoter, read_python
-from copydesk.labelling.rule_voters import LabellingFile
 from copydesk.labelling.voters import Voter
 from copydesk.models.keyword_file import Vocabulary
 from copydesk.recipe import Recipe

@@ -53,11 +53,12 @@ class Mentions(Generic[T]):
             meanings += [(word, _Negation(language, behind=False)) for word in negations[language].before]
             meanings += [(word, _Negation(language, behind=True)) for word in negations[language].after]
         self._phrases = Phrases(meanings)
+        self._negates = any(isinstance(meaning, _Negation) for _, meaning in meanings)
 
     def found(self, text: str) -> Iterator[tuple[T, bool]]:
         """Yield what each mentioned phrase means, and whether it is negated there."""
         found = list(self._phrases.found(text))
-        negations = [(one, one.meaning) for one in found if isinstance(one.meaning, _Negation)]
+        negations = [(one, one.meaning) for one in found if isinstance(one.meaning, _Negation)] if self._negates else []
         for one in found:
             said = one.meaning
             if isinstance(said, Spoken):

@@ -4,7 +4,7 @@
     functions:
       praise: {label: good, words: [great, loved it], negated: bad}
       stars: {label: good, regex: '[45] stars'}
-      like: {label: bad, similar: [We waited an hour for cold food.], threshold: 0.6}
+      like: {label: bad, similar: [We waited an hour for cold food.], threshold: 0.4}
     keywords: {en: {good: [tasty]}} as in a keyword file: one function for each label
     severity: {killed: 0.9}         task `signals`: words that say how strong an impact is,
     polarity: {positive: [saved]}   and in which direction
@@ -22,9 +22,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from copydesk.errors import RecipeError
-from copydesk.models.keyword_file import Vocabulary, read_yaml, require_known
+from copydesk.models.keyword_file import Vocabulary, require_known
 from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.mistakes import mistakes
+from copydesk.recipe.strict_yaml import read_yaml
 
 S = TypeVar("S", bound=Section)
 _RESEMBLES = 0.8
@@ -59,7 +60,7 @@ class Rule(Section):
     words: WordLists = {}
     regex: Texts = []
     similar: Texts = []
-    threshold: float = Field(0.5, gt=0, le=1)
+    threshold: float = Field(0.3, gt=0, le=1)
     column: str | None = None
     negation: int | None = Field(None, ge=0)
     negated: str | Literal[False] | None = None

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from copydesk.data.label_kinds import counted
 from copydesk.labelling.dawid_skene import DawidSkene
 from copydesk.labelling.majority import Majority, Probabilities
 from copydesk.labelling.votes import Votes
@@ -39,9 +40,9 @@ def settle(votes: Votes, recipe: Recipe) -> Settled:
     Where labels exclude each other all labels must have as many.
     """
     exclusive, wanted = recipe.task == "single", recipe.weak.votes
-    counted = Majority(len(votes.labels), exclusive)
+    majority = Majority(len(votes.labels), exclusive)
     if wanted == "majority":
-        return Settled("majority", "the recipe says so", counted)
+        return Settled("majority", "the recipe says so", majority)
     if wanted == "dawid_skene":
         return Settled(wanted, "the recipe says so", DawidSkene(votes, exclusive=exclusive))
     number = pl.col("label").to_physical()
@@ -49,8 +50,8 @@ def settle(votes: Votes, recipe: Recipe) -> Settled:
     enough = [label for label, count in functions.items() if count >= ENOUGH]
     if not enough or (exclusive and len(enough) < len(functions)):
         few = min(functions, key=lambda label: functions[label])
-        why = f"{votes.labels[few]!r} has {functions[few]} functions that vote for it, fewer than {ENOUGH}"
-        return Settled("majority", why, counted)
+        there = counted(functions[few], "function", "functions")
+        return Settled("majority", f"{votes.labels[few]!r} has {there} to vote for it, fewer than {ENOUGH}", majority)
     every = "every label has" if len(enough) == len(functions) else f"{len(enough)} of {len(functions)} labels have"
     why = f"{every} {ENOUGH} functions or more that vote for it"
     return Settled("dawid_skene", why, DawidSkene(votes, exclusive=exclusive, labels=enough))

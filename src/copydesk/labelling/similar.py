@@ -1,6 +1,6 @@
 """Labelling functions that compare texts with a few template sentences, through the encoder's mean token vectors.
 
-The encoder is used as it was pretrained; it is loaded when the first batch is asked for.
+The encoder is used as it was pretrained, and loaded when the first batch is asked for; its vectors are kept on disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from copydesk.labelling.voters import Batch, Faults, Vote
 from copydesk.recipe import Model
 
 if TYPE_CHECKING:
-    from copydesk.models.encoder import EncoderModel
+    from copydesk.models.vector_cache import CachedVectors
 
 Floats = NDArray[np.float32]
 
@@ -50,13 +50,16 @@ class SimilarVoter:
                 yield function.vote._replace(text=place)
 
     @cached_property
-    def _encoder(self) -> EncoderModel:
+    def _vectors(self) -> CachedVectors:
         from copydesk.models.encoder import EncoderModel
         from copydesk.models.reader import Reading
+        from copydesk.models.vector_cache import CachedVectors
         from copydesk.models.weights import find_encoder
 
-        files = find_encoder(self._model.encoder, self._model.revision)
-        return EncoderModel.pretrained(files.folder, outputs=1, reading=Reading(self._model.max_tokens))
+        folder = find_encoder(self._model.encoder, self._model.revision).folder
+        return CachedVectors(
+            EncoderModel.pretrained(folder, outputs=1, reading=Reading(self._model.max_tokens)), folder
+        )
 
     @cached_property
     def _templates(self) -> list[Floats]:
@@ -64,7 +67,6 @@ class SimilarVoter:
 
     def _directions(self, texts: Sequence[str]) -> Floats:
         """Return the texts' vectors at length 1, shape (n, hidden)."""
-        tokens = self._encoder.encode(texts)
-        vectors = tokens.by_text(self._encoder.vectors_of(tokens, np.arange(len(tokens))))
+        vectors = self._vectors.of(texts)
         directions: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
         return directions

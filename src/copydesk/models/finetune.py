@@ -81,7 +81,7 @@ def fine_tune(
     with quiet_transformers(), _work_folder(work) as folder:
         model = _fresh_model(recipe, files.folder, task)
         model.network.to(distributed.device())
-        targets = training_targets(dataset, task)
+        targets = training_targets(dataset, task, soft=recipe.train.probabilities)
         train = _encoded(model, files, dataset, "train", targets.columns)
         hard = task.encode(dataset.part("validation")[1])
         validation = _encoded(model, files, dataset, "validation", hard).head(_VALIDATION_TEXTS)

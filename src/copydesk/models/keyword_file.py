@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from copydesk.errors import RecipeError
+from copydesk.recipe.strict_yaml import read_yaml
 
 DEFAULT_SCORE = 0.5
 
@@ -42,26 +41,6 @@ class Vocabulary:
     task: str
     labels: Sequence[str] | None = None
     tags: Mapping[str, Sequence[str]] | None = None
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice; YAML would take the last one and forget the others."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping. Raises `ConstructorError` with the line of the second key."""
-        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for place, key in enumerate(keys):
-            if any(key.value == other.value for other in keys[:place]):
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: str | Path, what: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
-    """Return what a YAML file holds. Raises `RecipeError` that calls the file `what`."""
-    try:
-        return yaml.load(Path(path).read_text("utf-8"), _Loader)  # a SafeLoader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{what} '{path}' cannot be read: {' '.join(str(error).split())}") from None
 
 
 def read_keywords(path: str | Path, vocabulary: Vocabulary) -> list[Entry]:

@@ -1,8 +1,8 @@
 """The from-scratch baseline: hashed word and character n-grams with logistic regression.
 
 Words (1 and 2) and characters (2 and 4) are two blocks, each weighted by inverse document frequency and scaled to
-length 1, so that the many character n-grams do not drown the words. Fitting is scikit-learn's (`linear_fit.py`);
-predicting needs numpy alone. It does not see word order beyond two words.
+length 1, so that the many character n-grams do not drown the words. Fitting is in
+`linear_fit.py`; predicting needs numpy alone. It does not see word order beyond two words.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class LinearModel:
         `heads` say how the targets are to be read, if not as the task's own. With `balanced`, rare labels weigh more:
         every label as if it had as many texts as the others.
         """
-        from copydesk.models.linear_fit import fit_heads, matrix_of
+        from copydesk.models.linear_fit import fit_heads
+        from copydesk.models.linear_matrix import matrix_of
 
         features = Features()
         matrix, known, idf = matrix_of(features, texts)

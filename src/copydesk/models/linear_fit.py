@@ -1,8 +1,8 @@
-"""Fitting the linear model: one scikit-learn estimator per head of the task's outputs.
+"""Fitting the linear model: one estimator per head of the task's outputs.
 
-A softmax is one multinomial logistic regression, sigmoids are one logistic regression per label, a tanh is a ridge
-regression on the score's inverse. A text that has a label with probability p stands for p of a text with the label,
-by sample weights. Only training imports this.
+A softmax is one multinomial logistic regression (`linear_softmax.py`), sigmoids are one logistic regression per label,
+a tanh is a ridge regression on the score's inverse (both scikit-learn's). A text that has a label with probability p
+stands for p of a text with the label. Only training imports this.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.errors import MissingExtra
-from copydesk.models.linear import Features, Floats, Indices, slot_table
+from copydesk.models.linear import Floats
+from copydesk.models.linear_matrix import Matrix
+from copydesk.models.linear_softmax import fit_softmax
 from copydesk.tasks import Head, Targets
 
 try:
@@ -27,30 +28,17 @@ try:
 except ImportError:  # pragma: no cover - shown in an environment without the extra
     raise MissingExtra("Training", "train", "scikit-learn") from None
 
-_MINIMUM_DOCUMENTS = 2
-_MAXIMUM_ITERATIONS = 200
-_TOLERANCE = 1e-4
 _LABEL_TOLERANCE = 1e-2
 """Each of many labels is fitted less exactly: their thresholds are tuned afterwards anyway."""
 _LARGEST_SCORE = 0.97
 _NEVER = -10.0
 _LEAST_SHARE = 0.02
 """What a text belongs to by less than this is not worth another row of the matrix."""
+_DOUBTFUL, _DOUBT_PENALTY = 0.1, 9.0
+"""From this share of doubt on the penalty is so much larger: weights that fit doubt fit accidents (docs/LOG.md)."""
 
-Matrix = Any
 Columns = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Weights, shape (features, columns), and a bias per column."""
-
-
-def matrix_of(features: Features, texts: Sequence[str]) -> tuple[Matrix, list[Indices], list[Floats]]:
-    """Return the texts' CSR matrix, and per block the buckets that occur and their weights."""
-    matrices, known, weights_of = [], [], []
-    for buckets, owner, count in features.blocks(texts):
-        kept, idf = _document_frequencies(buckets, owner, count, features)
-        known.append(kept)
-        weights_of.append(idf)
-        matrices.append(_block(slot_table(features, kept)[buckets], owner, count, idf))
-    return sparse.hstack(matrices, format="csr"), known, weights_of
 
 
 def fit_heads(
@@ -67,43 +55,29 @@ def fit_heads(
 
 
 def _fit_softmax(matrix: Matrix, columns: Targets, head: Head, strength: float, balanced: bool) -> Columns:
-    rows, places, shares = _split(columns, head) if head.soft else _known(columns, head)
+    shares = np.nan_to_num(head.shares(columns), copy=False)  # an unknown text counts for no label
+    counts = shares.sum(axis=0, dtype=np.float64)
     weights, bias = np.zeros((matrix.shape[1], head.size)), np.full(head.size, _NEVER)
-    there = np.unique(places)
+    there = np.flatnonzero(counts)
     if len(there) < 2:  # nothing to tell apart: always the only one, or the first
         bias[there if len(there) else 0] = 0.0
         return weights, bias
-    regression = LogisticRegression(
-        C=strength, max_iter=_MAXIMUM_ITERATIONS, tol=_TOLERANCE, class_weight="balanced" if balanced else None
-    )
-    each_once = np.array_equal(rows, np.arange(len(columns)))
-    regression.fit(matrix if each_once else matrix[rows], places, shares)
-    found, offset = regression.coef_, regression.intercept_
+    doubt = 1 - shares.max(axis=1).mean() if head.soft else 0.0
+    shares = shares if len(there) == head.size else shares[:, there]
+    if balanced:
+        shares = shares * (counts.sum() / len(there) / counts[there]).astype(np.float32)
+    found, offset = fit_softmax(matrix, shares, _restrained(strength, doubt))
     if len(there) == 2:
-        found, offset = np.concatenate([-found, found]) / 2, np.concatenate([-offset, offset]) / 2
-    weights[:, there] = found.T
+        found, offset = np.concatenate([-found, found], axis=1) / 2, np.concatenate([-offset, offset]) / 2
+    weights[:, there] = found
     bias[:] = offset.min() + _NEVER  # a label without a training row keeps the lowest score
     bias[there] = offset
     return weights, bias
 
 
-def _known(columns: Targets, head: Head) -> tuple[Indices, Indices, None]:
-    """Return the texts whose index is known, and their indices; each weighs the same."""
-    wanted = columns[:, head.target].astype(np.float64)
-    known = np.flatnonzero(~np.isnan(wanted))
-    return known, wanted[known].astype(np.int64), None
-
-
-def _split(columns: Targets, head: Head) -> tuple[Indices, Indices, NDArray[np.float64]]:
-    """Return each text as often as it has probable labels, the labels' places, and how much each of them weighs.
-
-    A text weighs 1 in all; its labels below `_LEAST_SHARE` are left out, unless all are.
-    """
-    shares = columns[:, head.columns].astype(np.float64)
-    shares[shares < np.minimum(_LEAST_SHARE, shares.max(axis=1, keepdims=True))] = 0
-    shares /= shares.sum(axis=1, keepdims=True)
-    rows, places = np.nonzero(shares)
-    return rows, places, shares[rows, places]
+def _restrained(strength: float, doubt: float) -> float:
+    """Return the strength for labels of which this share is in doubt, 0 to 1."""
+    return strength / (1 + _DOUBT_PENALTY * min(doubt / _DOUBTFUL, 1.0))
 
 
 def _fit_sigmoids(matrix: Matrix, columns: Targets, head: Head, strength: float, balanced: bool) -> Columns:
@@ -120,18 +94,19 @@ def _fit_sigmoids(matrix: Matrix, columns: Targets, head: Head, strength: float,
 
 def _fit_one_sigmoid(matrix: Matrix, wanted: Targets, strength: float, balanced: bool) -> Columns:
     """Fit one label; a text that has it with a probability between stands on both sides, with that weight on each."""
-    present, weights = wanted > 0.5, None
+    present, weights, doubt = wanted > 0.5, None, 0.0
     both = np.flatnonzero((wanted >= _LEAST_SHARE) & (wanted <= 1 - _LEAST_SHARE))
     if len(both):
         surer = np.ones(len(wanted))
         surer[both] = np.maximum(wanted[both], 1 - wanted[both])
         matrix = sparse.vstack([matrix, matrix[both]], format="csr")
         present, weights = np.append(present, ~present[both]), np.append(surer, 1 - surer[both])
+        doubt = (1 - surer).sum() / wanted.sum()
     share = present.mean()
     if share in (0, 1):
         return np.zeros((matrix.shape[1], 1)), np.array([_NEVER if share == 0 else -_NEVER])
     regression = LogisticRegression(
-        C=strength,
+        C=_restrained(strength, doubt),
         solver="liblinear",
         dual=True,
         tol=_LABEL_TOLERANCE,
@@ -158,22 +133,3 @@ _FITTERS = {"softmax": _fit_softmax, "sigmoid": _fit_sigmoids, "tanh": _fit_tanh
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _document_frequencies(buckets: Indices, owner: Indices, texts: int, features: Features) -> tuple[Indices, Floats]:
-    """Return the buckets found in at least two texts, and ln(texts / frequency) + 1 for each."""
-    pairs = np.sort(owner << features.bits | buckets)  # np.unique hashes instead, ten times as slow here
-    pairs = pairs[np.flatnonzero(np.diff(pairs, prepend=-1))]
-    frequency = np.bincount(pairs & ((1 << features.bits) - 1), minlength=1 << features.bits)
-    kept = np.flatnonzero(frequency >= _MINIMUM_DOCUMENTS)
-    return kept, (np.log(texts / frequency[kept]) + 1).astype(np.float32)
-
-
-def _block(slots: NDArray[np.int32], owner: Indices, texts: int, idf: Floats) -> Matrix:
-    """Return one block's CSR matrix, shape (texts, known buckets), rows scaled as `LinearModel._logits` does."""
-    seen = slots > 0
-    values = idf[slots[seen] - 1]
-    owner = owner[seen]
-    length = np.sqrt(np.bincount(owner, values.astype(np.float64) ** 2, texts))
-    scaled = (values / np.maximum(length, 1e-12)[owner]).astype(np.float32)
-    return sparse.csr_matrix((scaled, (owner, slots[seen] - 1)), shape=(texts, idf.size))

@@ -62,7 +62,10 @@ class Reader:
 
         settings = json.loads((folder / SETTINGS_FILE).read_text("utf-8"))
         reading, marks = ({field.name: settings[field.name] for field in fields(kind)} for kind in (Reading, Marks))
-        return cls(Tokenizer.from_file(str(folder / TOKENIZER_FILE)), Reading(**reading), Marks(**marks))
+        reader = cls(Tokenizer.from_file(str(folder / TOKENIZER_FILE)), Reading(**reading), Marks(**marks))
+        if reader.reading.long_texts == "head":  # needs no other; a copy would double the time to start
+            reader._cutting = reader._set_to_cut(_plain(reader._tokenizer))
+        return reader
 
     def save(self, folder: Path) -> None:
         """Write everything but the tokenizer itself."""
@@ -149,33 +152,33 @@ class Reader:
     @cached_property
     def _cutting(self) -> Tokenizer:
         """The tokenizer that cuts one column, or the longer of two."""
-        tokenizer = _copy(self._tokenizer)
-        tokenizer.enable_truncation(self.reading.max_tokens, stride=self._stride)
-        return tokenizer
+        return self._set_to_cut(_copy(self._tokenizer))
 
     @cached_property
     def _cutting_second(self) -> Tokenizer:
         """The tokenizer that cuts two columns; with windows they go over the second alone."""
         if self.reading.long_texts != "windows":
             return self._cutting
-        tokenizer = _copy(self._tokenizer)
-        tokenizer.enable_truncation(self.reading.max_tokens, stride=self._stride, strategy="only_second")
-        return tokenizer
+        return self._set_to_cut(_copy(self._tokenizer), "only_second")
 
-    @property
-    def _stride(self) -> int:
-        return int(self.reading.max_tokens * _OVERLAP) if self.reading.long_texts == "windows" else 0
+    def _set_to_cut(self, tokenizer: Tokenizer, strategy: str = "longest_first") -> Tokenizer:
+        stride = int(self.reading.max_tokens * _OVERLAP) if self.reading.long_texts == "windows" else 0
+        tokenizer.enable_truncation(self.reading.max_tokens, stride=stride, strategy=strategy)
+        return tokenizer
 
 
 def _copy(tokenizer: Tokenizer) -> Tokenizer:
-    """Return a tokenizer of its own that neither cuts nor pads and reads special tokens in texts as text."""
     from tokenizers import Tokenizer
 
-    copied = Tokenizer.from_str(tokenizer.to_str())
-    copied.no_truncation()
-    copied.no_padding()
-    copied.encode_special_tokens = True
-    return copied
+    return _plain(Tokenizer.from_str(tokenizer.to_str()))
+
+
+def _plain(tokenizer: Tokenizer) -> Tokenizer:
+    """Return the tokenizer, which from now on neither cuts nor pads and reads special tokens in texts as text."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
 
 
 def _encodable(text: str) -> str:

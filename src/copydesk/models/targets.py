@@ -26,9 +26,12 @@ class TrainingTargets:
         return {"soft_texts": self.soft_texts} if self.soft_texts else {}
 
 
-def training_targets(dataset: Dataset, task: Task) -> TrainingTargets:
-    """Return the training part's targets; a text without probabilities has its label's, which are 0 and 1."""
-    hard, given = task.encode(dataset.part("train")[1]), dataset.probabilities("train")
+def training_targets(dataset: Dataset, task: Task, *, soft: bool = True) -> TrainingTargets:
+    """Return the training part's targets; a text without probabilities has its label's, which are 0 and 1.
+
+    Without `soft` no probability counts.
+    """
+    hard, given = task.encode(dataset.part("train")[1]), dataset.probabilities("train") if soft else None
     if given is None or np.isnan(given).all():
         return TrainingTargets(hard, task.heads)
     (head,) = task.heads

@@ -8,6 +8,7 @@ from typing import Any
 
 from copydesk.bundle import Bundle, open_bundle
 from copydesk.data.dataset import Dataset, load_dataset
+from copydesk.errors import RecipeError
 from copydesk.evaluate import evaluate
 from copydesk.models.keywords import KeywordsModel
 from copydesk.pipeline.stages import Stage, stages_of
@@ -44,19 +45,45 @@ class Outcome:
             figures[report.baseline["model"]] = {name: report.baseline[name] for name in report.metrics}
         return {**figures, report.model: report.metrics}
 
+    @property
+    def notes(self) -> list[str]:
+        """What to know of the figures: the report's notes, and that the keywords do better if they do."""
+        report = self.bundle.report
+        if self.keywords is None:
+            return report.notes
+        own, words = report.metrics[report.headline], self.keywords.metrics[report.headline]
+        if words <= own:
+            return report.notes
+        remedy = (
+            "It learnt too little from these labels: look at the labelling functions' table, or collect more texts."
+        )
+        return [*report.notes, f"The keywords do better: {report.headline} {words:.4f} against {own:.4f}. {remedy}"]
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         stages = [{"stage": step.stage, "output": str(step.output), "unchanged": step.unchanged} for step in self.steps]
         report = self.bundle.report
-        return {"bundle": str(self.bundle.path), "stages": stages, "figures": self.figures, "report": report.to_json()}
+        return {
+            "bundle": str(self.bundle.path),
+            "stages": stages,
+            "figures": self.figures,
+            "notes": self.notes,
+            "report": report.to_json(),
+        }
 
 
 def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Outcome:
     """Do every stage that is not done yet. Killed at any moment, the same call goes on where it was.
 
-    Outputs stand where each stage's own command puts them; what is done is noted in `runs/NAME.json`.
+    Outputs stand where each stage's own command puts them; what is done is noted in `runs/NAME.json`. Raises
+    `RecipeError` for a recipe without a source, and what the stages raise.
     """
     progress = progress or Silent()
+    if not recipe.source:
+        raise RecipeError(
+            f"Recipe '{recipe.name}' has no source, with which a run begins. Add one, such as --set source.url=FILE; "
+            "or train on a file alone: copydesk train RECIPE --data FILE."
+        )
     steps: list[Step] = []
     with held_state(recipe.name) as state:
         for stage in stages_of(recipe):

@@ -15,13 +15,12 @@ from typing import Any
 from copydesk import __version__
 from copydesk.bundle import BUNDLES
 from copydesk.data.fetch import fetch
-from copydesk.data.raw import LABELLED, RAW, next_file
+from copydesk.data.raw import LABELLED, PARQUET, RAW
 from copydesk.errors import UsageError
-from copydesk.files import sha256_of
+from copydesk.files import next_free, sha256_of
 from copydesk.pipeline.state import digest
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe, SourceFile
-from copydesk.runs import next_free
 
 _LABELS = ("task", "text", "label", "separator", "aliases", "categories")
 
@@ -67,7 +66,7 @@ def _files(recipe: Recipe, keys: tuple[str, ...]) -> Iterator[str]:
         "aliases": [recipe.aliases],
         "weak": recipe.weak.functions,
         "prepare": recipe.prepare.reviewed,
-        "model": [recipe.model.keywords],
+        "model": [recipe.model.keywords, *(file.url for file in recipe.model.distil.texts)],
     }
     for key in keys:
         yield from (path for path in named.get(key, []) if path)
@@ -103,11 +102,11 @@ def _made(before: Path | None) -> Path:
     return before
 
 
-COLLECT = Stage("collect", ("source", "label"), lambda recipe: next_file(RAW, recipe.name), _collect)
+COLLECT = Stage("collect", ("source", "label"), lambda recipe: next_free(RAW, recipe.name, PARQUET), _collect)
 LABEL = Stage(
     "label",
     (*_LABELS, "weak", "model"),
-    lambda recipe: next_file(LABELLED, recipe.name),
+    lambda recipe: next_free(LABELLED, recipe.name, PARQUET),
     _label,
 )
 PREPARE = Stage(
@@ -116,4 +115,4 @@ PREPARE = Stage(
     lambda recipe: next_free(Path("datasets"), recipe.name),
     _prepare,
 )
-TRAIN = Stage("train", ("model", "decide", "train"), lambda recipe: next_free(BUNDLES, recipe.name), _train)
+TRAIN = Stage("train", ("model", "decide", "train", "runtime"), lambda recipe: next_free(BUNDLES, recipe.name), _train)

@@ -15,6 +15,7 @@ from copydesk.errors import RecipeError
 from copydesk.recipe.mistakes import mistakes
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.source import SourceFile
+from copydesk.recipe.strict_yaml import parse_yaml, read_yaml
 
 
 def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -22,16 +23,9 @@ def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None =
 
     Relative paths are taken from the recipe's folder. Raises `RecipeError`.
     """
-    try:
-        text = Path(path).read_text("utf-8")
-    except FileNotFoundError:
-        raise RecipeError(f"Recipe '{path}' does not exist. {_recipes_beside(Path(path))}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"Recipe '{path}' cannot be read: {error}.") from None
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"Recipe '{path}' is not valid YAML: {' '.join(str(error).split())}") from None
+    if not Path(path).exists():
+        raise RecipeError(f"Recipe '{path}' does not exist. {_recipes_beside(Path(path))}")
+    values = read_yaml(Path(path), "Recipe")
     if not isinstance(values, dict):
         raise RecipeError(f"Recipe '{path}' holds {type(values).__name__}, not a mapping of keys such as 'name: …'.")
     recipe = parse_recipe(values, where=f"Recipe '{path}'", overrides=overrides)
@@ -62,7 +56,7 @@ def parse_setting(setting: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise RecipeError(f"--set {setting!r} is not KEY=VALUE, e.g. --set train.epochs=3.")
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), parse_yaml(value)
     except yaml.YAMLError:
         return key.strip(), value
 
@@ -110,13 +104,14 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: str) -> str:
         return path if "://" in path or Path(path).is_absolute() else str(folder / path)
 
-    sources = [
-        source.model_copy(update={"url": absolute(source.url)}) if isinstance(source, SourceFile) else source
-        for source in recipe.source
-    ]
+    def placed(source: SourceFile) -> SourceFile:
+        return source.model_copy(update={"url": absolute(source.url)})
+
+    sources = [placed(source) if isinstance(source, SourceFile) else source for source in recipe.source]
     aliases = absolute(recipe.aliases) if recipe.aliases else None
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
-    model = recipe.model.model_copy(update={"keywords": keywords})
+    distil = recipe.model.distil.model_copy(update={"texts": [placed(file) for file in recipe.model.distil.texts]})
+    model = recipe.model.model_copy(update={"keywords": keywords, "distil": distil})
     weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
     prepare = recipe.prepare.model_copy(update={"reviewed": [absolute(path) for path in recipe.prepare.reviewed]})
     changed = {"source": sources, "aliases": aliases, "model": model, "weak": weak, "prepare": prepare}

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from copydesk.recipe.base import Auto, Section
+from copydesk.recipe.base import Auto, Section, as_list
+from copydesk.recipe.source import SourceFile
 from copydesk.types import Decision
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
-ModelKind = Literal["linear", "encoder", "keywords"]
+ModelKind = Literal["linear", "encoder", "cascade", "keywords"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+class Distil(Section):
+    """What a cascade's first stage learns from the second, besides the labels."""
+
+    weight: float = Field(
+        0.5, ge=0, le=1, description="How much the second stage's probabilities count against the labels; 0: nothing."
+    )
+    texts: Annotated[list[SourceFile], BeforeValidator(as_list)] = Field(
+        [], description="Files of texts without labels; the second stage labels them for the first."
+    )
 
 
 class Model(Section):
@@ -25,6 +37,7 @@ class Model(Section):
     long_texts: Literal["head", "head_tail", "windows"] = Field(
         "head", description="Of a longer text: its beginning, beginning and end, or windows with averaged outputs."
     )
+    distil: Distil = Distil()
     keywords: str | None = Field(None, description="A keyword file: the kind `keywords`, and the fallback.")
 
 
@@ -53,6 +66,7 @@ class Train(Section):
     loss: Literal["auto", "cross_entropy", "focal", "asymmetric"] = Field(
         "auto", description="`focal` and `asymmetric` are for task `multi`."
     )
+    probabilities: bool = Field(True, description="Train by labels' probabilities where there are any.")
     class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: rare labels weigh more.")
     accumulate: int = Field(1, ge=1, description="Batches per update: a larger batch in the same memory.")
     checkpoint_minutes: float = Field(10, gt=0, description="A checkpoint at least this often, and each epoch.")

@@ -100,5 +100,6 @@ def _misfits(recipe: Recipe) -> list[tuple[bool, str]]:
         (task == "signals" and recipe.train.class_weights != "none", "train.class_weights is not for task 'signals'"),
         (task == "signals" and recipe.aliases is not None, "aliases are for the tasks 'single' and 'multi'"),
         (task == "signals" and bool(recipe.weak.labels), "weak.labels is not for task 'signals', which has categories"),
+        (task == "signals" and recipe.model.kind == "cascade", "model.kind 'cascade' is not for task 'signals'"),
         (recipe.model.kind == "keywords" and not recipe.model.keywords, "model.kind 'keywords' needs model.keywords"),
     ]

@@ -16,13 +16,13 @@ import polars as pl
 
 from copydesk.data.dataset import Dataset, is_dataset, text_id
 from copydesk.data.prepare import clean_table, prepare_dataset, prepare_table, read_raw
+from copydesk.data.review_file import Header, Item, Review
 from copydesk.data.reviewed import read_decisions
 from copydesk.errors import DataError, UsageError
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.repair.items import MORE, Findings, contested, label_errors, near_conflicts
 from copydesk.repair.opinions import form_opinions
-from copydesk.review.file import Header, Item, Review
 
 _FEWEST_TEXTS = 20
 

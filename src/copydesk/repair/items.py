@@ -12,11 +12,11 @@ import numpy as np
 from copydesk.data.clean import CleanRow
 from copydesk.data.dataset import text_id
 from copydesk.data.label_kinds import LabelKind
+from copydesk.data.review_file import Item
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.repair.opinions import Opinions
-from copydesk.repair.questions import ABSENT, ANSWERED, PRESENT
-from copydesk.review.file import Item
+from copydesk.repair.questions import ABSENT, ANSWERED, PRESENT, UNKNOWN
 from copydesk.types import Label
 
 LABEL_ERROR, CONFLICT, LANGUAGE, OUTLIER, UNCERTAIN = "label error", "conflict", "language", "outlier", "uncertain"
@@ -52,6 +52,11 @@ class Findings:
             model=self._model(place),
             where=where or self.where[place],
         )
+
+    def disagree(self, one: int, other: int) -> bool:
+        """Tell whether two texts' labels answer any question differently; other strengths of a signal do not count."""
+        answers = ((opinion.question.given[one], opinion.question.given[other]) for opinion in self.opinions.of)
+        return any(first != second and UNKNOWN not in (first, second) for first, second in answers)
 
     def _model(self, place: int) -> dict[str, float]:
         """Return the most probable answers of one text; of labels and categories, those that may be there."""
@@ -102,8 +107,7 @@ def near_conflicts(findings: Findings) -> list[Item]:
     """Return near-copies under different labels, each with the other's label as the suggestion."""
     found: dict[int, tuple[float, int]] = {}
     for (one, other), similarity in findings.opinions.pairs.items():
-        near = similarity >= findings.recipe.prepare.near_threshold
-        if near and findings.labels[one] != findings.labels[other]:
+        if similarity >= findings.recipe.prepare.near_threshold and findings.disagree(one, other):
             for place, twin in ((one, other), (other, one)):
                 found.setdefault(place, (similarity, twin))
     return [

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from copydesk.review.file import Decision, Item
+from copydesk.data.review_file import Decision, Item
 
 Tally = Counter[tuple[str, Decision | None]]
 

@@ -16,10 +16,10 @@ from copydesk.data.clean import clean_rows
 from copydesk.data.dataset import is_dataset, load_dataset, text_id
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.prepare import read_raw
+from copydesk.data.review_file import Header, Item, Review, write_review
 from copydesk.errors import DataError, UsageError
 from copydesk.normalise import steps_of
 from copydesk.recipe import Recipe
-from copydesk.review.file import Header, Item, Review, write_review
 
 CONFLICT, UNCERTAIN = "conflict", "least certain"
 PROBABILITIES, VOTES = "probabilities", "votes"

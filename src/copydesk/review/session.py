@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from copydesk.data.review_file import Decision, Header, Item, StoredLabel, append_decision, read_review, write_review
 from copydesk.errors import DataError, MissingExtra, Stale, UsageError
 from copydesk.files import writing
 from copydesk.review.counts import Tally, tally_of
-from copydesk.review.file import Decision, Header, Item, StoredLabel, append_decision, read_review, write_review
 
 try:
     from filelock import FileLock, Timeout

@@ -13,6 +13,7 @@ from pathlib import Path
 from copydesk.bundle import Bundle, Settings, open_bundle
 from copydesk.errors import BundleError, UsageError
 from copydesk.models.base import Model
+from copydesk.models.cascade import CascadeModel
 from copydesk.normalise import COLUMN_SEPARATOR, normalise
 from copydesk.recipe import Recipe
 from copydesk.tasks import Scores
@@ -45,9 +46,14 @@ def _load_keywords(folder: Path) -> Model:
     return KeywordsModel.load(folder)
 
 
+def _load_cascade(folder: Path) -> Model:
+    return CascadeModel.load(folder, LOADERS)
+
+
 LOADERS: dict[str, Callable[[Path], Model]] = {
     "linear": _load_linear,
     "encoder": _load_encoder,
+    "cascade": _load_cascade,
     "keywords": _load_keywords,
 }
 
@@ -83,6 +89,11 @@ class Classifier:
 
     def __fspath__(self) -> str:
         return fspath(self.path)
+
+    @property
+    def is_bundle(self) -> bool:
+        """Tell whether it was loaded from a bundle."""
+        return self._bundle is not None
 
     @property
     def bundle(self) -> Bundle:
@@ -131,15 +142,26 @@ class Classifier:
         `thresholds` replace the tuned ones, by label or one for all. Raises `UsageError` for a value that is no text.
         """
         task = self.task if thresholds is None else self.task.with_thresholds(thresholds)
-        answers = task.decode(self.scores(texts), all_scores=scores)
+        found, stages = self.scored(texts)
+        answers = task.decode(found, all_scores=scores)
+        if stages:
+            answers = [replace(answer, stage=stage) for answer, stage in zip(answers, stages, strict=True)]
         return [replace(answer, fallback=self.fallback) for answer in answers] if self.fallback else answers
 
     def scores(self, texts: Sequence[Text]) -> Scores:
         """Return the calibrated probabilities, shape (len(texts), outputs)."""
+        return self.scored(texts)[0]
+
+    def scored(self, texts: Sequence[Text]) -> tuple[Scores, list[str]]:
+        """Return the calibrated probabilities, and of a cascade which stage each text's come from."""
         if isinstance(texts, str | Mapping):
             raise UsageError("predict takes a list of texts; for one text write predict([text]).")
         clean = [normalise(self._join(text, place), self.settings.normalise) for place, text in enumerate(texts)]
-        return self.task.scores(self.model.logits(clean), self.settings.temperature)
+        if isinstance(self.model, CascadeModel):
+            logits, stages = self.model.answered(clean)
+        else:
+            logits, stages = self.model.logits(clean), []
+        return self.task.scores(logits, self.settings.temperature), stages
 
     def _join(self, text: Text, place: int) -> str:
         """Return one text with its columns joined; a plain string may hold the separator already."""

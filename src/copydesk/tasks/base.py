@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.metrics.base import Measured
+from copydesk.tasks.columns import Column
 from copydesk.types import Decision, Label, Prediction
 
 Scores = NDArray[np.float64]
@@ -107,6 +108,13 @@ class Task(Protocol):
 
     def decode(self, scores: Scores, *, all_scores: bool = False) -> list[Prediction]:
         """Turn scores into answers."""
+        ...
+
+    def columns(self, scores: Scores, *, all_scores: bool = False) -> dict[str, Column]:
+        """Turn scores into the same answers as columns, named as the fields of a `Prediction`.
+
+        `abstained` is among them where the decision may abstain.
+        """
         ...
 
     def decided(self, scores: Scores, targets: Targets) -> Task:

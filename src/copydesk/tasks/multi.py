@@ -19,6 +19,7 @@ from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured, best_threshold
 from copydesk.metrics.multi import measure_multi, micro_f1
 from copydesk.tasks.base import Head, Logits, Scores, Targets, sigmoid
+from copydesk.tasks.columns import Column, Lists, Names
 from copydesk.types import Decision, Label, Prediction
 
 _ENOUGH_TEXTS = 10
@@ -88,6 +89,18 @@ class MultiTask:
             names = [self.labels[place] for place in chosen]
             answers.append(Prediction(labels=names, scores=every, abstained=bool(abstained)))
         return answers
+
+    def columns(self, scores: Scores, *, all_scores: bool = False) -> dict[str, Column]:
+        """Return `labels` as a column of lists, the most probable first; `scores`, if wanted, has one per label."""
+        given = self.given(scores)
+        texts, places = np.nonzero(given)
+        order = np.lexsort((-scores[texts, places], texts))
+        columns: dict[str, Column] = {"labels": Lists(given.sum(axis=1), Names(places[order], self.labels))}
+        if self.decision.abstain_below:
+            columns["abstained"] = self._abstains(scores)
+        if all_scores:
+            columns["scores"] = dict(zip(self.labels, scores.T, strict=True))
+        return columns
 
     def decided(self, scores: Scores, targets: Targets) -> MultiTask:
         """Return the task with the thresholds that are best on these validation scores.

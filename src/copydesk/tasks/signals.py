@@ -18,8 +18,9 @@ from copydesk.errors import DataError
 from copydesk.metrics.base import Measured, best_threshold
 from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1
 from copydesk.tasks.base import Head, Logits, Scores, Targets, softmax
+from copydesk.tasks.columns import Column, Lists, Names
 from copydesk.tasks.multi import replaced_thresholds
-from copydesk.types import Decision, Label, Prediction, Signal
+from copydesk.types import INTENSITIES, INTENSITY_FROM, Decision, Label, Prediction, Signal
 
 SCORE_WEIGHT, TAG_WEIGHT = 0.7, 0.3
 _PRESENT_FROM = 0.25
@@ -123,6 +124,27 @@ class SignalsTask:
             every = {signal.category: signal.score for signal in signals} if all_scores else None
             answers.append(Prediction(signals=signals, scores=every))
         return answers
+
+    def columns(self, scores: Scores, *, all_scores: bool = False) -> dict[str, Column]:
+        """Return `signals` as a column of lists, each with every category's signal in the recipe's order."""
+        sheet = self.sheet(scores)
+        texts, count = sheet.scores.shape
+        names = tuple(dict.fromkeys(["", *(tag for tags in self.tags for tag in tags)]))
+        number = {name: place for place, name in enumerate(names)}
+        tags = [
+            np.array([number[tag] for tag in ("", *own)])[sheet.tags[:, place]] for place, own in enumerate(self.tags)
+        ]
+        signals: dict[str, Column] = {
+            "category": Names(np.tile(np.arange(count), texts), self.labels),
+            "score": sheet.scores.ravel(),
+            "tag": Names(np.stack(tags, axis=1).ravel(), names),
+            "present": sheet.present.ravel(),
+            "intensity": Names(np.digitize(np.abs(sheet.scores.ravel()), INTENSITY_FROM), INTENSITIES),
+        }
+        columns: dict[str, Column] = {"signals": Lists(np.full(texts, count), signals)}
+        if all_scores:
+            columns["scores"] = dict(zip(self.labels, sheet.scores.T, strict=True))
+        return columns
 
     def decided(self, scores: Scores, targets: Targets) -> SignalsTask:
         """Return the task with each category's presence threshold tuned for F1 on these validation scores."""

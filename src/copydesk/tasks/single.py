@@ -14,6 +14,7 @@ from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured
 from copydesk.metrics.single import measure_single
 from copydesk.tasks.base import Head, Logits, Scores, Targets, softmax
+from copydesk.tasks.columns import Column, Names
 from copydesk.types import Decision, Label, Prediction
 
 
@@ -58,6 +59,18 @@ class SingleTask:
             label = None if abstained else self.labels[choice]
             answers.append(Prediction(label=label, score=float(row[choice]), scores=every, abstained=abstained))
         return answers
+
+    def columns(self, scores: Scores, *, all_scores: bool = False) -> dict[str, Column]:
+        """Return `label` and `score` as columns; `scores`, if wanted, has one for each label."""
+        best = scores.argmax(axis=1)
+        score = scores[np.arange(len(scores)), best]
+        abstained = score < self.decision.abstain_below
+        columns: dict[str, Column] = {"label": Names(np.where(abstained, -1, best), self.labels), "score": score}
+        if self.decision.abstain_below:
+            columns["abstained"] = abstained
+        if all_scores:
+            columns["scores"] = dict(zip(self.labels, scores.T, strict=True))
+        return columns
 
     def decided(self, scores: Scores, targets: Targets) -> SingleTask:
         """Return itself: the most probable label needs no threshold."""

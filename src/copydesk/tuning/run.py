@@ -21,10 +21,9 @@ import yaml
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import CopydeskError, DataError, EncoderError, Terminated, UsageError
-from copydesk.files import new_folder, refuse_existing, write_json, write_text
+from copydesk.files import new_folder, next_free, refuse_existing, write_json, write_text
 from copydesk.progress import Advance, Progress, Silent
 from copydesk.recipe import Recipe, override
-from copydesk.runs import next_free
 from copydesk.tasks import preference
 from copydesk.training import task_of
 from copydesk.tuning.findings import QUARTERS, SEARCHED, Tuning, by_quarter, settings_of, told

@@ -35,6 +35,15 @@ def open_remote(url: str) -> Remote:
     return (opener or _open_any)(url)
 
 
+def stored_at(url: str) -> StoredFile | None:
+    """Return the place in a store that an address names, whatever is there; None where there are no folders.
+
+    Raises `SourceError` for an address that cannot be opened or may not be.
+    """
+    remote = open_remote(url) if _kind(url) not in _FILES_ONLY else None
+    return remote if isinstance(remote, StoredFile) else None
+
+
 def access_to(url: str) -> str:
     """Return in words how to get at what is not public."""
     return _ACCESS.get(_kind(url), "")
@@ -65,4 +74,5 @@ _OPENERS: dict[str, Callable[[str], Remote]] = {
     "file": _open_any,
     "memory": _open_any,
 }
+_FILES_ONLY = ("http", "https", "hf", "kaggle")
 _ACCESS = {"hf": hub.ACCESS, "kaggle": kaggle.ACCESS, "s3": buckets.S3_ACCESS, "gs": buckets.GS_ACCESS}

@@ -104,7 +104,7 @@ def read_review(path: Path) -> Review:
     A decision that a power cut left half-written at the end is left out: nobody was told that it was saved.
     """
     lines = _lines(path)
-    header = _header(path, _object(path, *lines[0]))
+    header = _header(path, lines[0][1])
     items: list[Item] = []
     for number, line in lines[1:]:
         where = f"Review file '{path}' line {number}"
@@ -148,7 +148,9 @@ def _is_json(line: str) -> bool:
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DataError(f"Review file '{path}' cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
         raise DataError(f"Review file '{path}' cannot be read: {error}.") from None
 
 
@@ -177,9 +179,13 @@ def _place(values: dict[str, Any], items: Sequence[Item], where: str) -> int:
     return place - 1
 
 
-def _header(path: Path, values: dict[str, Any]) -> Header:
-    if values.get("format") != FORMAT:
-        raise DataError(f"'{path}' is no review file: its first line is not a header with \"format\": {FORMAT!r}.")
+def _header(path: Path, line: str) -> Header:
+    values = json.loads(line) if _is_json(line) else None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise DataError(
+            f"'{path}' is no review file: its first line is not a header with \"format\": {FORMAT!r}. "
+            "`copydesk prepare --find-label-errors` writes such files."
+        )
     where = f"Review file '{path}' line 1"
     header: Header = _made(Header, values, where)
     if header.task not in _PROBLEMS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,13 +94,7 @@ class LabellingFile:
             for language, listed in self.said.by_language(rule.words)
             for phrase, own in phrases_in(listed, where)
         ]
-        unknown = sorted({word.language for word in words} - self.negations.keys()) if window else []
-        if unknown:
-            raise RecipeError(
-                f"{where}: no negation words are known for language {unknown[0]!r}, only for "
-                f"{', '.join(sorted(self.negations))}. List them: negation: {{window: {window}, words: "
-                f"{{{unknown[0]}: […]}}}}."
-            )
+        self._require_negations(words, window, where)
         return WordFunction(name, rule.label, words, rule.vote, window, rule.negated)
 
     def _keyword_functions(self, vocabulary: Vocabulary) -> list[WordFunction]:
@@ -108,12 +102,25 @@ class LabellingFile:
         if not self.said.keywords:
             return []
         words: dict[str, list[Word]] = defaultdict(list)
-        for entry in entries_of(self.said.keywords, vocabulary, f"Keyword file '{self.path}'"):
+        where, window = f"Keyword file '{self.path}'", self.said.negation.window
+        for entry in entries_of(self.said.keywords, vocabulary, where):
             words[entry.label].append(Word(entry.phrase, entry.language, entry.score, entry.tag))
+        for of_label in words.values():
+            self._require_negations(of_label, window, where)
         return [
-            WordFunction(f"{Path(self.path).stem}/{label}", label, of_label, window=self.said.negation.window)
+            WordFunction(f"{Path(self.path).stem}/{label}", label, of_label, window=window)
             for label, of_label in words.items()
         ]
+
+    def _require_negations(self, words: Sequence[Word], window: int, where: str) -> None:
+        """Raise `RecipeError` if words shall be negated in a language whose negation words are not known."""
+        unknown = sorted({word.language for word in words} - self.negations.keys())
+        if window and unknown:
+            raise RecipeError(
+                f"{where}: no negation words are known for language {unknown[0]!r}, only for "
+                f"{', '.join(sorted(self.negations))}. List them: negation: {{window: {window}, words: "
+                f"{{{unknown[0]}: […]}}}}."
+            )
 
 
 def _own(score: float | None, own: float | None) -> float:

@@ -1,0 +1,50 @@
+"""YAML files that people write: plain values, and every key once.
+
+YAML readers take the last of two equal keys and forget the other; a recipe or a keyword file would then silently lack
+what somebody wrote.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from copydesk.errors import RecipeError
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping. Raises `ConstructorError` with the lines of both keys."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    twice = f"the key {key.value!r} stands twice, in line {lines[key.value]} and in line {line}"
+                    raise yaml.constructor.ConstructorError(None, None, f"{twice}; keep one of them")
+                lines[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    """Return what a text in YAML says. Raises `yaml.YAMLError`."""
+    return yaml.load(text, _Loader)  # a SafeLoader
+
+
+def read_yaml(path: str | Path, what: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    """Return what a YAML file holds. Raises `RecipeError` that calls the file `what`."""
+    try:
+        return parse_yaml(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{what} '{path}' cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        byte, line = error.object[error.start], error.object[: error.start].count(b"\n") + 1
+        raise RecipeError(
+            f"{what} '{path}' is not UTF-8: byte 0x{byte:02x} in line {line}. Save it as UTF-8."
+        ) from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{what} '{path}' is not valid YAML: {' '.join(str(error).split())}.") from None

@@ -1,0 +1,1 @@
+"""Files of texts in, Parquet with answers out, of any size."""

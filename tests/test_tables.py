@@ -1,0 +1,38 @@
+"""Tables in 80 columns, which is what a pipe or a narrow terminal has: figures are never what gives way."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+from rich.table import Table
+
+from copydesk.cli import tables
+
+
+def _shown(table: Table) -> str:
+    text = io.StringIO()
+    Console(file=text, width=80).print(table)
+    return " ".join(text.getvalue().split())
+
+
+def test_long_reasons_and_examples_leave_the_counts_readable() -> None:
+    place = "a_file_with_quite_a_long_name.parquet:{}"
+    reason = "leaks into the validation part"
+    shown = _shown(
+        tables.dropped_table(
+            {
+                "rows_read": 48_215,
+                "rows": 47_199,
+                "dropped": {reason: 1_016},
+                "dropped_examples": {reason: [place.format(16_294), place.format(16_295)]},
+            }
+        )
+    )
+    assert "read 48,215" in shown and "-1,016" in shown and "kept 47,199" in shown and "…" not in shown
+    assert "16294" in shown and "16295" in shown
+
+
+def test_long_names_of_collected_rows_leave_the_counts_readable() -> None:
+    shown = _shown(tables.collected_table({"articles": 12_345, "rows": 12_000, "same_title_other_site": 345}))
+    assert "articles from GDELT 12,345" in shown and "rows in the file 12,000" in shown
