@@ -24,11 +24,12 @@ import polars as pl
 
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
+from copydesk.fitting import FITTERS, Run
 from copydesk.progress import Silent
 from copydesk.recipe import Recipe, load_recipe, override, parse_recipe, shipped_recipe
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import Task
-from copydesk.training import FITTERS, Run, calibrated, task_of
+from copydesk.training import calibrated, task_of
 from peers import trainer_defaults
 
 _REVIEW_FOLDS = 5

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from copydesk.data.clean import join_columns
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
+from copydesk.fitting import FITTERS, Run
 from copydesk.labelling.dawid_skene import DawidSkene
 from copydesk.labelling.label import label_texts
 from copydesk.labelling.load import load_functions
@@ -45,7 +46,7 @@ from copydesk.models.keywords import Keyword, KeywordsModel
 from copydesk.normalise import normalise, steps_of
 from copydesk.progress import Silent
 from copydesk.recipe import Recipe, override, parse_recipe
-from copydesk.training import FITTERS, Run, calibrated, task_of
+from copydesk.training import calibrated, task_of
 
 WEAK = Path(__file__).with_name("weak")
 _FIFTHS = 5

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from copydesk.recipe import Recipe, parse_recipe
-from fakes import toy_rows, write_csv, write_tiny_encoder
+from fakes import exported_once, tiny_recipe, toy_rows, write_csv, write_tiny_encoder
 
 
 @pytest.fixture(autouse=True)
@@ -39,12 +39,25 @@ def toy_recipe() -> Recipe:
 
 @pytest.fixture
 def encoder_recipe(tiny_encoder: Path) -> Recipe:
-    """Return a recipe for the toy texts with the tiny encoder, two quick epochs."""
-    return parse_recipe(
-        {
-            "name": "toy",
-            "model": {"kind": "encoder", "encoder": str(tiny_encoder), "max_tokens": 32},
-            "train": {"epochs": 4, "learning_rate": 0.01, "batch_tokens": 256},
-            "runtime": {"precision": "none"},  # exporting takes seconds; tests/test_compile.py does it
-        }
-    )
+    """Return a recipe for the toy texts with the tiny encoder, a few quick epochs."""
+    return tiny_recipe(tiny_encoder)
+
+
+@pytest.fixture(scope="session")
+def encoder_bundles(tiny_encoder: Path, toy_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return one small encoder's bundles by what answers in them: `torch`, `fp32`, `int8`. Nobody changes them."""
+    from copydesk.bundle import open_bundle
+    from copydesk.export import export_bundle
+    from copydesk.runtime import compile as compile_module
+    from copydesk.training import train_bundle
+
+    folder = tmp_path_factory.mktemp("bundles")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COPYDESK_CACHE", str(folder / "cache"))
+        patch.setenv("COPYDESK_TRACKING", "off")
+        patch.setattr(compile_module, "exported", exported_once)
+        trained = train_bundle(tiny_recipe(tiny_encoder), data=toy_csv, out=folder / "torch").path
+        for precision in ("fp32", "int8"):
+            settings = {"runtime.precision": precision}
+            export_bundle(open_bundle(trained), data=toy_csv, out=folder / precision, settings=settings)
+    return {name: folder / name for name in ("torch", "fp32", "int8")}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.progress import Advance
+from copydesk.recipe import Recipe, parse_recipe
 
 SPORT = ("goal", "match", "league", "striker", "coach", "stadium", "penalty", "referee")
 MONEY = ("bank", "shares", "profit", "market", "loan", "budget", "prices", "trade")
@@ -81,6 +84,34 @@ def write_tiny_encoder(folder: Path) -> Path:
     BertModel(config).save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
+
+
+def tiny_recipe(encoder: Path) -> Recipe:
+    """Return a recipe for the toy texts with a tiny encoder that is not exported: that takes seconds."""
+    return parse_recipe(
+        {
+            "name": "toy",
+            "model": {"kind": "encoder", "encoder": str(encoder), "max_tokens": 32},
+            "train": {"epochs": 4, "learning_rate": 0.01, "batch_tokens": 256},
+            "runtime": {"precision": "none"},
+        }
+    )
+
+
+_EXPORTED: dict[str, Any] = {}
+
+
+def exported_once(model: Any) -> Any:  # noqa: ANN401 (an encoder, its ONNX network: heavy to import)
+    """Return the encoder's network as `runtime.export.exported` does, for each encoder only once: it takes seconds."""
+    from copydesk.runtime.export import exported
+
+    digest = hashlib.sha256(str(model.reader.reading).encode())
+    for weights in model.network.state_dict().values():
+        digest.update(weights.cpu().numpy().tobytes())
+    key = digest.hexdigest()
+    if key not in _EXPORTED:
+        _EXPORTED[key] = exported(model)
+    return _EXPORTED[key]
 
 
 class FakeModel:

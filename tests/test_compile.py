@@ -5,28 +5,29 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from onnx import ModelProto
 
 from copydesk.errors import BundleError
+from copydesk.models import compiled as compiled_module
 from copydesk.models.compiled import NETWORK_FILE, SETTINGS_FILE, CompiledModel
 from copydesk.models.encoder import EncoderModel
 from copydesk.models.reader import LongTexts, Reading
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.recipe import Recipe, Runtime, override
 from copydesk.runtime import compile as compile_module
+from copydesk.runtime import export as export_module
 from copydesk.runtime.compile import compile_encoder
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.export import exported
 from copydesk.runtime.quantise import quantised
 from copydesk.tasks import Task, make_task
 from copydesk.training import train_bundle
-from fakes import Listener, toy_rows
+from fakes import Listener, exported_once, toy_rows
 
 TEXTS = [text for text, _ in toy_rows(80)]
 TEXTS += [f"{first}{COLUMN_SEPARATOR}{second}" for first, second in zip(TEXTS, TEXTS[::-1], strict=True)]
@@ -40,16 +41,7 @@ TASKS = {
 @pytest.fixture(autouse=True)
 def _one_export_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exporting takes seconds, and the same seed gives the same network."""
-    monkeypatch.setattr(compile_module, "exported", _exported_once)
-
-
-@cache
-def _export_of(outputs: int, folder: str) -> ModelProto:
-    return exported(_encoder(Path(folder), outputs))
-
-
-def _exported_once(model: EncoderModel) -> ModelProto:
-    return _export_of(model.network.head.out_features, model.tokenizer.name_or_path)
+    monkeypatch.setattr(compile_module, "exported", exported_once)
 
 
 def _encoder(folder: Path, outputs: int, long_texts: LongTexts = "head") -> EncoderModel:
@@ -137,6 +129,67 @@ def test_an_encoder_that_cannot_be_exported_is_kept_and_says_so(
     model = _encoder(tiny_encoder, task.outputs)
     assert compile_encoder(model, task, [], np.empty(0), Runtime(), progress=listener) is model
     assert "no such operator" in "".join(listener.warned) and "long story" not in "".join(listener.warned)
+
+
+def test_an_encoder_too_large_for_a_network_file_is_kept_and_says_so(
+    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "_LARGEST_BYTES", 1_000)
+    monkeypatch.setattr(compile_module, "exported", exported)
+    task, listener = TASKS["single"], Listener()
+    model = _encoder(tiny_encoder, task.outputs)
+    assert compile_encoder(model, task, [], np.empty(0), Runtime(), progress=listener) is model
+    assert "more than a file holds" in "".join(listener.warned)
+
+
+def test_the_check_sees_every_label_of_texts_that_are_sorted_by_it(
+    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_module, "_MOST_TEXTS", 20)
+    task = TASKS["single"]
+    check = compile_module._check(_encoder(tiny_encoder, 3), task, TEXTS[:60], np.repeat([0, 1, 2], 20))
+    assert check is not None and set(check.targets) == {0, 1, 2}
+    again = _encoder(tiny_encoder, 3).logits(TEXTS[:60])
+    assert all(np.isclose(again, row, atol=1e-4).all(axis=1).any() for row in check.logits)
+
+
+def test_a_precision_that_does_not_run_here_is_left_out(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(network: Any, weight_bits: int) -> Any:
+        changed = type(network)()
+        changed.CopyFrom(network)
+        changed.graph.node[0].op_type = "NoSuchOperator"
+        return changed
+
+    monkeypatch.setattr(compile_module, "quantised", broken)
+    task, listener = TASKS["single"], Listener()
+    model = _encoder(tiny_encoder, task.outputs)
+    answers = task.answers(task.scores(model.logits(TEXTS)))
+    made = compile_encoder(model, task, TEXTS, answers, Runtime(), progress=listener)
+    assert isinstance(made, CompiledModel) and made.compiled.precision == "fp32"
+    assert "int8 does not run on this machine" in "".join(listener.warned)
+
+
+def test_a_precision_that_the_recipe_insists_on_is_used_with_a_warning(
+    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_module, "quantised", lambda network, weight_bits: quantised(network, weight_bits=2))
+    task, listener = TASKS["single"], Listener()
+    model = _encoder(tiny_encoder, task.outputs)
+    answers = task.answers(task.scores(model.logits(TEXTS)))
+    made = compile_encoder(model, task, TEXTS, answers, Runtime(precision="int8"), progress=listener)
+    assert isinstance(made, CompiledModel) and made.compiled.precision == "int8"
+    assert not made.compiled.facts["candidates"][0]["accepted"]
+    assert "runtime.precision says so" in "".join(listener.warned)
+
+
+def test_int8_that_was_chosen_on_another_processor_says_so(
+    encoder_bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Classifier.load(encoder_bundles["int8"]).notes == []
+    monkeypatch.setattr(compiled_module, "features", lambda: ("no_such_feature",))
+    (note,) = Classifier.load(encoder_bundles["int8"]).notes
+    assert "no_such_feature" in note and f"copydesk export {encoder_bundles['int8']}" in note
+    assert Classifier.load(encoder_bundles["fp32"]).notes == []
 
 
 def test_weights_are_kept_once(tiny_encoder: Path, tmp_path: Path) -> None:

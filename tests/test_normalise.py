@@ -105,3 +105,13 @@ def test_a_preset_and_a_list_of_steps_are_both_settings() -> None:
 def test_an_unknown_preset_or_step_is_refused_with_the_known_ones(setting: str | list[str]) -> None:
     with pytest.raises(RecipeError, match="is not one of: "):
         steps_of(setting)
+
+
+def test_a_character_reference_of_any_length_is_read() -> None:
+    assert normalise("a &#" + "1" * 5_000 + "; b", PRESETS["web"]) == "a \ufffd b"
+
+
+def test_a_long_run_of_backslashes_takes_no_longer_than_its_length() -> None:
+    """Trying the run from every one of its characters would take an hour."""
+    assert normalise("\\" * 1_000_000 + "x", PRESETS["web"]) == "x"
+    assert normalise("\\" * 1_000 + '"x', PRESETS["web"]) == '"x'

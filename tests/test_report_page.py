@@ -293,3 +293,33 @@ def test_data_tells_parts_what_was_left_out_and_every_source() -> None:
     assert "Test 40" in text
     assert "Near-copy 918" in text
     assert "Sources: 2 url b.csv, sha256 bb" in text
+
+
+def test_how_the_encoder_answers_is_a_table_with_the_chosen_precision_first() -> None:
+    measured = {"quality": 0.98, "drop": 0.0, "agreement": 1.0, "texts_per_second": 496.2, "megabytes": 0.4}
+    refused = {"quality": 0.97, "drop": 0.01, "agreement": 0.9412, "texts_per_second": 2_757.0, "megabytes": 12.0}
+    runtime = {
+        "precision": "fp32",
+        "checked_on": 1_200,
+        "candidates": [
+            {"precision": "int8", **refused, "accepted": False},
+            {"precision": "fp32", **measured, "accepted": True},
+        ],
+        "cores": 2,
+        "processor": ["avx2"],
+        "onnxruntime": "1.31.1",
+    }
+    page = page_of(training={"device": "cpu", "runtime": runtime})
+    assert "runtime" in page.ids and "1,200 validation texts with 2 processor cores (avx2)" in page.text
+    assert "fp32 chosen 0.9800 ±0.0000 100.00 % 496" in page.text
+    assert "int8 refused 0.9700 −0.0100 94.12 % 2,757" in page.text
+    assert page.text.index("fp32 chosen") < page.text.index("int8 refused")
+    assert "candidates" not in page.text.lower()
+
+
+def test_precisions_that_nothing_could_be_checked_on_have_dashes() -> None:
+    unknown = dict.fromkeys(("quality", "drop", "agreement", "texts_per_second"))
+    candidates = [{"precision": "fp32", **unknown, "megabytes": 0.4, "accepted": True}]
+    runtime = {"precision": "fp32", "checked_on": 0, "candidates": candidates, "cores": 1, "processor": []}
+    page = page_of(training={"runtime": runtime})
+    assert "fp32 chosen – – – –" in page.text and "no validation texts" in page.text

@@ -26,7 +26,7 @@ from copydesk.errors import BundleError, UsageError
 from copydesk.files import new_folder, sha256_of, write_json, write_text
 from copydesk.recipe import Recipe, dump_recipe, parse_recipe
 from copydesk.tasks import Task, make_task
-from copydesk.types import Decision, Report
+from copydesk.types import Decision, Report, Step
 
 FORMAT = 1
 BUNDLES = Path("bundles")
@@ -133,6 +133,13 @@ class Bundle:
     def report(self) -> Report:
         """What evaluation found."""
         return Report.from_json(json.loads(self.layout.report.read_text("utf-8")))
+
+    @property
+    def history(self) -> list[Step]:
+        """The whole learning curve; none where the model was not trained by updates."""
+        if not self.layout.history.is_file():
+            return []
+        return TypeAdapter(list[Step]).validate_json(self.layout.history.read_bytes())
 
 
 def write_bundle(path: Path, *, recipe: Recipe, facts: dict[str, Any], fill: Callable[[Layout], Settings]) -> Bundle:

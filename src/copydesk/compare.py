@@ -12,11 +12,12 @@ from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import CascadeRefused, RecipeError
 from copydesk.files import next_free, refuse_existing
+from copydesk.fitting import NO_KEYWORDS, Run
 from copydesk.pair import put_before
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
 from copydesk.runtime.engine import Classifier
-from copydesk.training import NO_KEYWORDS, Run, train_on
+from copydesk.training import train_on
 from copydesk.types import Report
 
 

@@ -23,8 +23,10 @@ _PASSES = 4
 
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _SPACE_ESCAPE = re.compile(r"\\[nrt](?![a-z])")
-_QUOTE_ESCAPE = re.compile(r"""\\+(?=["'$])""")
+_QUOTE_ESCAPE = re.compile(r"""(?<!\\)\\++(?=["'$])""")
 _BACKSLASHES = re.compile(r"\\+")
+_HUGE_REFERENCE = re.compile(r"&#[0-9]{1000,};?")
+"""A character's number that Python refuses to read (above 4,300 digits), and that is none."""
 _LOST_AMPERSAND = re.compile(r"(?<![&\w])#(\d{2,4});")
 _TAG = re.compile(
     r"</?(?:a|abbr|b|big|br|center|code|div|em|font|h[1-6]|hr|i|img|li|ol|p|pre|s|small|span|strong|sub|sup|table|td|th"
@@ -66,7 +68,7 @@ def entities(text: str) -> str:
     if "#" in text:
         text = _LOST_AMPERSAND.sub(lambda match: f"&#{match[1]};", text)
     if "&" in text:
-        text = html.unescape(text)
+        text = html.unescape(_HUGE_REFERENCE.sub("\ufffd", text))
     return _TAG.sub(" ", text) if "<" in text else text
 
 

@@ -12,13 +12,15 @@ from copydesk.cascade.build import build_cascade, kind_of, require_enough
 from copydesk.cascade.distil import distil
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import DataError, UsageError
+from copydesk.errors import UsageError
 from copydesk.files import next_free, refuse_existing
+from copydesk.fitting import Fitted
 from copydesk.models.base import Model
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
+from copydesk.runs import require_data_of
 from copydesk.runtime.engine import Classifier
-from copydesk.training import Fitted, task_of, write_fitted
+from copydesk.training import task_of, write_fitted
 
 FIRST_KIND = "linear"
 
@@ -44,7 +46,7 @@ def pair_bundles(
     refuse_existing(path)
     require_alike(first, second)
     dataset = prepare_dataset(recipe, data, progress=progress)
-    _require_same_data(second, dataset)
+    require_data_of(second.bundle, dataset)
     return put_before(recipe, dataset, None if anew else first.model, second, path, progress=progress)
 
 
@@ -87,12 +89,3 @@ def _facts(first: Classifier, second: Classifier) -> Iterator[tuple[str, object,
     yield "the text columns", ", ".join(one.text), ", ".join(other.text)
     yield "the normalisation", ", ".join(one.normalise), ", ".join(other.normalise)
     yield "the data", *(bundle.bundle.manifest["data"][:12] for bundle in (first, second))
-
-
-def _require_same_data(second: Classifier, dataset: Dataset) -> None:
-    found, wanted = dataset.content_hash(), second.bundle.manifest["data"]
-    if found != wanted:
-        raise DataError(
-            f"This is not the Dataset that '{second.path}' was trained on: its content is {found[:12]}, not "
-            f"{wanted[:12]}. Give that Dataset with --data; how sure is sure enough is measured on its validation part."
-        )

@@ -30,7 +30,7 @@ _MISTAKES = 30
 _DASH = "–"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LOWER_IS_BETTER = frozenset({"hamming", "score_mae"})
-_FOLDED_TRAINING = frozenset({"choices", "reasons"})
+_FOLDED_TRAINING = frozenset({"choices", "reasons", "runtime"})
 _FOLDED_DATA = frozenset({"counts", "dropped", "rows_by_part"})
 
 
@@ -89,6 +89,19 @@ class _Choice:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Precision:
+    """A form in which the encoder could answer, what was measured of it, and what became of it."""
+
+    name: str
+    quality: float | None
+    drop: float | None
+    agreement: float | None
+    texts_per_second: float | None
+    megabytes: float
+    verdict: str
+
+
 def render_report(report: Report) -> str:
     """Return the page's HTML; the same report always gives the same text. Raises `MissingExtra`."""
     curve = [step for step in report.history if _drawable(step)]
@@ -118,6 +131,8 @@ def render_report(report: Report) -> str:
             overall=_place(overall, scale),
             slices=[_slice_row(part, scale, overall) for part in report.slices],
             mistakes=sorted(report.mistakes, key=lambda mistake: -(_known(mistake.score) or 0))[:_MISTAKES],
+            runtime=report.training.get("runtime"),
+            precisions=_precisions(report.training.get("runtime")),
             choices=_choices(report.training),
             training=_flat(report.training, leave_out=_FOLDED_TRAINING),
             parts=_parts(report.data.get("counts")),
@@ -257,6 +272,25 @@ def _choices(training: Mapping[str, Any]) -> list[_Choice]:
     return [
         _Choice(name, _plain(value), str(reasons.get(name, ""))) for name, value in training.get("choices", {}).items()
     ]
+
+
+def _precisions(runtime: Mapping[str, Any] | None) -> list[_Precision]:
+    """Return the forms of the encoder that were tried, the chosen one first, then the fastest."""
+    if runtime is None:
+        return []
+    rows = [
+        _Precision(
+            one["precision"],
+            _known(one["quality"]),
+            _known(one["drop"]),
+            _known(one["agreement"]),
+            _known(one["texts_per_second"]),
+            one["megabytes"],
+            "chosen" if one["precision"] == runtime["precision"] else "slower" if one["accepted"] else "refused",
+        )
+        for one in runtime["candidates"]
+    ]
+    return sorted(rows, key=lambda row: (row.verdict != "chosen", -(row.texts_per_second or 0)))
 
 
 def _parts(counts: object) -> dict[str, dict[str, int]]:

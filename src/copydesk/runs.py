@@ -1,4 +1,4 @@
-"""Training runs on disk: what to continue, and the learning curve they leave."""
+"""Training runs on disk: what to continue, the data they had, and the learning curve they leave."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from copydesk.bundle import BUNDLES
+from copydesk.bundle import BUNDLES, Bundle
 from copydesk.data.dataset import Dataset
-from copydesk.errors import UsageError
+from copydesk.errors import DataError, UsageError
 from copydesk.files import next_free, writing
 from copydesk.models import distributed
 from copydesk.models.checkpoints import Work, unfinished
@@ -96,6 +96,16 @@ def _require_same(work: Work, recipe: Recipe, dataset: Dataset) -> None:
         raise UsageError(
             f"The unfinished run for '{work.bundle}' cannot be resumed: {', '.join(changed)} changed since it began. "
             "Resume with what it began with, or train without --resume."
+        )
+
+
+def require_data_of(bundle: Bundle, dataset: Dataset) -> None:
+    """Raise `DataError` if this is not the Dataset that the bundle was made with."""
+    found, wanted = dataset.content_hash(), bundle.manifest.get("data", "")
+    if found != wanted:
+        raise DataError(
+            f"This is not the Dataset that '{bundle.path}' was trained on: its content is {found[:12]}, not "
+            f"{wanted[:12]}. Give that Dataset, or the files it was prepared from, with --data PATH."
         )
 
 

@@ -1,14 +1,13 @@
 """Recipe and data to a bundle: prepare, fit, calibrate, evaluate, write.
 
-Each kind of model is fitted by one function in `FITTERS`; the rest is the same for all. The bundle is written when
-everything has worked; until then a run lives in its work folder (`models/checkpoints.py`).
+Each kind of model is fitted by its own function (`fitting.py`); the rest is the same for all. The bundle is written
+when everything has worked; until then a run lives in its work folder (`models/checkpoints.py`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -17,20 +16,14 @@ from typing import Any
 from copydesk import __version__
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
-from copydesk.cascade.build import build_cascade, require_enough
-from copydesk.cascade.distil import distil
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
-from copydesk.errors import CascadeRefused, DataError, RecipeError
+from copydesk.errors import DataError
 from copydesk.evaluate import evaluate, fit_temperature
 from copydesk.files import refuse_existing, write_json, write_text
+from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
 from copydesk.models import distributed
 from copydesk.models.base import Model
-from copydesk.models.checkpoints import Work
-from copydesk.models.compiled import CompiledModel
-from copydesk.models.keywords import KeywordsModel
-from copydesk.models.linear import LinearModel
-from copydesk.models.targets import training_targets
 from copydesk.normalise import steps_of
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
@@ -39,33 +32,7 @@ from copydesk.runs import claimed_work, thinned
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
-from copydesk.types import Report, Step
-
-NO_KEYWORDS = "The kind 'keywords' needs a keyword file: model.keywords in the recipe."
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained model with how it came to be: what was chosen and why, its learning curve, what a reader must know.
-
-    `task` has its thresholds where the model's outputs are calibrated already.
-    """
-
-    model: Model
-    training: dict[str, Any] = field(default_factory=dict)
-    history: list[Step] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    task: Task | None = None
-
-
-@dataclass(frozen=True)
-class Run:
-    """What goes on beside a training: where checkpoints and a profile go, and who listens."""
-
-    progress: Progress
-    work: Work | None = None
-    trace: Path | None = None
-    on_step: Callable[[Step], None] | None = None
+from copydesk.types import Report
 
 
 def train_bundle(
@@ -189,69 +156,12 @@ def task_of(recipe: Recipe, dataset: Dataset) -> Task:
     return make_task(recipe.task, dataset.labels, decision=recipe.decide.decision(), categories=recipe.categories)
 
 
-def _fit_linear(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    texts = dataset.part("train")[0]
-    targets = training_targets(dataset, task, soft=recipe.train.probabilities)
-    run.progress.say(f"fitting the linear model on {len(texts):,} texts")
-    balanced = recipe.train.class_weights == "balanced"
-    model = LinearModel.fit(texts, targets.columns, task, heads=targets.heads, balanced=balanced)
-    return Fitted(model, {"features": asdict(model.features), **targets.facts()})
-
-
-def _fit_encoder(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    from copydesk.models.finetune import fine_tune
-    from copydesk.runtime.compile import compile_encoder
-
-    tuned = fine_tune(recipe, dataset, task, progress=run.progress, work=run.work, trace=run.trace, on_step=run.on_step)
-    if not distributed.is_leader():
-        return Fitted(tuned.model, tuned.training, tuned.history)
-    texts, labels = dataset.part("validation")
-    model = compile_encoder(tuned.model, task, texts, task.encode(labels), recipe.runtime, progress=run.progress)
-    facts = {"runtime": model.compiled.facts} if isinstance(model, CompiledModel) else {}
-    return Fitted(model, {**tuned.training, **facts}, tuned.history)
-
-
-def _fit_cascade(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    require_enough(dataset, recipe.runtime.max_drop)
-    second = _fit_encoder(recipe, dataset, task, run)
-    if not distributed.is_leader():
-        return second
-    return fit_cascade(recipe, dataset, task, second, progress=run.progress)
-
-
-def fit_cascade(recipe: Recipe, dataset: Dataset, task: Task, second: Fitted, *, progress: Progress) -> Fitted:
-    """Train a first stage and put it before the second; where that does not pay, return the second with a note."""
-    first = distil(recipe, dataset, task, second.model, progress=progress)
-    try:
-        built = build_cascade(
-            dataset, task, first.model, second.model, max_drop=recipe.runtime.max_drop, progress=progress
-        )
-    except CascadeRefused as refused:
-        return replace(second, notes=[f"{refused} This is the {second.model.kind} alone."])
-    training = {**second.training, "cascade": built.facts, "first_stage": first.facts}
-    return Fitted(built.model, training, second.history, task=built.task)
-
-
-def _fit_keywords(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitted:
-    if recipe.model.keywords is None:
-        raise RecipeError(NO_KEYWORDS)
-    return Fitted(KeywordsModel.from_file(recipe.model.keywords, task))
-
-
-FITTERS: dict[str, Callable[[Recipe, Dataset, Task, Run], Fitted]] = {
-    "linear": _fit_linear,
-    "encoder": _fit_encoder,
-    "cascade": _fit_cascade,
-    "keywords": _fit_keywords,
-}
-
-
 def _baseline(recipe: Recipe, dataset: Dataset, task: Task, progress: Progress) -> dict[str, Any] | None:
     """Return the linear model's figures on the same test texts; None for the linear model itself."""
     if recipe.model.kind == "linear":
         return None
     started = time.perf_counter()
-    fitted = _fit_linear(recipe, dataset, task, Run(progress))
+    fitted = fit_linear(recipe, dataset, task, Run(progress))
     seconds = time.perf_counter() - started
     report = evaluate(calibrated(recipe, dataset, task, fitted.model), *dataset.part("test"))
     return {"model": "linear", **report.metrics, "train_seconds": seconds, **report.costs}

@@ -40,6 +40,8 @@ def evaluate(
         refuse_existing(report)
     classifier = Classifier.load(model)
     progress = console.listener(quiet=quiet or json)
+    for note in classifier.notes:
+        progress.warn(note)
     recipe = override(classifier.recipe, overrides_of(None, text, label))
     labelled = read_labelled(
         recipe, data, steps=classifier.settings.normalise, progress=progress, known=classifier.labels

@@ -22,6 +22,7 @@ from copydesk.cli import (
     demo,
     describe,
     evaluate,
+    export,
     label,
     predict,
     prepare,
@@ -108,6 +109,7 @@ for stage in (
     cascade,
     evaluate,
     predict,
+    export,
     score,
 ):
     stage.register(app)

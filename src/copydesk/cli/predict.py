@@ -42,8 +42,8 @@ def predict(
     if stdin == bool(texts):
         raise UsageError("Give texts to classify, or --stdin to read one per line (not both).")
     classifier = load_model(model)
-    if classifier.fallback:
-        console.listener(quiet=True).warn(f"These are not the trained model's answers. {classifier.fallback}")
+    for note in classifier.notes:
+        console.listener(quiet=True).warn(note)
     thresholds = thresholds_of(threshold, classifier.labels)
     columns = len(classifier.settings.text)
     lines = (line.rstrip("\r\n") for line in sys.stdin) if stdin else iter(texts or [])

@@ -184,6 +184,27 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
     return table
 
 
+def runtime_table(runtime: Mapping[str, Any], headline: str) -> Table:
+    """Return one row per precision that was tried for an encoder, and what became of it."""
+    table = _table(
+        f"Checked on {runtime['checked_on']:,} validation texts, {runtime['cores']} core"
+        + "s" * (runtime["cores"] != 1),
+        ["precision", headline, "change", "same answers", "texts/s", "adds", ""],
+    )
+    for one in runtime["candidates"]:
+        unmeasured = one["quality"] is None
+        table.add_row(
+            one["precision"],
+            "-" if unmeasured else f"{one['quality']:.4f}",
+            "-" if unmeasured else f"{-one['drop']:+.4f}",
+            "-" if unmeasured else f"{one['agreement']:.2%}",
+            "-" if unmeasured else f"{one['texts_per_second']:,.0f}",
+            f"{one['megabytes']:.1f} MB",
+            "chosen" if one["precision"] == runtime["precision"] else "" if one["accepted"] else "refused",
+        )
+    return table
+
+
 def tuning_table(tuning: Tuning) -> Table:
     """Return the best trials, and what `auto` chose."""
     from copydesk.tuning.findings import plain, rank

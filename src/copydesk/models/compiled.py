@@ -7,6 +7,7 @@ the safetensors file, through a memory map, so that they are there once.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from copydesk.errors import BundleError, MissingExtra
 from copydesk.files import write_json
 from copydesk.models.batches import Indices, budget_batches
-from copydesk.models.cores import allowed_cores
+from copydesk.models.cores import allowed_cores, features
 from copydesk.models.reader import Reader
 from copydesk.models.tokens import Tokens
 
@@ -53,6 +54,20 @@ class CompiledModel:
         self.reader = reader
         self.compiled = compiled
         self._run = run
+
+    @cached_property
+    def chosen_elsewhere(self) -> str:
+        """Why its int8 may not be right for this machine; "" where it is, and for fp32, which is right anywhere.
+
+        Without the instructions it was made for, sums of bytes may overflow, and answers differ.
+        """
+        noted, here = self.compiled.facts.get("processor"), features()
+        if self.compiled.precision != "int8" or noted is None or set(noted) == set(here):
+            return ""
+        return (
+            f"Its int8 was chosen on a processor with {', '.join(noted) or 'no vector extensions'}; this one has "
+            f"{', '.join(here) or 'none'}, so that speed, and where a feature is missing answers, may differ."
+        )
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Return raw outputs, shape (n, outputs), in the order of the texts, computed in order of length."""
@@ -111,13 +126,24 @@ def write_settings(folder: Path, compiled: Compiled) -> None:
     write_json(folder / SETTINGS_FILE, asdict(compiled))
 
 
-def session(network: Path) -> Run:
-    """Return a function that runs an ONNX network in the calling thread, on one core, without telemetry."""
+def silent_onnxruntime() -> Any:  # noqa: ANN401 (a module without types)
+    """Import onnxruntime so that it reports to nobody. Raises `MissingExtra`.
+
+    From 1.29 on, importing it is enough to write a device's id into the user's cache and to send an event; its own call
+    to switch that off comes after. Only this variable, set before, prevents it (its Privacy.md).
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError:
         raise MissingExtra("The encoder", "serve", "onnxruntime") from None
-    onnxruntime.disable_telemetry_events()
+    onnxruntime.disable_telemetry_events()  # where somebody else imported it before
+    return onnxruntime
+
+
+def session(network: Path) -> Run:
+    """Return a function that runs an ONNX network in the calling thread, on one core."""
+    onnxruntime = silent_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # batches run beside each other: no thread waits for another within one
     options.inter_op_num_threads = 1

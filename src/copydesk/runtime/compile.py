@@ -18,8 +18,15 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 
-from copydesk.errors import EncoderError
-from copydesk.models.compiled import NETWORK_FILE, Compiled, CompiledModel, session, write_settings
+from copydesk.errors import EncoderError, MissingExtra
+from copydesk.models.compiled import (
+    NETWORK_FILE,
+    Compiled,
+    CompiledModel,
+    session,
+    silent_onnxruntime,
+    write_settings,
+)
 from copydesk.models.cores import adds_bytes_in_32_bits, allowed_cores, features
 from copydesk.models.encoder import EncoderModel
 from copydesk.models.tokens import Tokens
@@ -128,12 +135,21 @@ def _compiled(
     candidates = []
     for precision, made in _precisions(rules, with_check=check is not None):
         write_network(made(network), _file(folder, precision))
-        candidates.append(_measured(precision, _file(folder, precision), model, check, rules, clock))
+        try:
+            candidates.append(_measured(precision, _file(folder, precision), model, check, rules, clock))
+        except MissingExtra:
+            raise
+        except Exception as error:  # onnxruntime's errors share no class of their own
+            progress.warn(f"{precision} does not run on this machine: {str(error).splitlines()[0]}")
+            continue
         progress.say(f"  {_line(candidates[-1], check)}")
-    chosen = max((one for one in candidates if one.accepted), key=lambda one: one.texts_per_second, default=None)
+    usable = [one for one in candidates if one.accepted or one.precision == rules.precision]
+    chosen = max(usable, key=lambda one: one.texts_per_second, default=None)
     if chosen is None:
         progress.warn("No exported form answers as the encoder does. It is kept as it is, and answers with torch.")
         return model
+    if not chosen.accepted:
+        progress.warn(f"{chosen.precision} is too far from the encoder, and used because runtime.precision says so.")
     _file(folder, chosen.precision).rename(folder / NETWORK_FILE)
     for one in candidates:
         _file(folder, one.precision).unlink(missing_ok=True)
@@ -159,11 +175,12 @@ def _precisions(rules: Runtime, *, with_check: bool) -> list[tuple[str, Callable
 def _check(model: EncoderModel, task: Task, texts: Sequence[str], targets: Targets) -> _Check | None:
     if not len(texts):
         return None
-    tokens = model.encode(texts[:_MOST_TEXTS])
+    places = np.random.default_rng(0).permutation(len(texts))[:_MOST_TEXTS]  # files are often sorted by label
+    tokens = model.encode([texts[place] for place in places])
     ends = np.cumsum(np.bincount(tokens.owner, tokens.lengths, tokens.texts))
     count = max(int(np.searchsorted(ends, _MOST_TOKENS)), 1)
     tokens = tokens.first_texts(count)
-    return _Check(tokens, targets[: tokens.texts], model.logits_of(tokens), task)
+    return _Check(tokens, targets[places[: tokens.texts]], model.logits_of(tokens), task)
 
 
 def _measured(
@@ -194,7 +211,7 @@ def _measured(
         agreement,
         check.tokens.texts / max(seconds, 1e-9),
         megabytes,
-        accepted=bool(allowed) or rules.precision == precision,
+        accepted=bool(allowed),
     )
 
 
@@ -209,8 +226,6 @@ def _line(one: Candidate, check: _Check | None) -> str:
 
 
 def _facts(chosen: Candidate, candidates: list[Candidate], check: _Check | None) -> dict[str, Any]:
-    import onnxruntime
-
     measured = [{k: None if v != v else v for k, v in asdict(one).items()} for one in candidates]
     return {
         "precision": chosen.precision,
@@ -218,5 +233,5 @@ def _facts(chosen: Candidate, candidates: list[Candidate], check: _Check | None)
         "candidates": measured,
         "cores": allowed_cores(),
         "processor": list(features()),
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": silent_onnxruntime().__version__,
     }

@@ -118,6 +118,14 @@ class Classifier:
         return self.bundle.report
 
     @property
+    def notes(self) -> list[str]:
+        """What a user of it must know: why another model answers, or that its precision was chosen elsewhere."""
+        if self.fallback:
+            return [f"These are not the trained model's answers. {self.fallback}"]
+        elsewhere = getattr(self.model, "chosen_elsewhere", "")
+        return [f"{elsewhere} Choose again: copydesk export {self.path}"] if elsewhere and self._bundle else []
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The label names, in the order of the scores."""
         return self.settings.labels

@@ -23,6 +23,8 @@ from copydesk.errors import EncoderError, MissingExtra
 from copydesk.models.encoder import EncoderModel, PooledClassifier, quiet_transformers
 
 _OPSET = 20
+_LARGEST_BYTES = 2_000_000_000
+"""ONNX files are protocol buffers, which end at 2 GiB; weights pass through one before they are shared."""
 _WORTH_SHARING_BYTES = 4_096
 
 
@@ -45,6 +47,11 @@ def exported(model: EncoderModel) -> ModelProto:
         import onnxscript  # noqa: F401 (torch.onnx needs it)
     except ImportError:
         raise MissingExtra("Exporting the encoder", "train", "onnxscript") from None
+    size = sum(weights.nbytes for weights in model.network.parameters())
+    if size > _LARGEST_BYTES:
+        raise EncoderError(
+            f"The encoder cannot be exported to ONNX: its {size / 1e9:.1f} GB are more than a file holds"
+        )
     names = ["input_ids", "attention_mask"] + ["token_type_ids"] * model.reader.marks.segments
     ids = torch.full((3, 8), model.reader.marks.padding + 1)
     mask = torch.ones_like(ids)

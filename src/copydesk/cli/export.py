@@ -1,0 +1,45 @@
+"""`copydesk export`: an encoder's bundle in the precision that is fastest here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from copydesk.cli.options import DataPath, Debug, Json, ModelPath, OutPath, Quiet, Set, overrides_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)
+
+
+def export(
+    model: ModelPath,
+    data: DataPath = None,
+    out: OutPath = None,
+    set_: Set = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Choose an encoder's precision anew on this machine, without training; the last line names the new bundle."""
+    from copydesk.bundle import open_bundle
+    from copydesk.cli import console, tables
+    from copydesk.export import export_bundle
+
+    progress = console.listener(quiet=quiet or json)
+    settings = overrides_of(set_, None, None)
+    bundle = export_bundle(open_bundle(Path(model)), data=data, out=out, settings=settings, progress=progress)
+    report = bundle.report
+    for note in report.notes:
+        progress.warn(note)
+    if json:
+        console.print_json({"bundle": str(bundle.path), "report": report.to_json()})
+        return
+    if not quiet:
+        if "runtime" in report.training:
+            console.out.print(tables.runtime_table(report.training["runtime"], report.headline))
+        console.out.print(tables.report_table(report))
+        console.out.print(f"report: {bundle.layout.report_page}", markup=False)
+    console.out.print(f"bundle: {bundle.path}", markup=False)
