@@ -96,7 +96,7 @@ def test_a_file_that_another_program_changed_is_read_again_and_never_overwritten
     session.decide(3, "drop", None, seen=session.seen(3).revision)
     assert _decisions(path) == [None, None, None, "drop"]
     path.write_text("broken", "utf-8")
-    with pytest.raises(DataError, match="line 1 is not JSON"):
+    with pytest.raises(DataError, match="is no review file"):
         session.decide(1, "drop", None, seen=0)
     session.close()
     assert path.read_text("utf-8") == "broken"
