@@ -11,6 +11,7 @@ from copydesk.models.cores import allowed_cores, features
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
 def _version_2(folder: Path, content: str) -> Path:
@@ -38,6 +39,14 @@ def test_the_older_control_groups_count_too(tmp_path: Path, quota: str, cores: i
 
 def test_a_larger_quota_than_there_are_cores_changes_nothing(tmp_path: Path) -> None:
     assert allowed_cores(_version_2(tmp_path, "9900000 100000")) == 8
+
+
+@pytest.mark.parametrize(("wanted", "cores"), [("3", 3), ("3,2", 3), ("99", 8), ("0", 1), ("many", 8)])
+def test_what_a_scheduler_grants_by_omp_num_threads_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, cores: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    assert allowed_cores(tmp_path) == cores
 
 
 def test_features_are_read_from_the_processors_flags(tmp_path: Path) -> None:

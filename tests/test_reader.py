@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from copydesk.errors import BundleError
 from copydesk.models.encoder import EncoderModel
-from copydesk.models.reader import LongTexts, Reader, Reading
+from copydesk.models.reader import LongTexts, Marks, Reader, Reading
 from copydesk.models.weights import find_encoder
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.recipe import DEFAULT_ENCODER
@@ -77,3 +78,18 @@ def test_a_lone_surrogate_is_read_as_the_replacement_character(folder: Path) -> 
     assert (
         reader.encode(["goal \ud83d bank", "x"]).ids == reader.encode(["goal \ufffd\ufffd\ufffd bank", "x"]).ids
     ).all()
+
+
+def test_an_empty_text_is_one_row_also_without_special_tokens() -> None:
+    from tokenizers import Tokenizer, models
+
+    reader = Reader(Tokenizer(models.WordLevel({"goal": 1}, unk_token="goal")), Reading(8), Marks(0, segments=True))
+    tokens = reader.encode(["", "goal"])
+    assert tokens.lengths.tolist() == [1, 1] and tokens.ids.tolist() == [0, 1]
+
+
+def test_what_an_older_copydesk_wrote_is_refused_by_name(folder: Path, tmp_path: Path) -> None:
+    EncoderModel.pretrained(folder, outputs=2, reading=Reading(24)).save(tmp_path)
+    (tmp_path / "encoder.json").write_text('{"max_tokens": 24, "long_texts": "head"}')
+    with pytest.raises(BundleError, match="encoder.json' lacks 'padding'"):
+        Reader.load(tmp_path)

@@ -14,11 +14,18 @@ _DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 
 
 def allowed_cores(cgroup: Path = _CGROUP) -> int:
-    """Return the cores that scheduling affinity and the container's quota leave, at least 1."""
+    """Return the cores that affinity, the container's quota and OMP_NUM_THREADS leave, at least 1.
+
+    Schedulers such as Ray set OMP_NUM_THREADS for their workers.
+    """
     affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = _quota(cgroup)
-    return max(min(cores, math.ceil(quota)) if quota else cores, 1)
+    limits = [len(affinity(0)) if affinity else os.cpu_count() or 1]
+    if quota := _quota(cgroup):
+        limits.append(math.ceil(quota))
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if wanted.isdecimal():
+        limits.append(int(wanted))
+    return max(min(limits), 1)
 
 
 def _quota(cgroup: Path) -> float | None:

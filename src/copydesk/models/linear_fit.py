@@ -7,7 +7,6 @@ stands for p of a text with the label. Only training imports this.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.errors import MissingExtra
+from copydesk.models.cores import allowed_cores
 from copydesk.models.linear import Floats
 from copydesk.models.linear_matrix import Matrix
 from copydesk.models.linear_softmax import fit_softmax
@@ -86,7 +86,7 @@ def _fit_sigmoids(matrix: Matrix, columns: Targets, head: Head, strength: float,
     def fit(place: int) -> Columns:
         return _fit_one_sigmoid(matrix, wanted[:, place], strength, balanced)
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(processors()) as pool:  # liblinear lets other threads run
+    with warnings.catch_warnings(), ThreadPoolExecutor(allowed_cores()) as pool:  # liblinear lets other threads run
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough: the thresholds are tuned afterwards
         parts = list(pool.map(fit, range(head.size)))
     return np.stack([weights for weights, _ in parts], axis=1)[:, :, 0], np.concatenate([bias for _, bias in parts])
@@ -128,8 +128,3 @@ def _fit_tanh(matrix: Matrix, columns: Targets, head: Head, strength: float, bal
 
 
 _FITTERS = {"softmax": _fit_softmax, "sigmoid": _fit_sigmoids, "tanh": _fit_tanh}
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from copydesk.errors import BundleError
 from copydesk.files import write_json
 from copydesk.models.tokens import Tokens, join_rows
 from copydesk.normalise import COLUMN_SEPARATOR
@@ -57,11 +58,16 @@ class Reader:
 
     @classmethod
     def load(cls, folder: Path) -> Reader:
-        """Read a tokenizer and what `save` wrote beside it."""
+        """Read a tokenizer and what `save` wrote beside it. Raises `BundleError` if that was an older Copydesk."""
         from tokenizers import Tokenizer
 
         settings = json.loads((folder / SETTINGS_FILE).read_text("utf-8"))
-        reading, marks = ({field.name: settings[field.name] for field in fields(kind)} for kind in (Reading, Marks))
+        try:
+            reading, marks = ({field.name: settings[field.name] for field in fields(kind)} for kind in (Reading, Marks))
+        except KeyError as missing:
+            raise BundleError(
+                f"'{folder / SETTINGS_FILE}' lacks {missing}: an older Copydesk wrote it. Train the model again."
+            ) from None
         reader = cls(Tokenizer.from_file(str(folder / TOKENIZER_FILE)), Reading(**reading), Marks(**marks))
         if reader.reading.long_texts == "head":  # needs no other; a copy would double the time to start
             reader._cutting = reader._set_to_cut(_plain(reader._tokenizer))
@@ -94,9 +100,9 @@ class Reader:
                     rows[place] = found
             for place, of_text in enumerate(rows):
                 for row in of_text:
-                    ids.append(row.ids)
+                    ids.append(row.ids or [self.marks.padding])  # without special tokens "" would be nothing at all
                     if self.marks.segments:
-                        segments.append(row.type_ids)
+                        segments.append(row.type_ids or [0])
                     owner.append(start + place)
         return join_rows(ids, segments if self.marks.segments else None, owner, len(texts))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from copydesk.models.linear_fit import processors
+from copydesk.models.cores import allowed_cores
 from copydesk.repair.confident import Floats
 from copydesk.repair.questions import UNKNOWN, Indices, Question
 
@@ -61,7 +61,7 @@ def out_of_fold(
             probabilities[place][inside] = _predicted(seen, given, unseen, len(question.answers), balanced)
             advance(1)
 
-        with ThreadPoolExecutor(processors()) as pool:  # liblinear lets other threads run
+        with ThreadPoolExecutor(allowed_cores()) as pool:  # liblinear lets other threads run
             list(pool.map(ask, range(len(questions))))
     return probabilities
 
