@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,15 +52,25 @@ def _encoder(folder: Path, outputs: int, long_texts: LongTexts = "head") -> Enco
     return model
 
 
-def _compiled(model: EncoderModel, task: Task, **rules: object) -> CompiledModel:
+def _compiled(model: EncoderModel, task: Task, ticks: Sequence[float] = range(99), **rules: object) -> CompiledModel:
     answers = task.answers(task.scores(model.logits(TEXTS)))
     if task.name == "multi":
         answers = answers.astype(np.float32)
     made = compile_encoder(
-        model, task, TEXTS, answers, Runtime.model_validate(rules), progress=Listener(), clock=iter(range(99)).__next__
+        model, task, TEXTS, answers, Runtime.model_validate(rules), progress=Listener(), clock=iter(ticks).__next__
     )
     assert isinstance(made, CompiledModel)
     return made
+
+
+@pytest.mark.parametrize(("seconds", "precision"), [(9.5, "fp32"), (5, "int8"), (20, "fp32")])
+def test_another_precision_is_taken_only_for_more_than_clocks_vary_by(
+    tiny_encoder: Path, seconds: float, precision: str
+) -> None:
+    task = TASKS["single"]
+    ticks = [0, 10, 20, 20 + seconds]
+    made = _compiled(_encoder(tiny_encoder, task.outputs), task, ticks, min_agreement=0, max_drop=0.99)
+    assert made.compiled.precision == precision
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

@@ -27,7 +27,8 @@ def recipe(tiny_encoder: Path, tmp_path: Path) -> Path:
     path.write_text(
         f"name: toy\nmodel: {{encoder: {tiny_encoder}, max_tokens: 32}}\n"
         "train: {epochs: 30, learning_rate: 0.003, batch_tokens: 128, frozen_layers: 1, early_stop: 0,\n"
-        "  checkpoint_minutes: 0.002}\n",
+        "  checkpoint_minutes: 0.002}\n"
+        "runtime: {precision: fp32}\n",  # a network so small is as fast in any, and clocks would choose
         "utf-8",
     )
     return path

@@ -37,6 +37,7 @@ def command(tiny_encoder: Path) -> Iterator[list[str]]:
             "train.epochs": 12,
             "train.learning_rate": 0.005,
             "train.checkpoint_minutes": 0.002,
+            "runtime.precision": "fp32",  # a network so small is as fast in any, and clocks would choose
         }
         options = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         yield [sys.executable, "-m", "copydesk", "run", str(shipped_recipe("signals")), *options, "--json"]
