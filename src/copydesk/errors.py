@@ -9,6 +9,14 @@
     ├── EncoderError           pretrained weights that cannot be found or trusted
     ├── CascadeRefused         two models of which no cascade is worth making
     ├── BundleError            a bundle that is incomplete, changed or of another version
+    ├── RequestRefused         a request that the server does not answer; `serve/app.py` says with which status
+    │   ├── InvalidRequest     a body that does not say what it must, or says too much
+    │   ├── Unauthorised       no API key, or none that is known
+    │   ├── Overloaded         the queue is full; the client may come again
+    │   ├── DeadlinePassed     the client's time was over before its turn came
+    │   ├── UnknownJob         no job has this id
+    │   ├── ExpiredJob         a job whose results were kept long enough
+    │   └── JobsUnavailable    the place where jobs are kept does not answer
     ├── Stale                  a change to what somebody else changed meanwhile
     └── Terminated             exit code 143: SIGTERM came, and a checkpoint was saved
 
@@ -16,6 +24,8 @@ A message says what happened with the value, what was expected, and what to do a
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class CopydeskError(Exception):
@@ -61,6 +71,46 @@ class CascadeRefused(CopydeskError):
 
 class BundleError(CopydeskError):
     """A bundle without a manifest, with a changed or missing file, or of a format that is not known."""
+
+
+class RequestRefused(CopydeskError):
+    """A request that the server does not answer."""
+
+
+class InvalidRequest(RequestRefused):
+    """A request that is wrong; `faults` say where, as FastAPI writes them: `loc`, `msg`, `type`."""
+
+    def __init__(self, faults: list[dict[str, Any]]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults))
+        self.faults = faults
+
+
+class Unauthorised(RequestRefused):
+    """No API key, or none that is known."""
+
+
+class Overloaded(RequestRefused):
+    """The queue is full; after `retry_after_s` seconds there should be room."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlinePassed(RequestRefused):
+    """The client's time was over before its turn came."""
+
+
+class UnknownJob(RequestRefused):
+    """No job has this id."""
+
+
+class ExpiredJob(RequestRefused):
+    """A job whose results were kept as long as promised, and no longer."""
+
+
+class JobsUnavailable(RequestRefused):
+    """The place where jobs are kept does not answer; the client may come again."""
 
 
 class Stale(CopydeskError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 INTENSITIES = ("low", "medium", "high")
 INTENSITY_FROM = (0.33, 0.66)
@@ -79,6 +79,44 @@ class Prediction:
         if self.signals is not None:
             values["signals"] = [{**asdict(signal), "intensity": signal.intensity} for signal in self.signals]
         return {"label": None, **values} if self.abstained and self.labels is None else values
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """The model behind an answer: its name, its version, and the bundle folder that holds it.
+
+    Without a registry the version is the beginning of the SHA-256 of the bundle's manifest, which names every file's.
+    """
+
+    name: str
+    version: str
+    path: str
+
+
+JobStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An asynchronous prediction request. `done` of `texts` are answered; times are ISO 8601 in UTC.
+
+    `error` says why it failed; `expires_at` until when its results are kept, once it has ended.
+    """
+
+    id: str
+    status: JobStatus
+    model: ModelVersion
+    texts: int
+    created_at: str
+    done: int = 0
+    finished_at: str | None = None
+    expires_at: str | None = None
+    error: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nothing more will happen to it, but for its results to expire."""
+        return self.status in ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
