@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "collect": {"data"},
     "models": {"ngrams", "phrases", "tasks", "data"},
     "labelling": {"data", "models", "phrases", "tasks"},
-    "runtime": {"bundle", "tasks", "models"},
+    "runtime": {"bundle", "tasks", "models", "phrases"},
     "score": {"bundle", "data", "runtime", "tasks"},
     "evaluate": {"metrics", "tasks", "runtime"},
     "plots": {"metrics"},

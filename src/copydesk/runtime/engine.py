@@ -156,12 +156,16 @@ class Classifier:
         """Return the calibrated probabilities, and of a cascade which stage each text's come from."""
         if isinstance(texts, str | Mapping):
             raise UsageError("predict takes a list of texts; for one text write predict([text]).")
-        clean = [normalise(self._join(text, place), self.settings.normalise) for place, text in enumerate(texts)]
+        clean = [self.read(text, place) for place, text in enumerate(texts)]
         if isinstance(self.model, CascadeModel):
             logits, stages = self.model.answered(clean)
         else:
             logits, stages = self.model.logits(clean), []
         return self.task.scores(logits, self.settings.temperature), stages
+
+    def read(self, text: Text, place: int = 0) -> str:
+        """Return one text as the model reads it: its columns joined, normalised. Raises `UsageError`."""
+        return normalise(self._join(text, place), self.settings.normalise)
 
     def _join(self, text: Text, place: int) -> str:
         """Return one text with its columns joined; a plain string may hold the separator already."""
