@@ -74,7 +74,7 @@ def explain(
     An answer without any label needs no explanation and has none. `most_tokens` bounds the work of leaving out. Raises
     `UsageError` for a value that is no text and for an unknown label.
     """
-    read = classifier.read(text)
+    (read,) = classifier.prepared([text])
     stage, name = _answering(classifier, read)
     logits = stage.logits([read])
     margins = classifier.task.margins(classifier.task.scores(logits)[0], label)
@@ -192,7 +192,7 @@ def _calibrated(method: Method, weights: Weights, words: Sequence[int], base: We
 def _by_leaving_out(case: _Case, most_tokens: int) -> _Found:
     """Leave out words, or groups of them, each once, in one batch."""
     parts = _parts(case, most_tokens)
-    texts = [case.classifier.read(case.sent.without(first, last)) for first, last in parts]
+    texts = case.classifier.prepared([case.sent.without(first, last) for first, last in parts])
     lost = (case.logits - case.stage.logits(texts)) @ case.directions
     return _Found("leave_out", lost, [first for first, _ in parts], [last for _, last in parts])
 
