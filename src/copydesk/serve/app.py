@@ -14,7 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 
 from copydesk import __version__, errors
 from copydesk.serve.access import Door, Keys
+from copydesk.serve.explain_routes import explain_routes
 from copydesk.serve.feedback import Feedback
+from copydesk.serve.page_routes import page_routes
 from copydesk.serve.routes import answer_routes, feedback_routes, model_routes, probe_routes
 from copydesk.serve.service import Service
 
@@ -67,9 +69,11 @@ def create_app(
     for kind in STATUS:
         app.add_exception_handler(kind, _refusal(service))
     app.include_router(answer_routes(service, log_texts=access.log_texts))
+    app.include_router(explain_routes(service))
     app.include_router(feedback_routes(service, feedback))
     app.include_router(model_routes(service))
     app.include_router(probe_routes(service))
+    app.include_router(page_routes())
     if access.origins:
         methods = ["GET", "POST", "DELETE"]
         app.add_middleware(

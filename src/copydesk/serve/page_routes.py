@@ -13,10 +13,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import PurePath
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
-
-from copydesk.errors import UnknownFile
 
 _FOLDERS = ("page", "serve/page")
 """What all of Copydesk's pages share, and this page's own; relative to the package."""
@@ -66,7 +64,7 @@ def page_routes() -> APIRouter:
 def _sent(request: Request, name: str) -> Response:
     found = page_files().get(name)
     if found is None:
-        raise UnknownFile(f"The page has no file {name[:100]!r}.")
+        raise HTTPException(404, f"The page has no file {name[:100]!r}.")
     if found.headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=found.headers)
     return Response(found.content, headers=found.headers)

@@ -166,6 +166,7 @@ def facts_of(service: Service) -> ModelFacts:
         version=version.version,
         task=classifier.task.name,
         labels=list(classifier.labels),
+        tags={category: list(tags) for category, tags in classifier.settings.categories.items()},
         text=list(classifier.settings.text),
         kind=classifier.settings.model,
         created=report.created if report else "",

@@ -72,6 +72,7 @@ class ModelFacts(ServedModel):
 
     task: str
     labels: list[str]
+    tags: dict[str, list[str]] = Field(description="Task `signals`: each category's tags.")
     text: list[str] = Field(description="The text columns it reads.")
     kind: str
     created: str
@@ -156,6 +157,7 @@ def refused(where: tuple[str | int, ...], message: str, kind: str) -> InvalidReq
 
 
 def fault_in(text: Text, columns: Sequence[str], most_chars: int) -> str:
+    """Return what is wrong with a text of a request; "" for one that can be answered."""
     if isinstance(text, str):
         size, empty = len(text), not text.strip()
     else:
