@@ -35,7 +35,7 @@ export function showFacts(model) {
 
 function headline(found) {
   if (!found) return null;
-  const range = found.interval && `95 % between ${found.interval.map(percent).join(" and ")}`;
+  const range = found.interval && `95 % interval: ${found.interval.map(percent).join(" to ")}`;
   return make("p", { class: "headline" }, make("strong", { class: "num" }, percent(found.value)), " ",
     make("span", {}, inWords(found.metric)), range && make("span", { class: "quiet num" }, range));
 }

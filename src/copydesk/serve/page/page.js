@@ -14,7 +14,10 @@ let form = null;
 let history = null;
 let model = null;
 
-const say = (message) => { byId("status").textContent = message; };
+function say(message, { isShown = true } = {}) {
+  byId("status").textContent = message;
+  byId("status").classList.toggle("unseen", !isShown); // what the page shows anyway is said to screen readers only
+}
 
 function fail(message, field = null) {
   byId("notice").textContent = message;
@@ -87,7 +90,7 @@ function one(text, { keepMany = false } = {}) {
     const { predictions: [prediction], model: answered } =
       await ask("v1/classify?scores=true", { body: { text }, signal, waiting });
     if (!keepMany) byId("many").hidden = true;
-    say(`Answer: ${inWords(prediction)}.`);
+    say(`Answer: ${inWords(prediction)}.`, { isShown: false });
     history.add(text, inWords(prediction));
     showAnswer({
       text, prediction, model, send: (body) => ask("v1/feedback", { body, waiting }),

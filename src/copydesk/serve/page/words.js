@@ -4,7 +4,7 @@ import { fill, make } from "./dom.js";
 import { signed } from "./figures.js";
 
 const LISTED = 6;
-const FAINT = 0.04;
+const FAINT = 0.06;
 const HOW = {
   weights: "Exact: what each word adds to this model's sum.",
   keywords: "Exact: the keywords that matched.",
@@ -47,7 +47,7 @@ export function showWords(box, text, explanation, prediction) {
   const found = new Map();
   for (const span of explanation.spans) found.set(word(span), (found.get(word(span)) ?? 0) + span.weight);
   const ranked = [...found].sort((one, other) => Math.abs(other[1]) - Math.abs(one[1]));
-  const [up, down] = prediction.signals ? ["raise the score", "lower the score"] : ["speak for it", "speak against it"];
+  const [up, down] = prediction.signals ? ["They raise the score", "They lower the score"] : ["They speak for it", "They speak against it"];
   const list = (title, kind, words) => words.length > 0 && make("div", { class: "side" }, make("h4", {}, title),
     make("ul", {}, ...words.slice(0, LISTED).map(([name, weight]) => make("li", {},
       make("span", { class: `word ${kind}`, dir: "auto" }, name.length > 60 ? `${name.slice(0, 60)}…` : name),
@@ -59,5 +59,5 @@ export function showWords(box, text, explanation, prediction) {
     make("div", { class: "sides" },
       list(up, "for", ranked.filter(([, weight]) => weight > 0)), list(down, "against", ranked.filter(([, weight]) => weight < 0)),
       !ranked.length && make("p", {}, "None: the model knows no word of this text.")),
-    make("p", { class: "quiet" }, HOW[explanation.method], " Weights are in log-odds.", stage));
+    make("p", { class: "quiet" }, HOW[explanation.method], !prediction.signals && " Weights are in log-odds.", stage));
 }
