@@ -156,7 +156,7 @@ def facts_of(service: Service) -> ModelFacts:
     """Return what is known of the served version."""
     served, limits = service.served, service.limits
     classifier, version = served.classifier, served.version
-    report = classifier.report if classifier.is_bundle else None
+    report = served.report
     headline = None
     if report is not None and report.headline in report.metrics:
         interval = report.intervals.get(report.headline)

@@ -23,6 +23,7 @@ from copydesk.models.tokens import Tokens, gathered
 from copydesk.runtime.engine import Classifier, Text
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.lane import Engine, Lane, Times, Watcher
+from copydesk.serve.limits import Limits
 from copydesk.types import ModelVersion, Prediction
 
 Floats = NDArray[np.float32]
@@ -56,13 +57,15 @@ class Served:
     """A classifier behind lanes. Made and used within one event loop."""
 
     def __init__(
-        self, classifier: Classifier, version: ModelVersion, *, most_texts: int, watcher: Watcher, threads: int
+        self, classifier: Classifier, version: ModelVersion, *, limits: Limits, watcher: Watcher, threads: int
     ) -> None:
         self.classifier = classifier
         self.version = version
+        self.limits = limits
+        self.report = classifier.report if classifier.is_bundle else None
         self.answering = 0
         self._ways = [
-            Way(stage, Lane(engine, most_texts=most_texts, watcher=watcher))
+            Way(stage, Lane(engine, most_texts=limits.queue_texts, watcher=watcher))
             for stage, engine in engines_of(classifier, threads=threads)
         ]
 

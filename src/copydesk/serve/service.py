@@ -85,10 +85,7 @@ class Service:
     @property
     def limits(self) -> Limits:
         """What a request may ask for: what was set, else what the served model's recipe says."""
-        if self._limits is None:
-            classifier = self.served.classifier
-            return Limits.of(classifier.recipe.serve) if classifier.is_bundle else Limits()
-        return self._limits
+        return self.served.limits
 
     @property
     def unready(self) -> str:
@@ -161,7 +158,7 @@ class Service:
     async def _loaded(self, reference: Reference) -> Served:
         classifier, version = await asyncio.to_thread(reference.load)
         limits = self._limits or (Limits.of(classifier.recipe.serve) if classifier.is_bundle else Limits())
-        served = Served(classifier, version, most_texts=limits.queue_texts, watcher=self.metrics, threads=self._threads)
+        served = Served(classifier, version, limits=limits, watcher=self.metrics, threads=self._threads)
         await served.warm_up()
         if reference is self._reference and self._served is None:
             self.metrics.serves(version, now=True)
