@@ -7,6 +7,7 @@ cascade's first stage is sure of does not wait for the second.
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ Floats = NDArray[np.float32]
 _BATCH_CHARACTERS = 50_000
 _AT_ONCE = 4_000
 """Up to so many characters are normalised and tokenised on the event loop: less than a thread's round trip costs."""
+_IDS = random.Random(secrets.randbits(128))
+"""Unique is enough for an id; asking the system for each would cost more than a linear model's answer."""
 _WARM_UP = ("Warm up", "The first request shall not be the slow one. " * 40)
 
 
@@ -112,7 +115,7 @@ class Served:
         found = self.classifier.calibrated(logits)
         return Answered(
             self.version,
-            [f"{self.version.version}.{secrets.token_hex(8)}" for _ in texts],
+            [f"{self.version.version}.{_IDS.getrandbits(64):016x}" for _ in texts],
             self.classifier.decoded(found, stages, scores=scores),
             self.classifier.task.answers(found),
             times,
@@ -158,7 +161,7 @@ def _engine_of(model: Model, threads: int) -> Engine[Any]:
         return Engine(model.kind, lambda parts: model.logits_of(gathered(parts)), BATCH_TOKENS, threads)
     if model.kind == "encoder":
         raise UsageError("This bundle's encoder runs in torch only, which is not served. Run: copydesk export MODEL")
-    return Engine(model.kind, model.logits, _BATCH_CHARACTERS, 1, is_padded=False)
+    return Engine(model.kind, model.logits, _BATCH_CHARACTERS, 1, is_padded=False, at_once=_AT_ONCE)
 
 
 async def _near(work: Any, texts: Sequence[Any], *, size: int) -> Any:  # noqa: ANN401 (whatever `work` returns)
