@@ -215,15 +215,15 @@ def test_a_cluster_loses_a_machine_half_way_and_no_row(
 
 
 _SCORE = (
-    "import json, resource, sys\n"
+    "import json, sys\n"
+    "from memory import peak_mb\n"
     "from copydesk.runtime.fallback import load_model\n"
     "from copydesk.score.run import score\n"
-    "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
     "classifier = load_model(sys.argv[1])\n"
     "classifier.predict(['warm up'])\n"
-    "before = peak()\n"
+    "before = peak_mb()\n"
     "done = score(classifier, sys.argv[2], sys.argv[3])\n"
-    "print(json.dumps({'rows': done.rows, 'more_mb': peak() - before}))\n"
+    "print(json.dumps({'rows': done.rows, 'more_mb': peak_mb() - before}))\n"
 )
 
 
