@@ -22,12 +22,7 @@ _READ = (
     "assert read_sources([source_of_path(sys.argv[1])], label_column='label').frame.height == 1_000_000\n"
     "print(peak_mb())\n"
 )
-_PREPARE = (
-    "from memory import peak_mb\n"
-    "from copydesk.cli.main import main\n"
-    "try: main()\n"
-    "finally: print(peak_mb())\n"
-)
+_PREPARE = "from memory import peak_mb\nfrom copydesk.cli.main import main\ntry: main()\nfinally: print(peak_mb())\n"
 
 
 @pytest.fixture(scope="module")
