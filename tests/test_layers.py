@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "labelling": {"data", "models", "phrases", "tasks"},
     "runtime": {"bundle", "tasks", "models"},
     "score": {"bundle", "data", "runtime", "tasks"},
+    "serve": {"bundle", "models", "runtime", "tasks"},
     "evaluate": {"metrics", "tasks", "runtime"},
     "plots": {"metrics"},
     "repair": {"data", "models", "tasks"},

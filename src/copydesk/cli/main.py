@@ -29,6 +29,7 @@ from copydesk.cli import (
     review,
     run,
     score,
+    serve,
     train,
     tune,
 )
@@ -111,6 +112,7 @@ for stage in (
     predict,
     export,
     score,
+    serve,
 ):
     stage.register(app)
 for registered in app.registered_commands:
