@@ -20,6 +20,9 @@ from copydesk.client.calls import Calls
 from copydesk.client.http import EventReader
 from copydesk.client.steps import NoReply, Outcome, Pause, Reply, Request, send
 from copydesk.errors import (
+    BodyRefused,
+    BodyTooLarge,
+    BodyTooSlow,
     CopydeskError,
     DeadlinePassed,
     ExpiredJob,
@@ -27,6 +30,7 @@ from copydesk.errors import (
     JobFailed,
     JobsUnavailable,
     MissingExtra,
+    NotReady,
     Overloaded,
     RequestRefused,
     ServiceError,
@@ -192,11 +196,13 @@ def test_a_fault_names_the_text_by_its_place_in_the_callers_list(connect: Callab
         (400, RequestRefused),
         (401, Unauthorised),
         (404, ServiceError),
-        (415, RequestRefused),
+        (408, BodyTooSlow),
+        (413, BodyTooLarge),
+        (415, BodyRefused),
         (429, Overloaded),
         (500, ServiceError),
         (302, ServiceError),
-        (503, ServiceError),
+        (503, NotReady),
         (504, DeadlinePassed),
     ],
 )
@@ -267,7 +273,7 @@ def test_feedback_needs_one_right_answer(connect: Callable[..., Any]) -> None:
     server = Script(httpx.Response(204))
     client = connect(server)
     client.feedback("3.x", signals=[Signal("crime", -0.5, "theft")])
-    assert json.loads(server.asked[0].content)["signals"][0]["tag"] == "theft"
+    assert json.loads(server.asked[0].content)["signals"] == [{"category": "crime", "score": -0.5, "tag": "theft"}]
     for right in ({}, {"label": "a", "labels": ["b"]}):
         with pytest.raises(UsageError, match="one of label, labels and signals"):
             client.feedback("3.x", **right)

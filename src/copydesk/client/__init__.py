@@ -3,6 +3,6 @@
 from copydesk.client.asynchronous import AsyncClient
 from copydesk.client.steps import Patience
 from copydesk.client.sync import Client
-from copydesk.client.values import Answer, Health, Limits, ServedModel
+from copydesk.client.values import Answer, Headline, Health, Limits, ServedModel
 
-__all__ = ["Answer", "AsyncClient", "Client", "Health", "Limits", "Patience", "ServedModel"]
+__all__ = ["Answer", "AsyncClient", "Client", "Headline", "Health", "Limits", "Patience", "ServedModel"]

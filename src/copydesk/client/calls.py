@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
@@ -122,7 +121,9 @@ def job_path(job: Job | str) -> str:
 
 def right_answer(label: str | None, labels: Sequence[str] | None, signals: Sequence[Signal] | None) -> dict[str, Any]:
     """Return what feedback says is right. Raises `UsageError` unless one of the three is given."""
-    sheet = None if signals is None else [asdict(signal) for signal in signals]
+    sheet = None
+    if signals is not None:
+        sheet = [{"category": one.category, "score": one.score, "tag": one.tag} for one in signals]
     said = {"label": label, "labels": None if labels is None else list(labels), "signals": sheet}
     given = {key: value for key, value in said.items() if value is not None}
     if len(given) != 1:

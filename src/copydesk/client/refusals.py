@@ -7,11 +7,15 @@ from typing import Any
 
 from copydesk.client.steps import Reply
 from copydesk.errors import (
+    BodyRefused,
+    BodyTooLarge,
+    BodyTooSlow,
     CopydeskError,
     DeadlinePassed,
     ExpiredJob,
     InvalidRequest,
     JobsUnavailable,
+    NotReady,
     Overloaded,
     RequestRefused,
     ServiceError,
@@ -19,8 +23,15 @@ from copydesk.errors import (
     UnknownJob,
 )
 
-_MEANINGS: dict[int, type[CopydeskError]] = {401: Unauthorised, 504: DeadlinePassed}
-_OF_JOBS: dict[int, type[CopydeskError]] = {404: UnknownJob, 410: ExpiredJob, 503: JobsUnavailable}
+_KINDS: dict[int, type[CopydeskError]] = {
+    401: Unauthorised,
+    408: BodyTooSlow,
+    413: BodyTooLarge,
+    415: BodyRefused,
+    503: NotReady,
+    504: DeadlinePassed,
+}
+_KINDS_OF_JOBS: dict[int, type[CopydeskError]] = {**_KINDS, 404: UnknownJob, 410: ExpiredJob, 503: JobsUnavailable}
 
 
 def accepted(reply: Reply, *, of_job: bool = False, first_text: int = 0) -> Reply:
@@ -36,11 +47,11 @@ def accepted(reply: Reply, *, of_job: bool = False, first_text: int = 0) -> Repl
     message = detail or f"The server answered with HTTP {reply.status} and no reason."
     if reply.status == 429:
         raise Overloaded(message, retry_after_s=max(round(reply.retry_after_s), 1))
-    kind = _MEANINGS.get(reply.status) or (_OF_JOBS.get(reply.status) if of_job else None)
-    if kind is None:
-        kind = RequestRefused if 400 <= reply.status < 500 and reply.status != 404 else ServiceError
-        message = f"HTTP {reply.status}: {message}"
-    raise kind(message)
+    known = (_KINDS_OF_JOBS if of_job else _KINDS).get(reply.status)
+    if known is not None:
+        raise known(message)
+    ours = 400 <= reply.status < 500 and reply.status != 404  # a path that is not there is no fault of the request's
+    raise (RequestRefused if ours else ServiceError)(f"HTTP {reply.status}: {message}")
 
 
 def asks_for_fewer(reply: Reply) -> bool:

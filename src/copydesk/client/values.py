@@ -34,8 +34,17 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Headline:
+    """The metric a model is compared by, on its test part, with its 95 % interval."""
+
+    metric: str
+    value: float
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class ServedModel:
-    """A model that a server answers with. `headline` is the report's main figure, `report` the path of its page."""
+    """A model that a server answers with; `report` is the path of its report's page."""
 
     name: str
     version: str
@@ -45,9 +54,9 @@ class ServedModel:
     limits: Limits
     kind: str = ""
     created: str = ""
-    headline: dict[str, Any] = field(default_factory=dict)
+    headline: Headline | None = None
     metrics: dict[str, float] = field(default_factory=dict)
-    trained_on: int | None = None
+    tested_on: int = 0
     report: str | None = None
     notes: list[str] = field(default_factory=list)
 
