@@ -39,12 +39,16 @@ def request_of(path: str, body: bytes, *, content_type: str = "application/json"
 
 @dataclass
 class Measured:
-    """What a load found: seconds to each answer of status 200, and how many answers had which status."""
+    """What a load found: seconds to each answer of status 200, and how many answers had which status.
+
+    `cpu_share` is the share of a core that the load took; `answers` counts those of the warm-up too.
+    """
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     cpu_share: float = 0.0
+    answers: int = 0
 
     @property
     def rate(self) -> float:
@@ -70,8 +74,10 @@ def closed_loop(port: int, requests: Sequence[bytes], *, clients: int, seconds: 
     try:
         for _ in range(clients):
             lines.send(lines.open(), time.perf_counter())
-        lines.run_closed(_WARM_S)
-        return lines.run_closed(seconds)
+        warm = lines.run_closed(_WARM_S)
+        found = lines.run_closed(seconds)
+        found.answers += warm.answers
+        return found
     finally:
         lines.close()
 
@@ -166,6 +172,7 @@ class _Lines:
 
     def _measured(self, started: float, cpu: float) -> Measured:
         self._found.seconds = time.perf_counter() - started
+        self._found.answers = sum(self._found.statuses.values())
         self._found.cpu_share = (time.process_time() - cpu) / self._found.seconds
         return self._found
 

@@ -14,9 +14,10 @@ alone, in processes of its own, and answers one text a request, over and over th
 First come closed loops (each client sends when its last request was answered), then open ones at shares of the best
 rate of these: requests come at random times, and latencies count from when they were due. `load.py` is the load, in
 this process; its own ceiling, against a server that does nothing, is printed first. Per line: good answers a second,
-the median and the 99th percentile of their milliseconds, all other answers by status, and the memory of all of the
-server's processes (pages that they share counted once) at the end of the load. `same` is the share of answers equal to
-those of the first server measured, `right` the share equal to the data's labels.
+the median and the 99th percentile of their milliseconds, the milliseconds of processor that the server spent on an
+answer (these hardly change when others use the machine too), the memory of all its processes (pages that they share
+counted once) at the end of the load, the share of a core that the load itself took, and all other answers. `same` is
+the share of answers equal to those of the first server measured, `right` the share equal to the data's labels.
 
 Infinity is not among them: 0.0.78, its newest, needs numpy below 2 and typer below 0.13.
 """
@@ -82,7 +83,8 @@ def main() -> None:
     loads = [float(share) for share in options.loads.split(",") if share]
     print(f"{len(texts):,} texts; {allowed_cores()} cores, {', '.join(features())}, shared with the load")
     _print_ceiling(bodies)
-    print(f"\n{'':10} {'load':>16} {'good/s':>9} {'p50 ms':>9} {'p99 ms':>9} {'MB':>7} {'load CPU':>9}  other answers")
+    titles = ("load", 16), ("good/s", 9), ("p50 ms", 9), ("p99 ms", 9), ("CPU ms", 7), ("MB", 6), ("load", 5)
+    print("\n" + " ".join([" " * 10, *(f"{title:>{width}}" for title, width in titles), " other answers"]))
     reference: list[str] = []
     for name in wanted or contestants:
         contestant = contestants[name]
@@ -90,8 +92,10 @@ def main() -> None:
         with running(contestant) as (port, process):
             answers = _answers(port, contestant, bodies[:_CHECKED])
             reference = reference or answers
+            spent = cpu_seconds(process)
             for line, measured in _loads(port, requests, clients, loads, options.seconds):
-                _print_line(name, line, measured, memory_mb(process))
+                before, spent = spent, cpu_seconds(process)
+                _print_line(name, line, measured, memory_mb(process), spent - before)
         print(f"{name:10} same {_share(answers, reference):.1%}, right {_share(answers, labels):.1%}\n", flush=True)
 
 
@@ -130,11 +134,12 @@ def _loads(
         yield f"{rate:,.0f}/s, {share:.0%}", open_loop(port, requests, rate=rate, seconds=seconds)
 
 
-def _print_line(name: str, load: str, measured: Measured, megabytes: float) -> None:
+def _print_line(name: str, load: str, measured: Measured, megabytes: float, cpu_s: float) -> None:
     middle, slow = measured.percentile_ms(0.5), measured.percentile_ms(0.99)
+    cpu_ms = 1_000 * cpu_s / max(measured.answers, 1)
     print(
-        f"{name:10} {load:>16} {measured.rate:9,.0f} {middle:9.1f} {slow:9.1f} {megabytes:7.0f} "
-        f"{measured.cpu_share:9.0%}  {measured.faults}",
+        f"{name:10} {load:>16} {measured.rate:9,.0f} {middle:9.1f} {slow:9.1f} {cpu_ms:7.2f} {megabytes:6.0f} "
+        f"{measured.cpu_share:5.0%}  {measured.faults}",
         flush=True,
     )
 
@@ -221,6 +226,20 @@ def _proportional_kb(process: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the processor time that a process and all below it have used."""
+    fields = [_fields(one) for one in [process, *_below(process)]]
+    return sum(int(found[11]) + int(found[12]) for found in fields if found) / os.sysconf("SC_CLK_TCK")
+
+
+def _fields(process: int) -> list[str]:
+    """Return the fields of /proc/PID/stat that follow the command's name."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _below(process: int) -> list[int]:
