@@ -29,14 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from transformers import BertPreTrainedModel, TextClassificationPipeline
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from copydesk.bundle import open_bundle
 from copydesk.data.prepare import prepare_dataset
-from copydesk.models.compiled import CompiledModel
+from copydesk.models.compiled import CompiledModel, network_inputs, silent_onnxruntime
 from copydesk.models.cores import allowed_cores, features
 from copydesk.models.encoder import EncoderModel, PooledClassifier, quiet_transformers
 from copydesk.models.tokens import Tokens
@@ -202,17 +201,13 @@ def _torch_loop(encoder: EncoderModel) -> Answer:
 def _plain_onnxruntime(encoder: EncoderModel, folder: Path) -> Answer:
     file = folder / "network.onnx"
     write_network(exported(encoder), file)
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = silent_onnxruntime().InferenceSession(str(file), providers=["CPUExecutionProvider"])
 
     def answer(texts: Sequence[str]) -> Logits:
         tokens = encoder.encode(texts)
         result = np.empty((len(tokens), encoder.network.head.out_features), np.float32)
         for rows in _batches(tokens):
-            inputs = tokens.padded(rows, encoder.reader.marks.padding)
-            inputs.setdefault("attention_mask", np.ones_like(inputs["input_ids"]))
-            if encoder.reader.marks.segments:
-                inputs.setdefault("token_type_ids", np.zeros_like(inputs["input_ids"]))
-            result[rows] = session.run(None, inputs)[0]
+            result[rows] = session.run(None, network_inputs(encoder.reader, tokens, rows))[0]
         return tokens.by_text(result)
 
     return answer
