@@ -70,6 +70,7 @@ ALLOWED: dict[str, set[str]] = {
     "describe": {"data", "metrics", "models", "plots", "report_page"},
     "compare": {"data", "bundle", "fitting", "training", "runs", "pair", "runtime"},
     "export": {"bundle", "data", "fitting", "models", "training", "runs"},
+    "serve": {"runtime"},
     "demo": {"bundle", "data", "compare", "runtime", "training", "runs"},
     "__main__": {"cli"},
 }

@@ -31,6 +31,7 @@ from copydesk.cli import (
     score,
     train,
     tune,
+    worker,
 )
 from copydesk.errors import CopydeskError
 
@@ -111,6 +112,7 @@ for stage in (
     predict,
     export,
     score,
+    worker,
 ):
     stage.register(app)
 for registered in app.registered_commands:

@@ -1,7 +1,8 @@
 """What a worker does with a chunk that it has claimed, whichever store it came from.
 
-A fault is anything that goes wrong between the texts and their answers. The store decides what follows (`Chunks.fault`);
-a worker goes on with the next chunk. It does not know how chunks are handed out, except in the embedded store's loop.
+A fault is anything that goes wrong between the texts and their answers. The store decides what follows
+(`Chunks.fault`); a worker goes on with the next chunk. It does not know how chunks are handed out, except in the
+embedded store's loop.
 """
 
 from __future__ import annotations
@@ -63,14 +64,16 @@ def work_on(chunk: Chunk, store: Chunks, models: Models, *, too_long: Callable[[
 
     The claim is renewed meanwhile. `too_long` is called, from another thread, when that takes `chunk_limit_s`.
     """
-    try:
-        with _claim_held(chunk, store, too_long):
+    reason = None
+    with _claim_held(chunk, store, too_long):
+        try:
             answers = answer(chunk, models)
-    except Exception as error:  # whatever a model raises is this chunk's fault, and of no other
-        reason = _reason(chunk, models, error)
-        _stored(lambda: store.fault(chunk, reason), chunk)
-    else:
+        except Exception as error:  # whatever a model raises is this chunk's fault, and of no other
+            reason = _reason(chunk, models, error)
+    if reason is None:
         _stored(lambda: store.finish(chunk, answers), chunk)
+    else:
+        _stored(lambda: store.fault(chunk, reason), chunk)
 
 
 def answer(chunk: Chunk, models: Models) -> bytes:
@@ -79,7 +82,8 @@ def answer(chunk: Chunk, models: Models) -> bytes:
     if len(found) != len(chunk.texts):
         raise ValueError(f"The model gave {len(found)} answers to {len(chunk.texts)} texts.")
     lines = [
-        {"id": prediction_id(chunk, place), **prediction.to_json()} for place, prediction in enumerate(found, chunk.first)
+        {"id": prediction_id(chunk, place), **prediction.to_json()}
+        for place, prediction in enumerate(found, chunk.first)
     ]
     return json.dumps(lines, ensure_ascii=False, allow_nan=False).encode()
 

@@ -65,7 +65,7 @@ class JobRules:
 class Submission:
     """What is to be predicted by which model.
 
-    `key` names the request, so that the same one sent again is the same job; `fingerprint` tells whether it is the same.
+    `key` names the request, so that the same one sent again is the same job; `fingerprint` tells whether it is.
     """
 
     model: ModelVersion
@@ -185,7 +185,7 @@ def check_room(waiting: int, submission: Submission, rules: JobRules) -> None:
     """Raise `Overloaded` where more texts would wait than the rules allow."""
     if waiting and waiting + len(submission.texts) > rules.most_waiting_texts:
         raise Overloaded(
-            f"{waiting:,} texts of other jobs are waiting; {len(submission.texts):,} more are too many. Try again later.",
+            f"{waiting:,} texts of other jobs are waiting; {len(submission.texts):,} more are too many. Try it later.",
             retry_after_s=60,
         )
 

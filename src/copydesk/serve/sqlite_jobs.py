@@ -27,8 +27,8 @@ PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS jobs (
   id TEXT PRIMARY KEY, status TEXT NOT NULL, model TEXT NOT NULL, scores INTEGER NOT NULL, rules TEXT NOT NULL,
-  texts INTEGER NOT NULL, chunks INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, finished REAL, expires REAL,
-  forget REAL, error TEXT, key TEXT, fingerprint TEXT NOT NULL
+  texts INTEGER NOT NULL, chunks INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL,
+  finished REAL, expires REAL, forget REAL, error TEXT, key TEXT, fingerprint TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status);
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key ON jobs (key);
@@ -48,9 +48,7 @@ class SqliteJobs:
     `clock` gives the seconds since 1970. Raises `JobsUnavailable` where the file cannot be used.
     """
 
-    def __init__(
-        self, path: Path, rules: JobRules | None = None, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, path: Path, rules: JobRules | None = None, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._rules = rules or JobRules()
         self._clock = clock
@@ -150,7 +148,7 @@ class SqliteJobs:
             db.execute(f"DELETE FROM answers WHERE job IN {expired}", (now - rule.GRACE_S,))
             db.execute("DELETE FROM jobs WHERE forget <= ?", (now - rule.GRACE_S,))
         with self._reading() as db:
-            db.execute("PRAGMA incremental_vacuum").fetchall()
+            db.executescript("PRAGMA incremental_vacuum")  # execute() would free one page only
 
     def _known(self, db: sqlite3.Connection, submission: Submission) -> Job | None:
         """Return the job that came with the same key, unless its results have expired: then the key is free again."""
