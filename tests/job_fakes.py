@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
@@ -77,7 +78,8 @@ class Office:
         raise NotImplementedError
 
     def submit(self, *texts: str, model: ModelVersion = FIRST, key: str = "", scores: bool = False) -> Job:
-        return self.store.submit(Submission(model, texts, scores, key, fingerprint=repr((texts, scores))))
+        fingerprint = hashlib.sha256(repr((texts, scores)).encode()).hexdigest()
+        return self.store.submit(Submission(model, texts, scores, key, fingerprint))
 
     def work(self) -> int:
         """Do every chunk there is now; return how many."""
