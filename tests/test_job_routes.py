@@ -14,16 +14,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.testclient import TestClient
 
-from copydesk.errors import (
-    ExpiredJob,
-    InvalidRequest,
-    JobsUnavailable,
-    Overloaded,
-    RequestRefused,
-    UnknownJob,
-)
+from copydesk.errors import RequestRefused
+from copydesk.serve.access import Door, Keys
+from copydesk.serve.app import STATUS
 from copydesk.serve.job_routes import job_routes
 from copydesk.serve.jobs import JobRules, Text
+from copydesk.serve.limits import Limits
+from copydesk.serve.metrics import Metrics
 from copydesk.serve.redis_jobs import RedisJobs
 from copydesk.serve.schemas import read_texts
 from copydesk.types import ModelVersion
@@ -31,7 +28,6 @@ from job_fakes import FIRST, CeleryOffice, Office, SqliteOffice
 from redis_server import RedisServer
 
 RULES = JobRules(chunk_texts=2, keep_s=100.0)
-STATUSES = {InvalidRequest: 422, UnknownJob: 404, ExpiredJob: 410, JobsUnavailable: 503, Overloaded: 429}
 TEXTS = {"texts": ["a", "b", "c"]}
 
 
@@ -57,15 +53,16 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 
 
 @contextmanager
-def _client(store: Any) -> Iterator[TestClient]:
+def _client(store: Any, keys: Keys | None = None) -> Iterator[TestClient]:
     def accept(body: bytes) -> tuple[ModelVersion, list[Text]]:
         return FIRST, read_texts(body, ("text",), most_texts=100, most_chars=1_000)
 
     def refuse(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": getattr(error, "faults", str(error))}, STATUSES[type(error)])
+        return JSONResponse({"detail": getattr(error, "faults", str(error))}, STATUS[type(error)])
 
     app = FastAPI(exception_handlers={RequestRefused: refuse})
-    app.include_router(job_routes(store, accept))
+    app.include_router(job_routes(store, accept, limits=lambda: Limits(job_body_bytes=10_000)))
+    app.add_middleware(Door, keys=keys or Keys({}), metrics=Metrics(), is_draining=lambda: False)
     with TestClient(app) as client:
         yield client
 
@@ -106,6 +103,12 @@ def test_a_wrong_body_makes_no_job(office: Office, client: TestClient) -> None:
     assert sum(office.store.counts().values()) == 0
 
 
+def test_a_body_that_is_too_large_or_no_json_or_a_scores_that_is_no_boolean_is_refused(client: TestClient) -> None:
+    assert client.post("/v1/jobs", json={"texts": ["a" * 900] * 12}).status_code == 413
+    assert client.post("/v1/jobs", data={"text": "a"}).status_code == 415
+    assert client.post("/v1/jobs?scores=some", json=TEXTS).status_code == 422
+
+
 def test_a_request_sent_twice_with_its_key_is_one_job(office: Office, client: TestClient) -> None:
     key = {"Idempotency-Key": "order-17"}
     first, second = (client.post("/v1/jobs", json=TEXTS, headers=key) for _ in range(2))
@@ -121,12 +124,14 @@ def test_a_key_with_another_request_is_refused(client: TestClient, path: str, bo
     assert refused.status_code == 422 and refused.json()["detail"][0]["loc"] == ["header", "Idempotency-Key"]
 
 
-def test_clients_with_other_api_keys_never_meet_by_their_idempotency_keys(client: TestClient) -> None:
-    headers = [{}, {"Authorization": "Bearer one"}, {"Authorization": "Bearer two"}, {"X-API-Key": "one"}]
-    jobs = {
-        client.post("/v1/jobs", json=TEXTS, headers={"Idempotency-Key": "1", **own}).json()["id"] for own in headers
-    }
-    assert len(jobs) == 4
+def test_clients_with_other_api_keys_never_meet_by_their_idempotency_keys(office: Office) -> None:
+    keys = Keys.read(None, "one 1111111111111111, two 2222222222222222")
+    with _client(office.store, keys) as client:
+        jobs = []
+        for key in ("1111111111111111", "2222222222222222", "1111111111111111"):
+            headers = {"Idempotency-Key": "order-17", "Authorization": f"Bearer {key}"}
+            jobs.append(client.post("/v1/jobs", json=TEXTS, headers=headers).json()["id"])
+    assert jobs[0] == jobs[2] != jobs[1]
 
 
 def test_a_key_without_end_is_refused(client: TestClient) -> None:

@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "labelling": {"data", "models", "phrases", "tasks"},
     "runtime": {"bundle", "tasks", "models"},
     "score": {"bundle", "data", "runtime", "tasks"},
+    "serve": {"bundle", "models", "runtime", "tasks"},
     "evaluate": {"metrics", "tasks", "runtime"},
     "plots": {"metrics"},
     "repair": {"data", "models", "tasks"},
@@ -70,7 +71,6 @@ ALLOWED: dict[str, set[str]] = {
     "describe": {"data", "metrics", "models", "plots", "report_page"},
     "compare": {"data", "bundle", "fitting", "training", "runs", "pair", "runtime"},
     "export": {"bundle", "data", "fitting", "models", "training", "runs"},
-    "serve": {"runtime"},
     "demo": {"bundle", "data", "compare", "runtime", "training", "runs"},
     "__main__": {"cli"},
 }

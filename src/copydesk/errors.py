@@ -11,9 +11,15 @@
     ├── BundleError            a bundle that is incomplete, changed or of another version
     ├── RequestRefused         a request that the server does not answer; `serve/app.py` says with which status
     │   ├── InvalidRequest     a body that does not say what it must, or says too much
+    │   ├── BodyTooLarge       more bytes than are read
+    │   ├── BodyRefused        of a type, or in an encoding, that is not read
+    │   ├── BodyTooSlow        the client took too long to send it
+    │   ├── ClientGone         nobody reads the answer any more
     │   ├── Unauthorised       no API key, or none that is known
     │   ├── Overloaded         the queue is full; the client may come again
+    │   ├── NotReady           the server is still loading its model, or about to end
     │   ├── DeadlinePassed     the client's time was over before its turn came
+    │   ├── UnknownModel       no model of this name is served
     │   ├── UnknownJob         no job has this id
     │   ├── ExpiredJob         a job whose results were kept long enough
     │   └── JobsUnavailable    the place where jobs are kept does not answer
@@ -85,6 +91,22 @@ class InvalidRequest(RequestRefused):
         self.faults = faults
 
 
+class BodyTooLarge(RequestRefused):
+    """A body of more bytes than are read."""
+
+
+class BodyRefused(RequestRefused):
+    """A body of a type, or in an encoding, that is not read."""
+
+
+class BodyTooSlow(RequestRefused):
+    """A body that did not arrive in time."""
+
+
+class ClientGone(RequestRefused):
+    """The client has closed the connection: nobody reads the answer."""
+
+
 class Unauthorised(RequestRefused):
     """No API key, or none that is known."""
 
@@ -97,8 +119,16 @@ class Overloaded(RequestRefused):
         self.retry_after_s = retry_after_s
 
 
+class NotReady(RequestRefused):
+    """The server is still loading its model, or about to end; another may answer."""
+
+
 class DeadlinePassed(RequestRefused):
     """The client's time was over before its turn came."""
+
+
+class UnknownModel(RequestRefused):
+    """No model of this name is served here."""
 
 
 class UnknownJob(RequestRefused):

@@ -75,7 +75,7 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without what does not apply; an abstaining `single` has the label null."""
-        values = {key: value for key, value in asdict(self).items() if value is not None and value is not False}
+        values = {key: value for key, value in vars(self).items() if value is not None and value is not False}
         if self.signals is not None:
             values["signals"] = [{**asdict(signal), "intensity": signal.intensity} for signal in self.signals]
         return {"label": None, **values} if self.abstained and self.labels is None else values

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import copydesk
+from copydesk.runtime.versions import version_of
 from copydesk.serve.jobs import JobRules, Jobs, Submission
 from copydesk.serve.open_jobs import open_jobs
 from copydesk.types import Job, ModelVersion
@@ -39,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path) -> ModelVersi
     recipe.write_text("name: toy\nmodel: {kind: linear}\n", "utf-8")
     train = ["train", recipe, "--data", toy_csv, "--out", folder / "toy-1", "--quiet"]
     subprocess.run([sys.executable, "-m", "copydesk", *map(str, train)], check=True, cwd=folder)
-    return ModelVersion("toy", "1", str(folder / "toy-1"))
+    return version_of(copydesk.load(folder / "toy-1"), folder / "toy-1")
 
 
 class Fleet:
@@ -144,11 +145,12 @@ def test_jobs_of_a_killed_server_are_whole_or_not_there(site: Site, model: Model
         "jobs = open_jobs(sys.argv[1])\n"
         "texts = ['goal bank %d' % place for place in range(999)]\n"
         "while True:\n"
-        "    print(jobs.submit(Submission(ModelVersion('toy', '1', sys.argv[2]), texts)).id, flush=True)\n"
+        "    print(jobs.submit(Submission(ModelVersion(*sys.argv[2:]), texts)).id, flush=True)\n"
     )
     told = []
     for _ in range(3):
-        server = subprocess.Popen([sys.executable, "-c", code, site.fleet.url, model.path], stdout=subprocess.PIPE)
+        command = [sys.executable, "-c", code, site.fleet.url, model.name, model.version, model.path]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert server.stdout is not None
         told += [server.stdout.readline().decode().strip() for _ in range(random.Random(len(told)).randint(2, 6))]
         server.kill()

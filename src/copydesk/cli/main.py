@@ -29,6 +29,7 @@ from copydesk.cli import (
     review,
     run,
     score,
+    serve,
     train,
     tune,
     worker,
@@ -112,6 +113,7 @@ for stage in (
     predict,
     export,
     score,
+    serve,
     worker,
 ):
     stage.register(app)

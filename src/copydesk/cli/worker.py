@@ -54,7 +54,7 @@ def worker(
 
 def _embedded(jobs: str, *, quiet: bool) -> None:
     from copydesk.cli import console
-    from copydesk.serve.job_worker import Models, load_bundle, work
+    from copydesk.serve.job_worker import Models, load_version, work
     from copydesk.serve.open_jobs import sqlite_path
     from copydesk.serve.sqlite_jobs import SqliteJobs
 
@@ -68,7 +68,7 @@ def _embedded(jobs: str, *, quiet: bool) -> None:
         os._exit(_TOO_LONG)  # whatever hangs cannot be stopped otherwise
 
     store = SqliteJobs(sqlite_path(jobs))
-    work(store, Models(load_bundle), stop, progress=progress, too_long=too_long)
+    work(store, Models(load_version), stop, progress=progress, too_long=too_long)
     store.close()
 
 

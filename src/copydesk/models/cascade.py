@@ -99,8 +99,12 @@ class CascadeModel:
         unsure = np.flatnonzero(~sure)
         if len(unsure):
             logits[unsure] = self.second.logits([texts[place] for place in unsure.tolist()])
+        return logits, self.stages(sure)
+
+    def stages(self, sure: Flags) -> list[str]:
+        """Return for each text the kind of model that answers it."""
         first, second = self.first.model.kind, self.second.model.kind
-        return logits, [first if stays else second for stays in sure.tolist()]
+        return [first if stays else second for stays in sure.tolist()]
 
     def save(self, folder: Path) -> None:
         """Write both models into folders of their own, and `cascade.json`."""

@@ -66,6 +66,26 @@ class Tokens:
         return (total / np.bincount(self.owner, minlength=self.texts)[:, None]).astype(np.float32)
 
 
+def gathered(parts: Sequence[tuple[Tokens, int]]) -> Tokens:
+    """Return single texts of several encodings, in this order, as if they had been encoded together."""
+    ids, segments, lengths, owner = [], [], [], []
+    for number, (tokens, text) in enumerate(parts):
+        first, last = (0, len(tokens)) if tokens.texts == 1 else np.searchsorted(tokens.owner, (text, text + 1))
+        begin, end = tokens.starts[first], tokens.starts[last]
+        ids.append(tokens.ids[begin:end])
+        if tokens.segments is not None:
+            segments.append((len(ids) - 1, tokens.segments[begin:end]))
+        lengths.append(tokens.lengths[first:last])
+        owner += [number] * int(last - first)
+    starts = np.zeros(len(owner) + 1, np.int64)
+    np.cumsum(np.concatenate(lengths), out=starts[1:])
+    kinds = None
+    if segments:
+        given = dict(segments)
+        kinds = np.concatenate([given.get(number, np.zeros(len(row), np.int8)) for number, row in enumerate(ids)])
+    return Tokens(np.concatenate(ids), kinds, starts, np.array(owner, np.int64), len(parts))
+
+
 def join_rows(
     ids: Sequence[Sequence[int]], segments: Sequence[Sequence[int]] | None, owner: Sequence[int], texts: int
 ) -> Tokens:

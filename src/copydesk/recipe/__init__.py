@@ -18,6 +18,7 @@ from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.rules import Rules
 from copydesk.recipe.runtime import Runtime
+from copydesk.recipe.serve import Serve
 from copydesk.recipe.source import Gdelt, GdeltSource, SourceFile
 from copydesk.recipe.weak import Weak
 
@@ -31,6 +32,7 @@ __all__ = [
     "Recipe",
     "Rules",
     "Runtime",
+    "Serve",
     "SourceFile",
     "Train",
     "Weak",

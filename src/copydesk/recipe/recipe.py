@@ -11,6 +11,7 @@ from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
 from copydesk.recipe.runtime import Runtime
+from copydesk.recipe.serve import Serve
 from copydesk.recipe.source import Source, SourceFile
 from copydesk.recipe.weak import Weak
 
@@ -28,14 +29,6 @@ class Gate(Section):
 
     floors: dict[str, float] = {}
     against_production: AgainstProduction | None = None
-
-
-class Serve(Section):
-    """Limits of the API."""
-
-    max_text_chars: int = Field(20_000, gt=0)
-    max_batch_texts: int = Field(256, gt=0)
-    queue_texts: int = Field(2_048, gt=0)
 
 
 class Recipe(Section):

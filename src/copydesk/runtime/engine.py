@@ -10,6 +10,9 @@ from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from copydesk.bundle import Bundle, Settings, open_bundle
 from copydesk.errors import BundleError, UsageError
 from copydesk.models.base import Model
@@ -141,12 +144,7 @@ class Classifier:
 
         `thresholds` replace the tuned ones, by label or one for all. Raises `UsageError` for a value that is no text.
         """
-        task = self.task if thresholds is None else self.task.with_thresholds(thresholds)
-        found, stages = self.scored(texts)
-        answers = task.decode(found, all_scores=scores)
-        if stages:
-            answers = [replace(answer, stage=stage) for answer, stage in zip(answers, stages, strict=True)]
-        return [replace(answer, fallback=self.fallback) for answer in answers] if self.fallback else answers
+        return self.decoded(*self.scored(texts), scores=scores, thresholds=thresholds)
 
     def scores(self, texts: Sequence[Text]) -> Scores:
         """Return the calibrated probabilities, shape (len(texts), outputs)."""
@@ -156,12 +154,35 @@ class Classifier:
         """Return the calibrated probabilities, and of a cascade which stage each text's come from."""
         if isinstance(texts, str | Mapping):
             raise UsageError("predict takes a list of texts; for one text write predict([text]).")
-        clean = [normalise(self._join(text, place), self.settings.normalise) for place, text in enumerate(texts)]
+        clean = self.prepared(texts)
         if isinstance(self.model, CascadeModel):
             logits, stages = self.model.answered(clean)
         else:
             logits, stages = self.model.logits(clean), []
-        return self.task.scores(logits, self.settings.temperature), stages
+        return self.calibrated(logits), stages
+
+    def prepared(self, texts: Sequence[Text]) -> list[str]:
+        """Return the texts as the model reads them: columns joined, normalised. Raises `UsageError`."""
+        return [normalise(self._join(text, place), self.settings.normalise) for place, text in enumerate(texts)]
+
+    def calibrated(self, logits: NDArray[np.float32]) -> Scores:
+        """Return the model's outputs as probabilities."""
+        return self.task.scores(logits, self.settings.temperature)
+
+    def decoded(
+        self,
+        found: Scores,
+        stages: Sequence[str],
+        *,
+        scores: bool = False,
+        thresholds: Mapping[str, float] | float | None = None,
+    ) -> list[Prediction]:
+        """Return the predictions behind calibrated probabilities; `stages` name who answered, in a cascade."""
+        task = self.task if thresholds is None else self.task.with_thresholds(thresholds)
+        answers = task.decode(found, all_scores=scores)
+        if stages:
+            answers = [replace(answer, stage=stage) for answer, stage in zip(answers, stages, strict=True)]
+        return [replace(answer, fallback=self.fallback) for answer in answers] if self.fallback else answers
 
     def _join(self, text: Text, place: int) -> str:
         """Return one text with its columns joined; a plain string may hold the separator already."""

@@ -51,12 +51,17 @@ def keywords_classifier(recipe: Recipe, *, fallback: str | None = None) -> Class
     return Classifier(KeywordsModel.from_file(file, task), settings, fallback=fallback)
 
 
-def _newest_bundle(recipe: Recipe, bundles: Path) -> tuple[Bundle | None, str]:
-    """Return the newest bundle of the recipe that is whole, and what is wrong with a newer one."""
+def bundles_of(recipe: Recipe, bundles: Path = BUNDLES) -> list[Path]:
+    """Return the folders where bundles of the recipe are, or were begun, the newest first."""
     ours = re.compile(rf"{re.escape(recipe.name)}-\d+")
     found = [path for path in bundles.glob(f"{recipe.name}-*") if ours.fullmatch(path.name)]
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+
+
+def _newest_bundle(recipe: Recipe, bundles: Path) -> tuple[Bundle | None, str]:
+    """Return the newest bundle of the recipe that is whole, and what is wrong with a newer one."""
     broken = ""
-    for path in sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
+    for path in bundles_of(recipe, bundles):
         try:
             bundle = open_bundle(path)
             if bundle.manifest.get("name") == recipe.name:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from copydesk.errors import JobsUnavailable, MissingExtra
-from copydesk.serve.job_worker import Models, load_bundle, work_on
+from copydesk.serve.job_worker import Models, load_version, work_on
 from copydesk.serve.jobs import JobRules, Submission
 from copydesk.types import Job
 
@@ -115,7 +115,7 @@ def run_worker(url: str, processes: int) -> int:
 
 def _add_task(app: Celery, url: str) -> None:
     opened: list[RedisJobs] = []  # by the process that works, after its fork
-    models = Models(load_bundle)
+    models = Models(load_version)
 
     @app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def answer_chunk(job_id: str, place: int) -> None:

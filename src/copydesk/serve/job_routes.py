@@ -10,15 +10,17 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from copydesk.errors import ExpiredJob, JobsUnavailable, RequestRefused
 from copydesk.serve.jobs import Jobs, Submission, Text, progress_of
+from copydesk.serve.limits import Limits, read_body, wants_scores
+from copydesk.serve.routes import SCORES, body_of
 from copydesk.serve.schemas import Answers, Invalid, Refusal, ServedModel, TextsBody, refused
 from copydesk.types import Job, JobStatus, ModelVersion
 
@@ -55,27 +57,26 @@ class JobAnswers(Answers):
     expires_at: str
 
 
-def job_routes(jobs: Jobs, accept: Accept, *, draining: Callable[[], bool] = lambda: False) -> APIRouter:
-    """Return the routes; `draining` tells that the server is about to end, and with it every stream of progress."""
+def job_routes(
+    jobs: Jobs, accept: Accept, *, limits: Callable[[], Limits] = Limits, draining: Callable[[], bool] = lambda: False
+) -> APIRouter:
+    """Return the routes. `limits` are those of the served model; `draining` tells that the server is about to end.
+
+    Streams of progress end with it: a client that still wants to know asks the next server.
+    """
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-    router.post("", status_code=202, responses=_SUBMIT, openapi_extra=_BODY)(_submit(jobs, accept))
+    router.post("", status_code=202, responses=_SUBMIT, openapi_extra=_BODY)(_submit(jobs, accept, limits))
     router.get("/{job_id}", responses=_READ)(_read(jobs))
     router.get("/{job_id}/events", responses=_EVENTS)(_events(jobs, draining))
     router.delete("/{job_id}", responses=_CANCEL)(_cancel(jobs))
     return router
 
 
-def _submit(jobs: Jobs, accept: Accept) -> Callable[..., Any]:
-    async def submit(
-        request: Request,
-        scores: Annotated[bool, Query(description="Give every label's score.")] = False,
-        idempotency_key: Annotated[
-            str, Header(description="A name for this request: sent again, it is the same job.")
-        ] = "",
-    ) -> Response:
+def _submit(jobs: Jobs, accept: Accept, limits: Callable[[], Limits]) -> Callable[..., Any]:
+    async def submit(request: Request) -> Response:
         """Take texts to be answered later, on the version that is served now."""
-        body = await request.body()
-        key = _key(idempotency_key, request)
+        key, scores, most = _key(request), wants_scores(request), limits()
+        body = await read_body(request, most_bytes=most.job_body_bytes, timeout_s=most.body_timeout_s)
 
         def take() -> Job:
             model, texts = accept(body)
@@ -153,14 +154,15 @@ async def _progress(jobs: Jobs, job: Job, draining: Callable[[], bool]) -> Async
             return  # it expired
 
 
-def _key(given: str, request: Request) -> str:
-    """Return what a job is found by for this key: clients with other API keys never meet, and no key is stored."""
+def _key(request: Request) -> str:
+    """Return what a job is found by for its Idempotency-Key: the keys of clients with other API keys never meet."""
+    given = request.headers.get("idempotency-key", "")
     if not given:
         return ""
     if len(given) > _MOST_KEY_CHARS:
         message = f"It has {len(given):,} characters; at most {_MOST_KEY_CHARS} are taken. A UUID will do."
         raise refused(("header", "Idempotency-Key"), message, "too_long")
-    client = request.headers.get("authorization", "") + "\0" + request.headers.get("x-api-key", "")
+    client = request.scope.get("state", {}).get("facts", {}).get("key", "")  # the name of its API key (`access.py`)
     return hashlib.sha256(f"{client}\0{given}".encode()).hexdigest()
 
 
@@ -169,14 +171,26 @@ def _refusals(**statuses: str) -> dict[int | str, dict[str, Any]]:
 
 
 _GONE = _refusals(
+    _401="No API key, or none that is known",
     _404="No job has this id",
     _410="Its results have expired, or it was cancelled",
     _503="The job store does not answer",
 )
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": TextsBody.model_json_schema()}}}}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A name for this request: sent again under it, it is the same job.",
+    "schema": {"type": "string", "maxLength": _MOST_KEY_CHARS},
+}
+_BODY = {**body_of(TextsBody), "parameters": [SCORES, _KEY]}
 _SUBMIT: dict[int | str, dict[str, Any]] = {
     202: {"description": "Accepted; `Location` is where to ask for it", "model": JobState},
     422: {"description": "A wrong body, or an Idempotency-Key of another request", "model": Invalid},
+    **_refusals(
+        _401="No API key, or none that is known",
+        _408="The body did not arrive in time",
+        _415="Not JSON, or compressed",
+    ),
     **_refusals(_413="Too large", _429="Too many texts are waiting", _503="The job store does not answer"),
 }
 _READ: dict[int | str, dict[str, Any]] = {

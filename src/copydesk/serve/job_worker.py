@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from copydesk.errors import JobsUnavailable
+from copydesk.errors import BundleError, JobsUnavailable
 from copydesk.progress import Progress, Silent
 from copydesk.serve.jobs import Chunk, Chunks, Text
 from copydesk.types import ModelVersion, Prediction
@@ -52,11 +52,19 @@ class Models:
         return self._loaded[version]
 
 
-def load_bundle(version: ModelVersion) -> Answerer:
-    """Load the bundle that a job was accepted for. Raises `UsageError` or `BundleError`."""
-    from copydesk.runtime.engine import Classifier
+def load_version(version: ModelVersion) -> Answerer:
+    """Load the version that a job was accepted for. Raises `BundleError` where its path leads to another by now."""
+    from copydesk.runtime.fallback import load_model
+    from copydesk.runtime.versions import version_of
 
-    return Classifier.load(version.path)
+    classifier = load_model(version.path)
+    found = version_of(classifier, version.path)
+    if found.version != version.version:
+        raise BundleError(
+            f"'{version.path}' holds version {found.version} of {found.name!r} now; the job was accepted for version "
+            f"{version.version}. Put new versions into new folders."
+        )
+    return classifier
 
 
 def work_on(chunk: Chunk, store: Chunks, models: Models, *, too_long: Callable[[], None] = lambda: None) -> None:
@@ -90,7 +98,7 @@ def answer(chunk: Chunk, models: Models) -> bytes:
 
 def prediction_id(chunk: Chunk, place: int) -> str:
     """Return the id of the prediction for the job's text at a place: VERSION.RANDOM, as `/v1/classify` gives."""
-    return f"{chunk.model.version}.{hashlib.blake2b(f'{chunk.job_id}/{place}'.encode(), digest_size=16).hexdigest()}"
+    return f"{chunk.model.version}.{hashlib.blake2b(f'{chunk.job_id}/{place}'.encode(), digest_size=8).hexdigest()}"
 
 
 class Embedded(Chunks, Protocol):

@@ -51,6 +51,50 @@ class Answers(BaseModel):
     predictions: list[dict[str, Any]]
 
 
+class ModelLimits(BaseModel):
+    """What one request may hold."""
+
+    max_text_chars: int
+    max_batch_texts: int
+    max_job_texts: int
+
+
+class Headline(BaseModel):
+    """The metric the model is compared by, on its test part."""
+
+    metric: str
+    value: float
+    interval: tuple[float, float] | None
+
+
+class ModelFacts(ServedModel):
+    """What is known of the served version."""
+
+    task: str
+    labels: list[str]
+    text: list[str] = Field(description="The text columns it reads.")
+    kind: str
+    created: str
+    headline: Headline | None
+    metrics: dict[str, float]
+    tested_on: int
+    limits: ModelLimits
+    report: str | None = Field(description="Where its report is.")
+    notes: list[str]
+
+
+class Models(BaseModel):
+    """The models served here."""
+
+    models: list[ModelFacts]
+
+
+class Readiness(BaseModel):
+    """Whether requests should be sent here, and if not, why."""
+
+    status: str
+
+
 class Fault(BaseModel):
     """Where a request is wrong, and how."""
 
@@ -80,7 +124,7 @@ def read_texts(body: bytes, columns: Sequence[str], *, most_texts: int, most_cha
     try:
         found = TextsBody.model_validate_json(body)
     except ValidationError as error:
-        raise InvalidRequest([_fault(one) for one in error.errors(include_url=False)[:_MOST_FAULTS]]) from None
+        raise InvalidRequest([fault_of(one) for one in error.errors(include_url=False)[:_MOST_FAULTS]]) from None
     given = found.model_fields_set
     if len(given) != 1:
         raise refused(("body",), "Send either 'text' or 'texts'.", "one_of")
@@ -127,7 +171,7 @@ def _listed(names: Mapping[str, str] | Sequence[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _fault(error: Mapping[str, Any]) -> dict[str, Any]:
+def fault_of(error: Mapping[str, Any]) -> dict[str, Any]:
     """Return pydantic's fault without the value, which may be large or private, and without its union branches."""
     branches = ("str", "dict[str,str]")
     return {

@@ -1,0 +1,174 @@
+"""One engine and the queue before it: batches run on its threads, everything else on the event loop.
+
+The queue is touched by the event loop alone, so nothing is locked. A free thread is given what waits at once; there is
+no timer. A batch that fails is tried again text by text, so that a fault stays with the text that has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copydesk.errors import DeadlinePassed
+from copydesk.serve.batcher import Batch, Entry, Queue, Ticket
+
+Payload = TypeVar("Payload")
+Floats = NDArray[np.float32]
+
+
+class Watcher(Protocol):
+    """Who wants to know what a lane does."""
+
+    def ran(self, lane: Lane[Any], batch: Batch[Any], seconds: float) -> None:
+        """Take note of a batch that was answered."""
+        ...
+
+    def dropped(self, lane: Lane[Any], texts: int) -> None:
+        """Take note of texts that nobody waited for any more."""
+        ...
+
+
+@dataclass(frozen=True)
+class Engine(Generic[Payload]):
+    """What a lane runs: a batch's payloads to their outputs, shape (n, outputs), and how much it takes at once.
+
+    A batch that costs at most `at_once` is run on the event loop: it takes less than a thread's round trip.
+    """
+
+    name: str
+    run: Callable[[Sequence[Payload]], Floats]
+    budget: int
+    threads: int
+    is_padded: bool = True
+    at_once: int = 0
+
+
+@dataclass(slots=True)
+class Times:
+    """Seconds a request spent in each stage; of a batch it shared, the whole batch's."""
+
+    queue: float = 0.0
+    tokenise: float = 0.0
+    inference: float = 0.0
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A request in a lane: the rows it has so far, and who waits for them."""
+
+    rows: list[Floats | None]
+    left: int
+    ticket: Ticket
+    done: asyncio.Future[None]
+    times: Times
+    since: float
+    started: float = 0.0
+
+
+@dataclass(slots=True)
+class _Row(Generic[Payload]):
+    """One text of a request in a lane."""
+
+    payload: Payload
+    place: int
+    request: _Waiting = field(repr=False)
+
+
+class Lane(Generic[Payload]):
+    """An engine with its queue. Made and used within one event loop."""
+
+    def __init__(self, engine: Engine[Payload], *, most_texts: int, watcher: Watcher) -> None:
+        self.engine = engine
+        self.queue: Queue[_Row[Payload]] = Queue(most_texts=most_texts, is_padded=engine.is_padded)
+        self._watcher = watcher
+        self._free = engine.threads
+        self._threads = ThreadPoolExecutor(engine.threads, thread_name_prefix=f"copydesk-{engine.name}")
+        self._loop = asyncio.get_running_loop()
+        self._is_pumping = False
+
+    async def answer(self, payloads: Sequence[Payload], costs: Sequence[int], ticket: Ticket, times: Times) -> Floats:
+        """Return the outputs of a request's texts, in order. Raises `Overloaded`, `DeadlinePassed`, or the fault."""
+        now = time.monotonic()
+        waiting = _Waiting([None] * len(payloads), len(payloads), ticket, self._loop.create_future(), times, now)
+        rows = [_Row(payload, place, waiting) for place, payload in enumerate(payloads)]
+        self.queue.add(rows, costs, ticket, now)
+        if not self._is_pumping:  # after the other requests that this turn of the loop reads: they share a batch
+            self._is_pumping = True
+            self._loop.call_soon(self._pump)
+        try:
+            if ticket.deadline is None:
+                await waiting.done
+            else:
+                await asyncio.wait_for(waiting.done, max(ticket.deadline - now, 0))
+        except TimeoutError:
+            raise DeadlinePassed(
+                "The time that X-Request-Timeout allows was over before there was an answer."
+            ) from None
+        finally:
+            ticket.gone = ticket.gone or not waiting.done.done() or waiting.done.cancelled()
+        return np.stack([row for row in waiting.rows if row is not None])
+
+    def close(self) -> None:
+        """Let the threads end; nothing may wait any more."""
+        self._threads.shutdown(wait=False)
+
+    def _pump(self) -> None:
+        """Give each free thread a batch."""
+        self._is_pumping = False
+        while self._free and len(self.queue):
+            now = time.monotonic()
+            batch = self.queue.take(self.engine.budget, now)
+            if batch.dropped:
+                self._watcher.dropped(self, len(batch.dropped))
+            if not batch.entries:
+                continue
+            for entry in batch.entries:
+                request = entry.payload.request
+                request.started = request.started or now
+            self._free -= 1
+            if batch.cost <= self.engine.at_once:
+                started = time.perf_counter()
+                self._finish(batch, self._attempt(batch.entries), time.perf_counter() - started)
+                return  # `_finish` goes on with what waits
+            self._threads.submit(self._run, batch)
+
+    def _run(self, batch: Batch[_Row[Payload]]) -> None:
+        """Answer a batch, in a thread of the engine."""
+        started = time.perf_counter()
+        found = self._attempt(batch.entries)
+        self._loop.call_soon_threadsafe(self._finish, batch, found, time.perf_counter() - started)
+
+    def _attempt(self, entries: list[Entry[_Row[Payload]]]) -> list[Floats | Exception]:
+        try:
+            return list(self.engine.run([entry.payload.payload for entry in entries]))
+        except Exception as error:
+            if len(entries) == 1:
+                return [error]
+            return [found for entry in entries for found in self._attempt([entry])]
+
+    def _finish(self, batch: Batch[_Row[Payload]], found: list[Floats | Exception], seconds: float) -> None:
+        self._free += 1
+        self._pump()
+        self._watcher.ran(self, batch, seconds)
+        now = time.monotonic()
+        for entry, row in zip(batch.entries, found, strict=True):
+            request = entry.payload.request
+            if request.done.done():
+                continue
+            if isinstance(row, Exception):
+                request.ticket.gone = True  # its other texts need no answer
+                request.done.set_exception(row)
+                continue
+            request.rows[entry.payload.place] = row
+            request.left -= 1
+            if not request.left:
+                request.times.queue += request.started - request.since
+                request.times.inference += now - request.started
+                request.done.set_result(None)

@@ -1,0 +1,181 @@
+"""Every metric of the server, declared once: `DECLARED` is what the documentation's table is checked against.
+
+Names follow Prometheus' conventions: base units, `_total` for counters. With several processes each writes to files in
+`PROMETHEUS_MULTIPROC_DIR`, which must be set before this module is imported, and any of them answers for all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from copydesk.serve.batcher import Batch
+from copydesk.serve.lane import Lane, Times
+from copydesk.types import ModelVersion, Prediction
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A metric's kind, what it tells, and its labels."""
+
+    kind: type[Counter | Gauge | Histogram]
+    text: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+DECLARED: dict[str, Declared] = {
+    "copydesk_http_requests_total": Declared(Counter, "Requests answered.", ("route", "method", "status")),
+    "copydesk_http_request_seconds": Declared(Histogram, "From a request's head to its answer.", ("route",), _SECONDS),
+    "copydesk_stage_seconds": Declared(
+        Histogram, "What a classified request spent in queue, tokenise and inference.", ("stage",), _SECONDS
+    ),
+    "copydesk_queue_texts": Declared(Gauge, "Texts waiting for an engine.", ("lane",)),
+    "copydesk_batch_texts": Declared(Histogram, "Texts answered together.", ("lane",), _TEXTS),
+    "copydesk_batch_seconds": Declared(Histogram, "How long an engine took for a batch.", ("lane",), _SECONDS),
+    "copydesk_batch_tokens_total": Declared(Counter, "Tokens read by an encoder; padding is waste.", ("lane", "kind")),
+    "copydesk_dropped_texts_total": Declared(Counter, "Texts that nobody waited for any more.", ("lane",)),
+    "copydesk_predictions_total": Declared(Counter, "Predictions by label.", ("version", "label")),
+    "copydesk_confidence": Declared(Histogram, "Scores of the labels given.", ("version",), _SHARES),
+    "copydesk_refusals_total": Declared(Counter, "Requests refused, by reason.", ("reason",)),
+    "copydesk_model_info": Declared(Gauge, "1 for a version that answers, 0 for one that did.", ("name", "version")),
+    "copydesk_swaps_total": Declared(Counter, "Changes of the served version.", ("outcome",)),
+    "copydesk_shadow_texts_total": Declared(
+        Counter, "Texts that a candidate answered in the shadow, by whether it agreed.", ("version", "agrees")
+    ),
+    "copydesk_feedback_total": Declared(Counter, "Corrections sent by users.", ("version",)),
+}
+JOBS = "copydesk_jobs"
+JOBS_TEXT = "Jobs by status."
+_ABSTAINED = "(none)"
+
+
+class Metrics:
+    """What one server process counts. It is the lanes' watcher too."""
+
+    def __init__(self) -> None:
+        self._several = MULTIPROCESS in os.environ
+        self.registry = CollectorRegistry()
+        self._metrics: dict[str, Any] = {name: self._made(name, declared) for name, declared in DECLARED.items()}
+        self._children: dict[tuple[str, ...], Any] = {}
+
+    def _made(self, name: str, declared: Declared) -> Counter | Gauge | Histogram:
+        options: dict[str, Any] = {"registry": self.registry}
+        if declared.buckets:
+            options["buckets"] = declared.buckets
+        if declared.kind is Gauge:
+            options["multiprocess_mode"] = "livemax" if name.endswith("_info") else "livesum"
+        return declared.kind(name.removesuffix("_total"), declared.text, declared.labels, **options)
+
+    def _of(self, name: str, *labels: str) -> Any:  # noqa: ANN401 (a counter, gauge or histogram)
+        """Return a metric with its labels; found once, then remembered."""
+        key = (name, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._metrics[name].labels(*labels)
+        return child
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered request."""
+        self._of("copydesk_http_requests_total", route, method, str(status)).inc()
+        self._of("copydesk_http_request_seconds", route).observe(seconds)
+
+    def classified(self, version: str, times: Times, predictions: Sequence[Prediction]) -> None:
+        """Count what a request was answered, and where its time went."""
+        for stage in ("queue", "tokenise", "inference"):
+            self._of("copydesk_stage_seconds", stage).observe(getattr(times, stage))
+        confidence = self._of("copydesk_confidence", version)
+        for label, score in given(predictions):
+            self._of("copydesk_predictions_total", version, label).inc()
+            if score is not None:
+                confidence.observe(score)
+
+    def ran(self, lane: Lane[Any], batch: Batch[Any], seconds: float) -> None:
+        """Count a batch."""
+        name = lane.engine.name
+        self._of("copydesk_batch_texts", name).observe(len(batch.entries))
+        self._of("copydesk_batch_seconds", name).observe(seconds)
+        self._of("copydesk_queue_texts", name).set(len(lane.queue))
+        if lane.engine.is_padded:
+            self._of("copydesk_batch_tokens_total", name, "text").inc(batch.cost)
+            self._of("copydesk_batch_tokens_total", name, "padding").inc(batch.padded_cost - batch.cost)
+
+    def dropped(self, lane: Lane[Any], texts: int) -> None:
+        """Count texts that nobody waited for."""
+        self._of("copydesk_dropped_texts_total", lane.engine.name).inc(texts)
+
+    def refused(self, reason: str) -> None:
+        """Count a refusal."""
+        self._of("copydesk_refusals_total", reason).inc()
+
+    def serves(self, version: ModelVersion, *, now: bool) -> None:
+        """Say that a version answers, or does no more."""
+        self._of("copydesk_model_info", version.name, version.version).set(int(now))
+
+    def swapped(self, outcome: str) -> None:
+        """Count a change of versions: `done` or `failed`."""
+        self._of("copydesk_swaps_total", outcome).inc()
+
+    def shadowed(self, version: str, *, agreeing: int, differing: int) -> None:
+        """Count what a candidate answered beside."""
+        self._of("copydesk_shadow_texts_total", version, "yes").inc(agreeing)
+        self._of("copydesk_shadow_texts_total", version, "no").inc(differing)
+
+    def corrected(self, version: str) -> None:
+        """Count a correction."""
+        self._of("copydesk_feedback_total", version).inc()
+
+    def page(self, jobs: Mapping[str, int] | None = None) -> bytes:
+        """Return all metrics of all processes in Prometheus' text form; `jobs` are the numbers by status."""
+        registry = self.registry
+        if self._several:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        page: bytes = generate_latest(registry)
+        if jobs is not None:
+            extra = CollectorRegistry()
+            extra.register(_Jobs(jobs))
+            page += generate_latest(extra)
+        return page
+
+
+class _Jobs:
+    """The jobs as they are in their store, which all processes share."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(JOBS, JOBS_TEXT, labels=["status"])
+        for status, count in self._counts.items():
+            family.add_metric([status], count)
+        yield family
+
+
+def given(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float | None]]:
+    """Yield every label that was given, with its score where it has one; `(none)` for a text without any."""
+    for prediction in predictions:
+        if prediction.label is not None:
+            yield prediction.label, prediction.score
+        elif prediction.signals is not None:
+            present = [signal for signal in prediction.signals if signal.present]
+            yield from ((signal.category, abs(signal.score)) for signal in present)
+            if not present:
+                yield _ABSTAINED, None
+        elif prediction.labels:
+            scores = prediction.scores or {}
+            yield from ((label, scores.get(label)) for label in prediction.labels)
+        else:
+            yield _ABSTAINED, None

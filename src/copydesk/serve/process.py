@@ -1,0 +1,166 @@
+"""The server's processes: uvicorn with one or several workers on one port, and an end that loses nothing.
+
+On SIGTERM (or Ctrl-C) readiness falls first and answers ask for their connection to be closed; after `drain_s`, the
+time a load balancer needs to see it, no connection is accepted any more, what was accepted is answered, and the process
+ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+from uvicorn.supervisors import Multiprocess
+
+from copydesk.errors import UsageError
+from copydesk.models.cores import allowed_cores
+from copydesk.runtime.engine import Classifier
+from copydesk.runtime.fallback import load_model
+from copydesk.serve.access import Keys
+from copydesk.serve.logs import log_to_stderr
+
+_OPTIONS = "COPYDESK_SERVE"
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+_APP = "copydesk.serve.process:app"
+_BACKLOG = 4_096
+_GRACE_S = 60
+_IDLE_S = 75
+"""Longer than the usual load balancer's 60 seconds, so that it is never the server that closes first."""
+
+
+class Options(BaseModel):
+    """What `copydesk serve` was asked for. `shadow` is a candidate's name, and the share of the texts it is given."""
+
+    model: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    state: Path = Path("serving")
+    api_keys: Path | None = None
+    origins: list[str] = []
+    shadow: tuple[str, float] | None = None
+    log_level: str = "info"
+    log_texts: bool = False
+    drain_s: float = 2.0
+
+    def with_shadow_of(self, classifier: Classifier) -> Options:
+        """Return the options with the recipe's candidate, where no other was asked for."""
+        shadow = classifier.recipe.serve.shadow if classifier.is_bundle else None
+        if self.shadow or shadow is None or shadow.model is None:
+            return self
+        return self.model_copy(update={"shadow": (shadow.model, shadow.share)})
+
+
+def check(options: Options) -> Classifier:
+    """Load the model once, so that what is wrong with it is told before anything is started. Raises as loading does."""
+    from copydesk.serve.served import engines_of
+
+    classifier = load_model(options.model)
+    engines_of(classifier, threads=1)
+    if options.shadow:
+        engines_of(load_model(options.shadow[0]), threads=1)
+    Keys.read(options.api_keys)
+    return classifier
+
+
+def run(options: Options) -> None:
+    """Serve until told to stop. Raises `UsageError` if the port cannot be had."""
+    log_to_stderr(options.log_level)
+    with _environment(options):
+        config = uvicorn.Config(
+            _APP,
+            factory=True,
+            host=options.host,
+            port=options.port,
+            workers=options.workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_IDLE_S,
+            timeout_graceful_shutdown=_GRACE_S,
+            ws="none",
+        )
+        with _port(options) as listening:
+            if options.workers > 1:
+                Multiprocess(config, [listening]).run()
+            else:
+                uvicorn.Server(config).run([listening])
+
+
+def app() -> FastAPI:
+    """Return the application that the environment describes: what each process runs."""
+    from copydesk.serve.app import Access, create_app
+    from copydesk.serve.feedback import Feedback
+    from copydesk.serve.metrics import Metrics
+    from copydesk.serve.service import Reference, Service
+
+    options = Options.model_validate_json(os.environ[_OPTIONS])
+    log_to_stderr(options.log_level)
+    service = Service(
+        Reference.to(options.model),
+        metrics=Metrics(),
+        shadow=(Reference.to(options.shadow[0]), options.shadow[1]) if options.shadow else None,
+        threads=max(allowed_cores() // options.workers, 1),
+    )
+    access = Access(Keys.read(options.api_keys), options.origins, options.log_texts)
+    return create_app(
+        service,
+        feedback=Feedback(options.state / "feedback.jsonl"),
+        access=access,
+        started=lambda: _drain_before_the_end(options.drain_s, service.drain),
+    )
+
+
+def _drain_before_the_end(seconds: float, begin: Callable[[], None]) -> None:
+    """Put a time of draining before what SIGTERM and SIGINT do now; told a second time, they do it at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        end = signal.getsignal(number)
+
+        def drain(number: int, frame: FrameType | None, end: object = end) -> None:
+            begin()
+            signal.signal(number, end)  # type: ignore[arg-type]
+            loop.call_soon_threadsafe(loop.call_later, seconds, signal.raise_signal, number)
+
+        signal.signal(number, drain)
+
+
+@contextmanager
+def _port(options: Options) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    with socket.socket(family) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((options.host, options.port))
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"Port {options.port} of {options.host} cannot be had: {error}. Choose another --port or --host."
+            ) from None
+        listening.set_inheritable(True)
+        yield listening
+
+
+@contextmanager
+def _environment(options: Options) -> Iterator[None]:
+    """Tell the processes what to serve, and several of them where to keep their metrics."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="copydesk-metrics-") as folder:
+        os.environ[_OPTIONS] = options.model_dump_json()
+        if options.workers > 1:
+            os.environ[_METRICS] = folder
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)

@@ -1,0 +1,217 @@
+"""The routes of one model: answers, corrections, what is served, and the probes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic_core import to_json
+
+from copydesk.errors import ClientGone, UnknownModel
+from copydesk.serve.batcher import Ticket
+from copydesk.serve.feedback import Feedback, FeedbackBody
+from copydesk.serve.limits import read_body, seconds_allowed, wants_scores
+from copydesk.serve.metrics import CONTENT_TYPE
+from copydesk.serve.schemas import (
+    Answers,
+    Headline,
+    Invalid,
+    ModelFacts,
+    ModelLimits,
+    Models,
+    Readiness,
+    Refusal,
+    TextsBody,
+    read_texts,
+)
+from copydesk.serve.served import Answered
+from copydesk.serve.service import Service
+
+LOG = logging.getLogger("copydesk.texts")
+Responses = dict[int | str, dict[str, Any]]
+_REFUSALS: Responses = {
+    401: {"model": Refusal, "description": "No API key, or none that is known."},
+    408: {"model": Refusal, "description": "The body did not arrive in time."},
+    413: {"model": Refusal, "description": "The body is too large."},
+    415: {"model": Refusal, "description": "Not JSON, or compressed."},
+    422: {"model": Invalid, "description": "What is wrong with the body, and where."},
+    503: {"model": Refusal, "description": "Not ready; Retry-After says when to come again."},
+}
+_ANSWER_REFUSALS: Responses = {
+    **_REFUSALS,
+    429: {"model": Refusal, "description": "The queue is full; Retry-After says when to come again."},
+    504: {"model": Refusal, "description": "The time that X-Request-Timeout allows was over."},
+}
+
+
+SCORES = {
+    "name": "scores",
+    "in": "query",
+    "description": "Give every label's score too.",
+    "schema": {"type": "boolean", "default": False},
+}
+_TIMEOUT = {
+    "name": "X-Request-Timeout",
+    "in": "header",
+    "description": "Seconds after which nobody waits for the answer any more.",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
+}
+
+
+def body_of(model: type[Any]) -> dict[str, Any]:
+    """Return the OpenAPI description of a body that a route reads by itself."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def answer_routes(service: Service, *, log_texts: bool) -> APIRouter:
+    """Return `POST /v1/classify`."""
+    routes = APIRouter(tags=["classify"])
+
+    documented = {**body_of(TextsBody), "parameters": [SCORES, _TIMEOUT]}
+
+    @routes.post("/v1/classify", responses=_ANSWER_REFUSALS, response_model=Answers, openapi_extra=documented)
+    async def classify(request: Request) -> Response:
+        """Classify one text or several at once."""
+        limits = service.limits
+        body = await read_body(request, most_bytes=limits.body_bytes, timeout_s=limits.body_timeout_s)
+        columns = service.served.classifier.settings.text
+        texts = read_texts(body, columns, most_texts=limits.batch_texts, most_chars=limits.text_chars)
+        scores, allowed = wants_scores(request), seconds_allowed(request)
+        ticket = Ticket(None if allowed is None else time.monotonic() + allowed)
+        answered = await _while_wanted(request, service, texts, ticket, scores=scores)
+        _note(request, answered, texts if log_texts else None)
+        return Response(to_json(answered.to_json()), headers=_timing(answered), media_type="application/json")
+
+    return routes
+
+
+async def _while_wanted(
+    request: Request, service: Service, texts: list[Any], ticket: Ticket, *, scores: bool
+) -> Answered:
+    """Answer unless the client leaves meanwhile. Raises `ClientGone`."""
+    loop = asyncio.get_running_loop()
+    answering = loop.create_task(service.predict(texts, ticket, scores=scores))
+    leaving = asyncio.ensure_future(request.receive())
+    leaving.add_done_callback(lambda _: answering.cancel())
+    try:
+        return await answering
+    except asyncio.CancelledError:
+        if not leaving.done():
+            raise
+        raise ClientGone("The client left before it had its answer.") from None
+    finally:
+        leaving.cancel()
+
+
+def _timing(answered: Answered) -> dict[str, str]:
+    times = answered.times
+    stages = (("queue", times.queue), ("tokenise", times.tokenise), ("inference", times.inference))
+    return {"Server-Timing": ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in stages)}
+
+
+def _note(request: Request, answered: Answered, texts: list[Any] | None) -> None:
+    facts = request.state.facts
+    facts["model"], facts["texts"] = answered.version.version, len(answered.predictions)
+    if texts is not None:
+        LOG.info("answered", extra={"fields": {**facts, "asked": texts, "given": answered.to_json()["predictions"]}})
+
+
+def feedback_routes(service: Service, feedback: Feedback) -> APIRouter:
+    """Return `POST /v1/feedback`."""
+    routes = APIRouter(tags=["feedback"])
+
+    @routes.post("/v1/feedback", status_code=204, responses=_REFUSALS, openapi_extra=body_of(FeedbackBody))
+    async def correct(request: Request) -> Response:
+        """Say what a prediction should have been."""
+        limits = service.limits
+        body = await read_body(request, most_bytes=limits.body_bytes, timeout_s=limits.body_timeout_s)
+        task = service.served.classifier.task
+        version = await asyncio.to_thread(feedback.add, body, task, most_chars=limits.text_chars)
+        service.metrics.corrected(version)
+        return Response(status_code=204)
+
+    return routes
+
+
+def model_routes(service: Service) -> APIRouter:
+    """Return `GET /v1/models` and the report of the served version."""
+    routes = APIRouter(tags=["models"])
+    refused: Responses = {code: _REFUSALS[code] for code in (401, 503)}
+
+    @routes.get("/v1/models", responses=refused)
+    async def models() -> Models:
+        """Tell which version answers, what it can do and how well."""
+        return Models(models=[facts_of(service)])
+
+    @routes.get(
+        "/v1/models/{name}/report",
+        responses={**refused, 200: {"content": {"text/html": {}}}, 404: {"model": Refusal}},
+        response_class=FileResponse,
+    )
+    async def report(name: str) -> FileResponse:
+        """Show the served version's evaluation as a page."""
+        served = service.served
+        if name != served.version.name or not served.classifier.is_bundle:
+            raise UnknownModel(
+                f"No report of a model {name[:100]!r} is served here; the model is {served.version.name!r}."
+            )
+        return FileResponse(served.classifier.bundle.layout.report_page, media_type="text/html")
+
+    return routes
+
+
+def facts_of(service: Service) -> ModelFacts:
+    """Return what is known of the served version."""
+    served, limits = service.served, service.limits
+    classifier, version = served.classifier, served.version
+    report = served.report
+    headline = None
+    if report is not None and report.headline in report.metrics:
+        interval = report.intervals.get(report.headline)
+        headline = Headline(metric=report.headline, value=report.metrics[report.headline], interval=interval)
+    return ModelFacts(
+        name=version.name,
+        version=version.version,
+        task=classifier.task.name,
+        labels=list(classifier.labels),
+        text=list(classifier.settings.text),
+        kind=classifier.settings.model,
+        created=report.created if report else "",
+        headline=headline,
+        metrics=report.metrics if report else {},
+        tested_on=report.n if report else 0,
+        limits=ModelLimits(
+            max_text_chars=limits.text_chars, max_batch_texts=limits.batch_texts, max_job_texts=limits.job_texts
+        ),
+        report=f"/v1/models/{version.name}/report" if report else None,
+        notes=classifier.notes + (report.notes if report else []),
+    )
+
+
+def probe_routes(service: Service) -> APIRouter:
+    """Return the probes and the metrics."""
+    routes = APIRouter(tags=["operations"])
+
+    @routes.get("/healthz")
+    async def alive() -> Readiness:
+        """Tell that the process answers."""
+        return Readiness(status="alive")
+
+    @routes.get("/readyz", responses={503: {"model": Readiness}}, response_model=Readiness)
+    async def ready() -> Response:
+        """Tell whether requests should be sent here: the model is loaded, the queue not full, the end not near."""
+        why = service.unready
+        return JSONResponse({"status": why or "ready"}, 503 if why else 200, {"Retry-After": "1"} if why else None)
+
+    @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def metrics() -> Response:
+        """Return the metrics of all processes in Prometheus' text form."""
+        return Response(await asyncio.to_thread(service.metrics.page), media_type=CONTENT_TYPE)
+
+    return routes

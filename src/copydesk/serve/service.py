@@ -1,0 +1,202 @@
+"""Which version answers, and the change from one to the next without losing a request.
+
+A request keeps the version it began with. When the model's name leads to another bundle, that one is loaded and warmed
+beside the present one, then takes over; the old one answers what it had accepted, then goes. A candidate in the shadow
+answers a share of the texts after their clients have theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from copydesk.errors import CopydeskError, NotReady, RequestRefused
+from copydesk.models.cores import allowed_cores
+from copydesk.runtime.engine import Classifier, Text
+from copydesk.runtime.fallback import load_model
+from copydesk.runtime.versions import fingerprint, version_of
+from copydesk.serve.batcher import Ticket
+from copydesk.serve.limits import Limits
+from copydesk.serve.metrics import Metrics
+from copydesk.serve.served import Answered, Served
+from copydesk.types import ModelVersion
+
+LOG = logging.getLogger("copydesk.serve")
+_LOOK_S = 2.0
+_DRAIN_LOOK_S = 0.05
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A name of a model that may come to lead to another bundle: how it is looked up and loaded."""
+
+    name: str
+    fingerprint: Callable[[], str]
+    load: Callable[[], tuple[Classifier, ModelVersion]]
+
+    @classmethod
+    def to(cls, model: str) -> Reference:
+        """Return the reference to a bundle folder or a recipe."""
+
+        def load() -> tuple[Classifier, ModelVersion]:
+            classifier = load_model(model)
+            return classifier, version_of(classifier, model)
+
+        return cls(model, lambda: fingerprint(model), load)
+
+
+class Service:
+    """The served model through time. Everything but loading happens on one event loop."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        *,
+        metrics: Metrics,
+        limits: Limits | None = None,
+        shadow: tuple[Reference, float] | None = None,
+        threads: int = 0,
+        look_s: float = _LOOK_S,
+    ) -> None:
+        self.metrics = metrics
+        self.is_draining = False
+        self._reference, self._limits, self._shadow_of = reference, limits, shadow
+        self._threads, self._look_s = threads or allowed_cores(), look_s
+        self._served: Served | None = None
+        self._shadow: Served | None = None
+        self._seen = ""
+        self._due = 0.0
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def served(self) -> Served:
+        """The version that answers now. Raises `NotReady` before there is one."""
+        if self._served is None:
+            raise NotReady("The model is being loaded. Come again in a moment.")
+        return self._served
+
+    @property
+    def limits(self) -> Limits:
+        """What a request may ask for: what was set, else what the served model's recipe says."""
+        return self.served.limits
+
+    @property
+    def unready(self) -> str:
+        """Why no request should be sent here now; "" where one may."""
+        if self.is_draining:
+            return "draining"
+        if self._served is None:
+            return "loading"
+        return "queue full" if self._served.is_full else ""
+
+    async def start(self) -> None:
+        """Load and warm the model, then watch whether its name leads elsewhere. Raises what loading raises."""
+        self._seen = await asyncio.to_thread(self._reference.fingerprint)
+        self._served = await self._loaded(self._reference)
+        if self._shadow_of is not None:
+            self._shadow = await self._loaded(self._shadow_of[0])
+        self._go(self._watch())
+
+    async def predict(self, texts: Sequence[Text], ticket: Ticket, *, scores: bool = False) -> Answered:
+        """Answer a request. Raises `NotReady`, `Overloaded`, `DeadlinePassed`, `UsageError`."""
+        answered = await self.served.predict(texts, ticket, scores=scores)
+        self.metrics.classified(answered.version.version, answered.times, answered.predictions)
+        if self._shadow_of is not None and self._shadow is not None:
+            self._due += self._shadow_of[1]
+            if self._due >= 1:
+                self._due -= 1
+                self._go(self._compare(self._shadow, texts, answered))
+        return answered
+
+    async def refresh(self) -> bool:
+        """Change to what the name leads to, if that is another version; tell whether it did.
+
+        A version that cannot be loaded leaves the present one in its place, and is tried again when it changes.
+        """
+        try:
+            found = await asyncio.to_thread(self._reference.fingerprint)
+        except (OSError, CopydeskError):
+            return False  # being written, or taken away: the present one stays
+        if found == self._seen:
+            return False
+        self._seen = found
+        try:
+            served = await self._loaded(self._reference)
+        except (OSError, CopydeskError) as error:
+            LOG.error("swap failed", extra={"fields": {"model": self._reference.name, "error": str(error)}})
+            self.metrics.swapped("failed")
+            return False
+        old, self._served = self.served, served
+        self.metrics.serves(old.version, now=False)
+        self.metrics.serves(served.version, now=True)
+        self.metrics.swapped("done")
+        facts = {"model": self._reference.name, "from": old.version.version, "to": served.version.version}
+        LOG.info("swapped", extra={"fields": facts})
+        self._go(_retire(old))
+        return True
+
+    def drain(self) -> None:
+        """Be ready no more, and go on answering."""
+        self.is_draining = True
+
+    async def close(self) -> None:
+        """Wait for what was accepted, then end."""
+        self.drain()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for served in filter(None, (self._served, self._shadow)):
+            await _retire(served)
+
+    async def _loaded(self, reference: Reference) -> Served:
+        classifier, version = await asyncio.to_thread(reference.load)
+        limits = self._limits or (Limits.of(classifier.recipe.serve) if classifier.is_bundle else Limits())
+        served = Served(classifier, version, limits=limits, watcher=self.metrics, threads=self._threads)
+        await served.warm_up()
+        if reference is self._reference and self._served is None:
+            self.metrics.serves(version, now=True)
+        return served
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._look_s)
+            await self.refresh()
+
+    async def _compare(self, shadow: Served, texts: Sequence[Text], answered: Answered) -> None:
+        """Let the candidate answer what was answered, and count where it differs."""
+        with contextlib.suppress(RequestRefused):  # overloaded: the shadow is the first to give way
+            other = await shadow.predict(texts, Ticket(deadline=time.monotonic() + self._look_s))
+            same = np.array(
+                [first == second for first, second in zip(_decisions(answered), _decisions(other), strict=True)]
+            )
+            self.metrics.shadowed(other.version.version, agreeing=int(same.sum()), differing=int((~same).sum()))
+
+    def _go(self, work: Any) -> None:  # noqa: ANN401 (a coroutine)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _retire(served: Served) -> None:
+    """Wait until a version has answered what it accepted, then let its threads end."""
+    while served.answering:
+        await asyncio.sleep(_DRAIN_LOOK_S)
+    served.close()
+
+
+def _decisions(answered: Answered) -> list[object]:
+    """Return what was decided, without scores and ids, so that versions with other label orders compare too."""
+    found: list[object] = []
+    for one in answered.predictions:
+        if one.signals is not None:
+            found.append({(signal.category, signal.tag, signal.score > 0) for signal in one.signals if signal.present})
+        else:
+            found.append(one.label if one.labels is None else frozenset(one.labels))
+    return found
