@@ -22,8 +22,8 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from copydesk.errors import UsageError
@@ -116,7 +116,7 @@ def run(options: Options, *, bound: Callable[[str], None]) -> None:
             uvicorn.Server(config).run([listening])
 
 
-def app() -> FastAPI:
+def app() -> ASGIApp:
     """Return the application that the environment describes: what each process runs."""
     from copydesk.serve.app import Access, create_app
     from copydesk.serve.feedback import Feedback
