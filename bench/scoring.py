@@ -152,18 +152,28 @@ class _Peer(BertPreTrainedModel):  # type: ignore[misc]
         return SequenceClassifierOutput(logits=self.network(**known)["logits"])
 
 
-def _pipeline(encoder: EncoderModel, batch: int) -> Answer:
+def text_pipeline(encoder: EncoderModel, batch: int, labels: Sequence[str] = ()) -> TextClassificationPipeline:
+    """Return transformers' pipeline with the encoder's weights, its tokenizer and its limit of tokens."""
     with quiet_transformers():
         peer = _Peer(encoder.network).eval()
-        pipeline = TextClassificationPipeline(
-            model=peer, tokenizer=encoder.tokenizer, batch_size=batch, function_to_apply="none", top_k=None
+        if labels:
+            peer.config.id2label = dict(enumerate(labels))
+        return TextClassificationPipeline(
+            model=peer,
+            tokenizer=encoder.tokenizer,
+            batch_size=batch,
+            truncation=True,
+            max_length=encoder.reader.reading.max_tokens,
         )
+
+
+def _pipeline(encoder: EncoderModel, batch: int) -> Answer:
+    pipeline = text_pipeline(encoder, batch)
     columns = encoder.network.head.out_features
-    names = [peer.config.id2label[place] for place in range(columns)]
+    names = [pipeline.model.config.id2label[place] for place in range(columns)]
 
     def answer(texts: Sequence[str]) -> Logits:
-        limit = {"truncation": True, "max_length": encoder.reader.reading.max_tokens}
-        found = pipeline([_as_pair(text) for text in texts], **limit)
+        found = pipeline([_as_pair(text) for text in texts], function_to_apply="none", top_k=None)
         rows = [{one["label"]: one["score"] for one in row} for row in found]
         return np.array([[row[name] for name in names] for row in rows], np.float32)
 

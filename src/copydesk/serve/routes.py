@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic_core import to_json
 
-from copydesk.errors import ClientGone, UnknownModel
+from copydesk.errors import ClientGone, JobsUnavailable, UnknownModel
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.feedback import Feedback, FeedbackBody
-from copydesk.serve.limits import read_body, seconds_allowed
+from copydesk.serve.jobs import Jobs
+from copydesk.serve.limits import read_body, seconds_allowed, wants_scores
 from copydesk.serve.metrics import CONTENT_TYPE
 from copydesk.serve.schemas import (
     Answers,
@@ -48,6 +49,20 @@ _ANSWER_REFUSALS: Responses = {
 }
 
 
+SCORES = {
+    "name": "scores",
+    "in": "query",
+    "description": "Give every label's score too.",
+    "schema": {"type": "boolean", "default": False},
+}
+_TIMEOUT = {
+    "name": "X-Request-Timeout",
+    "in": "header",
+    "description": "Seconds after which nobody waits for the answer any more.",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
+}
+
+
 def body_of(model: type[Any]) -> dict[str, Any]:
     """Return the OpenAPI description of a body that a route reads by itself."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -59,16 +74,16 @@ def answer_routes(service: Service, *, log_texts: bool) -> APIRouter:
     """Return `POST /v1/classify`."""
     routes = APIRouter(tags=["classify"])
 
-    @routes.post("/v1/classify", responses=_ANSWER_REFUSALS, response_model=Answers, openapi_extra=body_of(TextsBody))
-    async def classify(
-        request: Request, scores: Annotated[bool, Query(description="Give every label's score too.")] = False
-    ) -> Response:
+    documented = {**body_of(TextsBody), "parameters": [SCORES, _TIMEOUT]}
+
+    @routes.post("/v1/classify", responses=_ANSWER_REFUSALS, response_model=Answers, openapi_extra=documented)
+    async def classify(request: Request) -> Response:
         """Classify one text or several at once."""
         limits = service.limits
         body = await read_body(request, most_bytes=limits.body_bytes, timeout_s=limits.body_timeout_s)
         columns = service.served.classifier.settings.text
         texts = read_texts(body, columns, most_texts=limits.batch_texts, most_chars=limits.text_chars)
-        allowed = seconds_allowed(request)
+        scores, allowed = wants_scores(request), seconds_allowed(request)
         ticket = Ticket(None if allowed is None else time.monotonic() + allowed)
         answered = await _while_wanted(request, service, texts, ticket, scores=scores)
         _note(request, answered, texts if log_texts else None)
@@ -156,7 +171,7 @@ def facts_of(service: Service) -> ModelFacts:
     """Return what is known of the served version."""
     served, limits = service.served, service.limits
     classifier, version = served.classifier, served.version
-    report = classifier.report if classifier.is_bundle else None
+    report = served.report
     headline = None
     if report is not None and report.headline in report.metrics:
         interval = report.intervals.get(report.headline)
@@ -180,9 +195,16 @@ def facts_of(service: Service) -> ModelFacts:
     )
 
 
-def probe_routes(service: Service) -> APIRouter:
+def probe_routes(service: Service, jobs: Jobs | None) -> APIRouter:
     """Return the probes and the metrics."""
     routes = APIRouter(tags=["operations"])
+
+    def page() -> bytes:
+        try:
+            counts = jobs.counts() if jobs is not None else None
+        except JobsUnavailable:
+            counts = None  # the other metrics are wanted all the more
+        return service.metrics.page(counts)
 
     @routes.get("/healthz")
     async def alive() -> Readiness:
@@ -198,6 +220,6 @@ def probe_routes(service: Service) -> APIRouter:
     @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
         """Return the metrics of all processes in Prometheus' text form."""
-        return Response(await asyncio.to_thread(service.metrics.page), media_type=CONTENT_TYPE)
+        return Response(await asyncio.to_thread(page), media_type=CONTENT_TYPE)
 
     return routes
