@@ -197,6 +197,12 @@ def test_progress_of_a_job_that_has_ended_is_one_event(office: Office, client: T
         assert [event[0] for event in _events(stream)] == ["ended"]
 
 
+def test_more_streams_of_progress_than_may_be_are_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("copydesk.serve.job_routes._MOST_WATCHED", 0)
+    path = client.post("/v1/jobs", json=TEXTS).headers["Location"]
+    assert client.get(f"{path}/events").status_code == 429
+
+
 def test_redis_down_is_503(tmp_path: Path) -> None:
     store = RedisJobs(RedisServer(tmp_path).url)  # never started
     with _client(store) as client:

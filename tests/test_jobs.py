@@ -12,7 +12,7 @@ import redis
 
 from copydesk.errors import ExpiredJob, InvalidRequest, JobsUnavailable, Overloaded, UnknownJob, UsageError
 from copydesk.serve.job_worker import Models, work_on
-from copydesk.serve.jobs import GRACE_S, JobRules, chunks_of
+from copydesk.serve.jobs import GRACE_S, JobRules, Jobs, chunks_of
 from copydesk.serve.open_jobs import open_jobs
 from copydesk.types import Job, ModelVersion
 from job_fakes import FIRST, SECOND, CeleryOffice, Loader, Office, SqliteOffice
@@ -375,6 +375,20 @@ def test_a_file_that_is_no_database_makes_jobs_unavailable(tmp_path: Path) -> No
     (tmp_path / "jobs.db").write_bytes(b"not a database, whatever its name says" * 100)
     with pytest.raises(JobsUnavailable, match=r"jobs\.db' cannot be reached \(file is not a database\)"):
         open_jobs(f"sqlite:///{tmp_path}/jobs.db")
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    opened: list[Jobs] = []
+    threads = [
+        threading.Thread(target=lambda: opened.append(open_jobs(f"sqlite:///{tmp_path}/new/jobs.db"))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 8
+    for jobs in opened:
+        jobs.close()
 
 
 def test_redis_that_is_down_makes_jobs_unavailable_until_it_is_back(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from copydesk.errors import ExpiredJob, JobsUnavailable, RequestRefused
+from copydesk.errors import ExpiredJob, JobsUnavailable, Overloaded, RequestRefused
 from copydesk.serve.jobs import Jobs, Submission, Text, progress_of
 from copydesk.serve.limits import Limits, read_body, wants_scores
 from copydesk.serve.routes import SCORES, body_of
@@ -30,6 +30,8 @@ _RETRY = {"Retry-After": "1"}
 _LOOK_EVERY_S = 0.5
 _ALIVE_EVERY_S = 15.0
 _MOST_KEY_CHARS = 255
+_MOST_WATCHED = 256
+"""Streams of progress that one process keeps open; each asks the store twice a second."""
 
 
 class JobState(BaseModel):
@@ -80,8 +82,9 @@ def _submit(jobs: Jobs, accept: Accept, limits: Callable[[], Limits]) -> Callabl
 
         def take() -> Job:
             model, texts = accept(body)
-            fingerprint = hashlib.sha256(body + (b"?scores" if scores else b"")).hexdigest()
-            return jobs.submit(Submission(model, texts, scores, key, fingerprint))
+            fingerprint = hashlib.sha256(body)
+            fingerprint.update(b"?scores" if scores else b"")
+            return jobs.submit(Submission(model, texts, scores, key, fingerprint.hexdigest()))
 
         job = await run_in_threadpool(take)
         path = f"{request.scope.get('root_path', '')}/v1/jobs/{job.id}"
@@ -106,11 +109,24 @@ def _read(jobs: Jobs) -> Callable[..., Any]:
 
 
 def _events(jobs: Jobs, draining: Callable[[], bool]) -> Callable[..., Any]:
+    watched = 0
+
+    async def progress(job: Job) -> AsyncIterator[bytes]:
+        nonlocal watched
+        watched += 1
+        try:
+            async for event in _progress(jobs, job, draining):
+                yield event
+        finally:
+            watched -= 1
+
     async def events(job_id: str) -> Response:
         """Stream the job's progress as server-sent events until it has ended."""
+        if watched >= _MOST_WATCHED:
+            raise Overloaded(f"{watched} streams of progress are open, as many as may be. Ask for the job instead.")
         job = await run_in_threadpool(jobs.get, job_id)  # an unknown job is a status, not a stream
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_progress(jobs, job, draining), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(progress(job), media_type="text/event-stream", headers=headers)
 
     return events
 
@@ -204,6 +220,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
         "description": "Events `progress`, and at last `ended`, each a JobState",
         "content": {"text/event-stream": {}},
     },
+    **_refusals(_429="Too many streams are open"),
     **_GONE,
 }
 _CANCEL: dict[int | str, dict[str, Any]] = {200: {"description": "How it stands now", "model": JobState}, **_GONE}
