@@ -8,13 +8,12 @@ from os import PathLike
 from pathlib import Path
 
 from copydesk.bundle import BUNDLES, Bundle, open_bundle
-from copydesk.cascade.build import build_cascade, kind_of, require_enough
-from copydesk.cascade.distil import distil
+from copydesk.cascade.build import require_enough
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import UsageError
 from copydesk.files import next_free, refuse_existing
-from copydesk.fitting import Fitted
+from copydesk.fitting import Fitted, cascaded
 from copydesk.models.base import Model
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
@@ -56,13 +55,8 @@ def put_before(
     """Write the cascade of a first stage (None: one that learns from the second) and a bundle of the same Dataset."""
     require_enough(dataset, recipe.runtime.max_drop)
     task, started = task_of(recipe, dataset), time.perf_counter()
-    kind_of(task)
-    training = dict(second.report.training)
-    if first is None:
-        distilled = distil(recipe, dataset, task, second.model, progress=progress)
-        first, training["first_stage"] = distilled.model, distilled.facts
-    built = build_cascade(dataset, task, first, second.model, max_drop=recipe.runtime.max_drop, progress=progress)
-    fitted = Fitted(built.model, {**training, "cascade": built.facts}, second.report.history, task=built.task)
+    known = Fitted(second.model, second.report.training, second.report.history)
+    fitted = cascaded(recipe, dataset, task, known, first=first, progress=progress)
     write_fitted(recipe, dataset, out, fitted, seconds=time.perf_counter() - started, progress=progress)
     return open_bundle(out)
 

@@ -85,12 +85,13 @@ class Prediction:
 class ModelVersion:
     """The model behind an answer: its name, its version, and the bundle folder that holds it.
 
-    Without a registry the version is the beginning of the SHA-256 of the bundle's manifest, which names every file's.
+    The path is empty where the folder is another machine's. Without a registry the version is the beginning of the
+    SHA-256 of the bundle's manifest, which names every file's.
     """
 
     name: str
     version: str
-    path: str
+    path: str = ""
 
 
 JobStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]
