@@ -15,6 +15,8 @@ from starlette.middleware.cors import CORSMiddleware
 from copydesk import __version__, errors
 from copydesk.serve.access import Door, Keys
 from copydesk.serve.feedback import Feedback
+from copydesk.serve.job_routes import job_routes
+from copydesk.serve.jobs import Jobs
 from copydesk.serve.routes import answer_routes, feedback_routes, model_routes, probe_routes
 from copydesk.serve.service import Service
 
@@ -50,11 +52,15 @@ def create_app(
     service: Service,
     *,
     feedback: Feedback,
+    jobs: Jobs | None = None,
     access: Access | None = None,
     started: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Return the API of a service that is started and closed with it; `started` is called once it is ready."""
+    """Return the API of a service; service and jobs are closed with it, `started` is called once it is ready."""
     access = access or Access()
+
+    def draining() -> bool:
+        return service.is_draining
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -62,6 +68,8 @@ def create_app(
         started()
         yield
         await service.close()
+        if jobs is not None:
+            jobs.close()
 
     app = FastAPI(title="Copydesk", version=__version__, lifespan=life, summary="A text classifier.", docs_url="/docs")
     for kind in STATUS:
@@ -69,13 +77,15 @@ def create_app(
     app.include_router(answer_routes(service, log_texts=access.log_texts))
     app.include_router(feedback_routes(service, feedback))
     app.include_router(model_routes(service))
-    app.include_router(probe_routes(service))
+    app.include_router(probe_routes(service, jobs))
+    if jobs is not None:
+        app.include_router(job_routes(jobs, service.accept_job, limits=lambda: service.limits, draining=draining))
     if access.origins:
         methods = ["GET", "POST", "DELETE"]
         app.add_middleware(
             CORSMiddleware, allow_origins=list(access.origins), allow_methods=methods, allow_headers=["*"]
         )
-    app.add_middleware(Door, keys=access.keys, metrics=service.metrics, is_draining=lambda: service.is_draining)
+    app.add_middleware(Door, keys=access.keys, metrics=service.metrics, is_draining=draining)
     return app
 
 

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic_core import to_json
 
-from copydesk.errors import ClientGone, UnknownModel
+from copydesk.errors import ClientGone, JobsUnavailable, UnknownModel
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.feedback import Feedback, FeedbackBody
+from copydesk.serve.jobs import Jobs
 from copydesk.serve.limits import read_body, seconds_allowed, wants_scores
 from copydesk.serve.metrics import CONTENT_TYPE
 from copydesk.serve.schemas import (
@@ -194,9 +195,16 @@ def facts_of(service: Service) -> ModelFacts:
     )
 
 
-def probe_routes(service: Service) -> APIRouter:
+def probe_routes(service: Service, jobs: Jobs | None) -> APIRouter:
     """Return the probes and the metrics."""
     routes = APIRouter(tags=["operations"])
+
+    def page() -> bytes:
+        try:
+            counts = jobs.counts() if jobs is not None else None
+        except JobsUnavailable:
+            counts = None  # the other metrics are wanted all the more
+        return service.metrics.page(counts)
 
     @routes.get("/healthz")
     async def alive() -> Readiness:
@@ -212,6 +220,6 @@ def probe_routes(service: Service) -> APIRouter:
     @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
         """Return the metrics of all processes in Prometheus' text form."""
-        return Response(await asyncio.to_thread(service.metrics.page), media_type=CONTENT_TYPE)
+        return Response(await asyncio.to_thread(page), media_type=CONTENT_TYPE)
 
     return routes

@@ -25,6 +25,7 @@ from copydesk.runtime.versions import fingerprint, version_of
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.limits import Limits
 from copydesk.serve.metrics import Metrics
+from copydesk.serve.schemas import read_texts
 from copydesk.serve.served import Answered, Served
 from copydesk.types import ModelVersion
 
@@ -114,6 +115,13 @@ class Service:
                 self._due -= 1
                 self._go(self._compare(self._shadow, texts, answered))
         return answered
+
+    def accept_job(self, body: bytes) -> tuple[ModelVersion, list[str | dict[str, str]]]:
+        """Return the version that will answer a job, and its texts. Raises `NotReady`, `InvalidRequest`."""
+        served = self.served
+        columns, limits = served.classifier.settings.text, served.limits
+        texts = read_texts(body, columns, most_texts=limits.job_texts, most_chars=limits.text_chars)
+        return served.version, texts
 
     async def refresh(self) -> bool:
         """Change to what the name leads to, if that is another version; tell whether it did.
