@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from copydesk.errors import ExpiredJob, JobsUnavailable, Overloaded, RequestRefused
+from copydesk.errors import JobsUnavailable, Overloaded, RequestRefused
 from copydesk.serve.jobs import Jobs, Submission, Text, progress_of
 from copydesk.serve.limits import Limits, read_body, wants_scores
 from copydesk.serve.routes import SCORES, body_of
@@ -95,15 +95,13 @@ def _submit(jobs: Jobs, accept: Accept, limits: Callable[[], Limits]) -> Callabl
 
 def _read(jobs: Jobs) -> Callable[..., Any]:
     async def read(job_id: str) -> Response:
-        """Tell how far a job is (202), or give its results (200)."""
+        """Tell how far a job is (202), or give its results (200; of a cancelled job only that it was)."""
         job = await run_in_threadpool(jobs.get, job_id)
         if job.status == "succeeded":
             return StreamingResponse(_results(jobs, job), media_type="application/json")
         if job.status == "failed":
             return JSONResponse({"detail": job.error, **progress_of(job)}, 500)
-        if job.status == "cancelled":
-            raise ExpiredJob(f"Job {job.id} was cancelled at {job.finished_at}; there are no results.")
-        return JSONResponse(progress_of(job), 202, _RETRY)
+        return JSONResponse(progress_of(job)) if job.has_ended else JSONResponse(progress_of(job), 202, _RETRY)
 
     return read
 
@@ -189,7 +187,7 @@ def _refusals(**statuses: str) -> dict[int | str, dict[str, Any]]:
 _GONE = _refusals(
     _401="No API key, or none that is known",
     _404="No job has this id",
-    _410="Its results have expired, or it was cancelled",
+    _410="Its results have expired",
     _503="The job store does not answer",
 )
 _KEY = {
@@ -210,7 +208,10 @@ _SUBMIT: dict[int | str, dict[str, Any]] = {
     **_refusals(_413="Too large", _429="Too many texts are waiting", _503="The job store does not answer"),
 }
 _READ: dict[int | str, dict[str, Any]] = {
-    200: {"description": "It succeeded: the predictions, in order", "model": JobAnswers},
+    200: {
+        "description": "It succeeded: the predictions, in order. Or it was cancelled",
+        "model": JobAnswers | JobState,
+    },
     202: {"description": "It waits or runs", "model": JobState},
     **_GONE,
     **_refusals(_500="It failed; `detail` says why"),
