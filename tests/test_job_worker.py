@@ -106,6 +106,11 @@ def test_a_store_that_stays_away_is_told_and_the_chunk_is_left_to_another() -> N
         work_on(CHUNK, Notebook(faults=1_000), MODELS)
 
 
+def test_the_log_names_the_fault_and_no_text(caplog: pytest.LogCaptureFixture) -> None:
+    work_on(replace(CHUNK, texts=["poison"]), Notebook(), MODELS)
+    assert caplog.messages == ["Job job: text 10 failed (ValueError), fault 1 of 4"]
+
+
 def test_the_last_fault_names_the_text_that_is_to_blame() -> None:
     store = Notebook()
     last = replace(CHUNK, texts=["a", "b", "poison", "c"], faults=CHUNK.rules.most_faults - 1)

@@ -371,6 +371,15 @@ def test_an_address_that_is_no_job_store_is_refused() -> None:
         open_jobs("sqlite:///")
 
 
+def test_rules_of_a_newer_version_are_understood_as_far_as_they_are_known() -> None:
+    assert JobRules.from_json('{"lease_s": 7.0, "of_tomorrow": true}') == JobRules(lease_s=7.0)
+
+
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    open_jobs(f"sqlite:///{tmp_path}/jobs.db").close()
+    assert (tmp_path / "jobs.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_file_that_is_no_database_makes_jobs_unavailable(tmp_path: Path) -> None:
     (tmp_path / "jobs.db").write_bytes(b"not a database, whatever its name says" * 100)
     with pytest.raises(JobsUnavailable, match=r"jobs\.db' cannot be reached \(file is not a database\)"):

@@ -87,6 +87,7 @@ def _submit(jobs: Jobs, accept: Accept, limits: Callable[[], Limits]) -> Callabl
             return jobs.submit(Submission(model, texts, scores, key, fingerprint.hexdigest()))
 
         job = await run_in_threadpool(take)
+        _facts(request)["job"] = job.id
         path = f"{request.scope.get('root_path', '')}/v1/jobs/{job.id}"
         return JSONResponse(progress_of(job), 202, {"Location": path, **_RETRY})
 
@@ -176,8 +177,14 @@ def _key(request: Request) -> str:
     if len(given) > _MOST_KEY_CHARS:
         message = f"It has {len(given):,} characters; at most {_MOST_KEY_CHARS} are taken. A UUID will do."
         raise refused(("header", "Idempotency-Key"), message, "too_long")
-    client = request.scope.get("state", {}).get("facts", {}).get("key", "")  # the name of its API key (`access.py`)
+    client = _facts(request).get("key", "")  # the name of its API key
     return hashlib.sha256(f"{client}\0{given}".encode()).hexdigest()
+
+
+def _facts(request: Request) -> dict[str, Any]:
+    """Return what the log will say of the request (`access.py`)."""
+    facts: dict[str, Any] = request.scope.setdefault("state", {}).setdefault("facts", {})
+    return facts
 
 
 def _refusals(**statuses: str) -> dict[int | str, dict[str, Any]]:
