@@ -385,7 +385,7 @@ def test_waiting_for_a_job_asks_when_the_server_says_until_it_has_ended() -> Non
 
 
 def test_waiting_for_a_job_that_ended_without_results_says_why(connect: Callable[..., Any]) -> None:
-    failed = httpx.Response(200, json=job_state("failed", error="text 3 made the model fail"))
+    failed = httpx.Response(500, json=job_state("failed", error="text 3 made the model fail"))
     with pytest.raises(JobFailed, match="text 3 made the model fail"):
         connect(Script(failed)).wait("j1")
     with pytest.raises(JobFailed, match="was cancelled"):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from copydesk.client.refusals import accepted, asks_for_fewer
+from copydesk.client.refusals import accepted, asks_for_fewer, tells_of_failure
 from copydesk.client.steps import Outcome, Patience, Pause, Reply, Request, Steps, send
 from copydesk.client.values import Answer, Health, ServedModel, read_answers, read_job, read_models
 from copydesk.errors import DeadlinePassed, JobFailed, ServiceError, UsageError
@@ -111,7 +111,7 @@ class Calls:
 
     def _job_reply(self, job: Job | str) -> Steps[Reply]:
         reply = yield from send(Request("GET", job_path(job)), self.patience)
-        return accepted(reply, of_job=True)
+        return reply if tells_of_failure(reply) else accepted(reply, of_job=True)
 
 
 def job_path(job: Job | str) -> str:
