@@ -246,7 +246,7 @@ def _line(one: Candidate, check: _Check | None) -> str:
         return f"{one.precision}: no validation part to check others on"
     verdict = "" if one.accepted else ": too far from the encoder"
     return (
-        f"{one.precision}: {check.task.headline} {one.quality:.4f} ({-one.drop:+.4f}), same answer "
+        f"{one.precision}: {check.task.headline} {one.quality:.4f} ({-one.drop:+z.4f}), same answer "
         f"{one.agreement:.2%}, {one.texts_per_second:,.0f} texts/s{verdict}"
     )
 

@@ -48,7 +48,7 @@ _ANSWER_REFUSALS: Responses = {
 }
 
 
-_SCORES = {
+SCORES = {
     "name": "scores",
     "in": "query",
     "description": "Give every label's score too.",
@@ -84,7 +84,7 @@ def answer_routes(service: Service, *, log_texts: bool) -> APIRouter:
     """Return `POST /v1/classify`."""
     routes = APIRouter(tags=["classify"])
 
-    documented = {**body_of(TextsBody), "parameters": [_SCORES, _TIMEOUT]}
+    documented = {**body_of(TextsBody), "parameters": [SCORES, _TIMEOUT]}
 
     @routes.post("/v1/classify", responses=_ANSWER_REFUSALS, response_model=Answers, openapi_extra=documented)
     async def classify(request: Request) -> Response:
