@@ -27,6 +27,7 @@ from copydesk.models.cores import allowed_cores
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
+from copydesk.serve.connection import Connection
 from copydesk.serve.logs import log_to_stderr
 
 _OPTIONS = "COPYDESK_SERVE"
@@ -80,6 +81,7 @@ def run(options: Options) -> None:
         config = uvicorn.Config(
             _APP,
             factory=True,
+            http=Connection,
             host=options.host,
             port=options.port,
             workers=options.workers,
