@@ -31,6 +31,7 @@ from copydesk.models.cores import allowed_cores
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
+from copydesk.serve.connection import Connection
 from copydesk.serve.logs import log_to_stderr
 from copydesk.serve.open_jobs import SQLITE, open_jobs
 
@@ -97,6 +98,7 @@ def run(options: Options, *, bound: Callable[[str], None]) -> None:
         config = uvicorn.Config(
             _APP,
             factory=True,
+            http=Connection,
             host=options.host,
             port=options.port,
             workers=options.workers,

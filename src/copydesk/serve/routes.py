@@ -70,9 +70,20 @@ _TIMEOUT = {
 
 def body_of(model: type[Any]) -> dict[str, Any]:
     """Return the OpenAPI description of a body that a route reads by itself."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _whole(schema, parts)}}}}
+
+
+def _whole(schema: Any, parts: dict[str, Any]) -> Any:  # noqa: ANN401 (a piece of a JSON Schema)
+    """Return a schema with its parts where they are referred to: FastAPI does not know of them."""
+    if isinstance(schema, list):
+        return [_whole(one, parts) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {key: _whole(value, parts) for key, value in schema.items()}
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
