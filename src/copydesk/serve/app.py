@@ -17,10 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from copydesk import __version__, errors
 from copydesk.serve.access import Door, Keys
+from copydesk.serve.explain_routes import explain_routes
 from copydesk.serve.feedback import Feedback
 from copydesk.serve.job_routes import job_routes
 from copydesk.serve.jobs import Jobs
 from copydesk.serve.logs import flush_logs
+from copydesk.serve.page_routes import page_routes
 from copydesk.serve.routes import (
     CLASSIFY,
     answer_routes,
@@ -91,11 +93,13 @@ def create_app(
     for kind in STATUS:
         api.add_exception_handler(kind, refuse)
     api.include_router(answer_routes(classify))
+    api.include_router(explain_routes(service))
     api.include_router(feedback_routes(service, feedback))
     api.include_router(model_routes(service))
     api.include_router(probe_routes(service, jobs))
     if jobs is not None:
         api.include_router(job_routes(jobs, service.accept_job, limits=lambda: service.limits, draining=draining))
+    api.include_router(page_routes())
     app: ASGIApp = Direct(api, Route(CLASSIFY, classify, methods=["POST"]), refuse)
     if access.origins:
         app = CORSMiddleware(app, access.origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=["*"])

@@ -45,7 +45,7 @@ _REFUSALS: Responses = {
     422: {"model": Invalid, "description": "What is wrong with the body, and where."},
     503: {"model": Refusal, "description": "Not ready; Retry-After says when to come again."},
 }
-_ANSWER_REFUSALS: Responses = {
+ANSWER_REFUSALS: Responses = {
     **_REFUSALS,
     429: {"model": Refusal, "description": "The queue is full; Retry-After says when to come again."},
     504: {"model": Refusal, "description": "The time that X-Request-Timeout allows was over."},
@@ -94,7 +94,7 @@ def answer_routes(classify: Endpoint) -> APIRouter:
     routes = APIRouter(tags=["classify"])
 
     documented = {**body_of(TextsBody), "parameters": [SCORES, _TIMEOUT]}
-    routes.post(CLASSIFY, responses=_ANSWER_REFUSALS, response_model=Answers, openapi_extra=documented)(classify)
+    routes.post(CLASSIFY, responses=ANSWER_REFUSALS, response_model=Answers, openapi_extra=documented)(classify)
     return routes
 
 
@@ -215,6 +215,7 @@ def facts_of(service: Service) -> ModelFacts:
         version=version.version,
         task=classifier.task.name,
         labels=list(classifier.labels),
+        tags={category: list(tags) for category, tags in classifier.settings.categories.items()},
         text=list(classifier.settings.text),
         kind=classifier.settings.model,
         created=report.created if report else "",
