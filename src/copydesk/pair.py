@@ -14,7 +14,6 @@ from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import UsageError
 from copydesk.files import next_free, refuse_existing
 from copydesk.fitting import Fitted, cascaded
-from copydesk.models.base import Model
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
 from copydesk.runs import require_data_of
@@ -46,18 +45,20 @@ def pair_bundles(
     require_alike(first, second)
     dataset = prepare_dataset(recipe, data, progress=progress)
     require_data_of(second.bundle, dataset)
-    return put_before(recipe, dataset, None if anew else first.model, second, path, progress=progress)
+    return put_before(recipe, dataset, None if anew else first, second, path, progress=progress)
 
 
 def put_before(
-    recipe: Recipe, dataset: Dataset, first: Model | None, second: Classifier, out: Path, *, progress: Progress
+    recipe: Recipe, dataset: Dataset, first: Classifier | None, second: Classifier, out: Path, *, progress: Progress
 ) -> Bundle:
-    """Write the cascade of a first stage (None: one that learns from the second) and a bundle of the same Dataset."""
+    """Write the cascade of two bundles of the Dataset; without `first`, of one stage that learns from the other."""
     require_enough(dataset, recipe.runtime.max_drop)
     task, started = task_of(recipe, dataset), time.perf_counter()
     known = Fitted(second.model, second.report.training, second.report.history)
-    fitted = cascaded(recipe, dataset, task, known, first=first, progress=progress)
-    write_fitted(recipe, dataset, out, fitted, seconds=time.perf_counter() - started, progress=progress)
+    fitted = cascaded(recipe, dataset, task, known, first=first.model if first else None, progress=progress)
+    before = sum(one.report.costs.get("train_seconds", 0.0) for one in (first, second) if one)
+    seconds = before + time.perf_counter() - started
+    write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=progress)
     return open_bundle(out)
 
 

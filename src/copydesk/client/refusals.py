@@ -54,14 +54,6 @@ def accepted(reply: Reply, *, of_job: bool = False, first_text: int = 0) -> Repl
     raise (RequestRefused if ours else ServiceError)(f"HTTP {reply.status}: {message}")
 
 
-def tells_of_failure(reply: Reply) -> bool:
-    """Tell whether a reply is the state of a job that failed, and not the server's own failure."""
-    try:
-        return reply.status == 500 and json.loads(reply.body)["status"] == "failed"
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return False
-
-
 def asks_for_fewer(reply: Reply) -> bool:
     """Tell whether a refused list of texts may pass in parts."""
     if reply.status == 413:

@@ -22,8 +22,8 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from copydesk.errors import UsageError
@@ -31,6 +31,7 @@ from copydesk.models.cores import allowed_cores
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
+from copydesk.serve.connection import Connection
 from copydesk.serve.logs import log_to_stderr
 from copydesk.serve.open_jobs import SQLITE, open_jobs
 
@@ -97,6 +98,7 @@ def run(options: Options, *, bound: Callable[[str], None]) -> None:
         config = uvicorn.Config(
             _APP,
             factory=True,
+            http=Connection,
             host=options.host,
             port=options.port,
             workers=options.workers,
@@ -116,7 +118,7 @@ def run(options: Options, *, bound: Callable[[str], None]) -> None:
             uvicorn.Server(config).run([listening])
 
 
-def app() -> FastAPI:
+def app() -> ASGIApp:
     """Return the application that the environment describes: what each process runs."""
     from copydesk.serve.app import Access, create_app
     from copydesk.serve.feedback import Feedback
