@@ -29,14 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from transformers import BertPreTrainedModel, TextClassificationPipeline
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from copydesk.bundle import open_bundle
 from copydesk.data.prepare import prepare_dataset
-from copydesk.models.compiled import CompiledModel
+from copydesk.models.compiled import CompiledModel, network_inputs, silent_onnxruntime
 from copydesk.models.cores import allowed_cores, features
 from copydesk.models.encoder import EncoderModel, PooledClassifier, quiet_transformers
 from copydesk.models.tokens import Tokens
@@ -153,18 +152,28 @@ class _Peer(BertPreTrainedModel):  # type: ignore[misc]
         return SequenceClassifierOutput(logits=self.network(**known)["logits"])
 
 
-def _pipeline(encoder: EncoderModel, batch: int) -> Answer:
+def text_pipeline(encoder: EncoderModel, batch: int, labels: Sequence[str] = ()) -> TextClassificationPipeline:
+    """Return transformers' pipeline with the encoder's weights, its tokenizer and its limit of tokens."""
     with quiet_transformers():
         peer = _Peer(encoder.network).eval()
-        pipeline = TextClassificationPipeline(
-            model=peer, tokenizer=encoder.tokenizer, batch_size=batch, function_to_apply="none", top_k=None
+        if labels:
+            peer.config.id2label = dict(enumerate(labels))
+        return TextClassificationPipeline(
+            model=peer,
+            tokenizer=encoder.tokenizer,
+            batch_size=batch,
+            truncation=True,
+            max_length=encoder.reader.reading.max_tokens,
         )
+
+
+def _pipeline(encoder: EncoderModel, batch: int) -> Answer:
+    pipeline = text_pipeline(encoder, batch)
     columns = encoder.network.head.out_features
-    names = [peer.config.id2label[place] for place in range(columns)]
+    names = [pipeline.model.config.id2label[place] for place in range(columns)]
 
     def answer(texts: Sequence[str]) -> Logits:
-        limit = {"truncation": True, "max_length": encoder.reader.reading.max_tokens}
-        found = pipeline([_as_pair(text) for text in texts], **limit)
+        found = pipeline([_as_pair(text) for text in texts], function_to_apply="none", top_k=None)
         rows = [{one["label"]: one["score"] for one in row} for row in found]
         return np.array([[row[name] for name in names] for row in rows], np.float32)
 
@@ -192,17 +201,13 @@ def _torch_loop(encoder: EncoderModel) -> Answer:
 def _plain_onnxruntime(encoder: EncoderModel, folder: Path) -> Answer:
     file = folder / "network.onnx"
     write_network(exported(encoder), file)
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = silent_onnxruntime().InferenceSession(str(file), providers=["CPUExecutionProvider"])
 
     def answer(texts: Sequence[str]) -> Logits:
         tokens = encoder.encode(texts)
         result = np.empty((len(tokens), encoder.network.head.out_features), np.float32)
         for rows in _batches(tokens):
-            inputs = tokens.padded(rows, encoder.reader.marks.padding)
-            inputs.setdefault("attention_mask", np.ones_like(inputs["input_ids"]))
-            if encoder.reader.marks.segments:
-                inputs.setdefault("token_type_ids", np.zeros_like(inputs["input_ids"]))
-            result[rows] = session.run(None, inputs)[0]
+            result[rows] = session.run(None, network_inputs(encoder.reader, tokens, rows))[0]
         return tokens.by_text(result)
 
     return answer

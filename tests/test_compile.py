@@ -178,6 +178,7 @@ def test_a_precision_that_does_not_run_here_is_left_out(tiny_encoder: Path, monk
     made = compile_encoder(model, task, TEXTS, answers, Runtime(), progress=listener)
     assert isinstance(made, CompiledModel) and made.compiled.precision == "fp32"
     assert "int8 does not run on this machine" in "".join(listener.warned)
+    assert "(+0.0000), same answer 100.00%" in "".join(listener.said)
 
 
 def test_a_precision_that_the_recipe_insists_on_is_used_with_a_warning(

@@ -14,6 +14,7 @@ import copydesk
 from copydesk.cli.main import app
 from copydesk.recipe import Recipe, json_schema
 from copydesk.recipe.base import sections_of
+from copydesk.serve.metrics import DECLARED, JOBS, JOBS_TEXT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -71,6 +72,14 @@ def test_every_command_and_option_is_documented() -> None:
         for parameter in command.params:
             options = [option for option in parameter.opts if option.startswith("--")]
             assert all(option in reference for option in options), (name, options)
+
+
+def test_every_metric_is_documented_as_it_is_declared() -> None:
+    reference = (ROOT / "docs" / "serve.md").read_text("utf-8")
+    for name, metric in DECLARED.items():
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        assert f"| `{name}` | {labels} | {metric.kind.__name__}. {metric.text} |" in reference
+    assert f"| `{JOBS}` | `status` | Gauge. {JOBS_TEXT} |" in reference
 
 
 def test_every_environment_variable_is_documented() -> None:

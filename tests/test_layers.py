@@ -12,13 +12,15 @@ import pytest
 import copydesk
 
 ROOT = Path(copydesk.__file__).parent
-OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "progress", ""}
+OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "progress", "retry_after", ""}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "normalise": {"errors"},
     "files": {"errors"},
     "progress": set(),
+    "retry_after": set(),
+    "client": set(),
     "ngrams": set(),
     "recipe": {"errors", "normalise"},
     "metrics": set(),
@@ -132,6 +134,11 @@ def test_nothing_in_the_project_unpickles() -> None:
         assert not imported & {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}, path
         called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert not called & {"torch.load", "np.load", "numpy.load"}, path
+
+
+def test_the_client_needs_nothing_of_the_server() -> None:
+    imported = set().union(*(_imports(path) for path in (ROOT / "client").glob("*.py")))
+    assert imported <= {"", "client", "types", "errors", "retry_after"}
 
 
 def test_importing_copydesk_loads_nothing_heavy() -> None:

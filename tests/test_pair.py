@@ -59,6 +59,7 @@ def test_two_bundles_of_one_dataset_become_a_cascade(
     first, second = both
     bundle = pair_bundles(_recipe(second), first, second, data=toy_csv, out=tmp_path / "c")
     assert bundle.settings.model == "cascade" and bundle.settings.temperature == 1.0
+    assert bundle.report.costs["train_seconds"] > sum(one.report.costs["train_seconds"] for one in both)
     files = {file.relative_to(bundle.path).as_posix() for file in bundle.layout.files()}
     assert {"model/cascade.json", "model/first/linear.safetensors", "model/second/encoder.json"} <= files
     answers = copydesk.load(bundle.path).predict(TEXTS)
@@ -70,7 +71,7 @@ def test_two_bundles_of_one_dataset_become_a_cascade(
     facts = bundle.report.training["cascade"]
     stays = [answer.stage == "linear" for answer in copydesk.load(bundle.path).predict(_test_texts(second, toy_csv))]
     assert facts["kept_on_test"] == pytest.approx(np.mean(stays), abs=1e-4)
-    assert "kept on test" in bundle.layout.report_page.read_text("utf-8")
+    assert "Who answers" in bundle.layout.report_page.read_text("utf-8")
 
 
 def _test_texts(second: Classifier, toy_csv: Path) -> list[str]:

@@ -323,3 +323,46 @@ def test_precisions_that_nothing_could_be_checked_on_have_dashes() -> None:
     runtime = {"precision": "fp32", "checked_on": 0, "candidates": candidates, "cores": 1, "processor": []}
     page = page_of(training={"runtime": runtime})
     assert "fp32 chosen – – – –" in page.text and "no validation texts" in page.text
+
+
+def test_a_precision_that_is_faster_by_little_is_not_called_slower() -> None:
+    alike = {"quality": 0.98, "drop": 0.0, "agreement": 1.0, "megabytes": 0.4, "accepted": True}
+    candidates = [
+        {"precision": "fp32", **alike, "texts_per_second": 500.0},
+        {"precision": "int8", **alike, "texts_per_second": 540.0},
+    ]
+    runtime = {"precision": "fp32", "checked_on": 0, "candidates": candidates, "cores": 1, "processor": []}
+    text = page_of(training={"runtime": runtime}).text
+    assert "fp32 chosen" in text and "int8 gains too little" in text
+
+
+CASCADE = {
+    "max_drop": 0.002,
+    "confidence": 0.95,
+    "validation_texts": 1_797,
+    "kept": 0.8894,
+    "worse": 3,
+    "better": 1,
+    "drop": 0.0011,
+    "drop_bound": 0.00186,
+    "texts_per_second": {"linear": 18_611, "encoder": 255},
+    "expected_speed_up": 8.19,
+    "thresholds": [0.9, 0.8],
+    "kept_on_test": 0.9,
+    "kept_on_test_by_label": {"bait": 0.93, "<news>": 0.87},
+    "worse_on_test": 2,
+    "better_on_test": 0,
+    "accuracy_of_the_encoder_alone": 0.9934,
+}
+
+
+def test_a_cascade_says_which_model_answers_how_much_and_what_that_costs() -> None:
+    page = page_of(model="cascade", training={"device": "cpu", "cascade": CASCADE})
+    assert "Cascade" in page.text and "cascade" in page.sections()
+    assert "may be 0.20 % of all, and are at most 0.19 % with 95 % confidence" in page.text
+    assert "Validation, 1,797 88.9 % 3 1 Test, 2,816 90.0 % 2 0" in page.text
+    assert "The linear model alone 18,611 texts/s The encoder alone 255 texts/s" in page.text
+    assert "Accuracy of the encoder alone 0.9934" in page.text
+    assert "bait 93.0 % <news> 87.0 %" in page.text
+    assert "max drop" not in page.text  # not once more among the training's facts
+    assert "Who answers" not in page_of().text

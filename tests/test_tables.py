@@ -36,3 +36,11 @@ def test_long_reasons_and_examples_leave_the_counts_readable() -> None:
 def test_long_names_of_collected_rows_leave_the_counts_readable() -> None:
     shown = _shown(tables.collected_table({"articles": 12_345, "rows": 12_000, "same_title_other_site": 345}))
     assert "articles from GDELT 12,345" in shown and "rows in the file 12,000" in shown
+
+
+def test_a_precision_that_changes_nothing_has_no_minus_zero() -> None:
+    measured = {"quality": 0.95, "drop": 0.0, "agreement": 1.0, "texts_per_second": 900.0, "megabytes": 11.0}
+    candidates = [{"precision": name, "accepted": True, **measured} for name in ("fp32", "int8")]
+    runtime = {"precision": "int8", "checked_on": 2_000, "cores": 2, "candidates": candidates}
+    shown = _shown(tables.runtime_table(runtime, "accuracy"))
+    assert "+0.0000" in shown and "-0.0000" not in shown

@@ -23,6 +23,9 @@
     │   ├── UnknownJob         no job has this id
     │   ├── ExpiredJob         a job whose results were kept long enough
     │   └── JobsUnavailable    the place where jobs are kept does not answer
+    ├── ServiceError           a server that was asked and did not do its part
+    │   ├── Unreachable        nothing came back from it
+    │   └── JobFailed          a job that ended without results
     ├── Stale                  a change to what somebody else changed meanwhile
     └── Terminated             exit code 143: SIGTERM came, and a checkpoint was saved
 
@@ -141,6 +144,18 @@ class ExpiredJob(RequestRefused):
 
 class JobsUnavailable(RequestRefused):
     """The place where jobs are kept does not answer; the client may come again."""
+
+
+class ServiceError(CopydeskError):
+    """A server that answers with a fault of its own, or as no Copydesk server does."""
+
+
+class Unreachable(ServiceError):
+    """A server of which nothing came back: nobody listens, the line broke, or it took too long."""
+
+
+class JobFailed(ServiceError):
+    """A job that failed or was cancelled."""
 
 
 class Stale(CopydeskError):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from copydesk.cascade.build import build_cascade, require_enough
+from copydesk.cascade.build import build_cascade, kind_of, require_enough
 from copydesk.cascade.distil import distil
 from copydesk.data.dataset import Dataset
 from copydesk.errors import CascadeRefused, RecipeError
@@ -87,19 +87,23 @@ def _fit_cascade(recipe: Recipe, dataset: Dataset, task: Task, run: Run) -> Fitt
     second = _fit_encoder(recipe, dataset, task, run)
     if not distributed.is_leader():
         return second
-    return fit_cascade(recipe, dataset, task, second, progress=run.progress)
-
-
-def fit_cascade(recipe: Recipe, dataset: Dataset, task: Task, second: Fitted, *, progress: Progress) -> Fitted:
-    """Train a first stage and put it before the second; where that does not pay, return the second with a note."""
-    first = distil(recipe, dataset, task, second.model, progress=progress)
     try:
-        built = build_cascade(
-            dataset, task, first.model, second.model, max_drop=recipe.runtime.max_drop, progress=progress
-        )
+        return cascaded(recipe, dataset, task, second, progress=run.progress)
     except CascadeRefused as refused:
         return replace(second, notes=[f"{refused} This is the {second.model.kind} alone."])
-    training = {**second.training, "cascade": built.facts, "first_stage": first.facts}
+
+
+def cascaded(
+    recipe: Recipe, dataset: Dataset, task: Task, second: Fitted, *, first: Model | None = None, progress: Progress
+) -> Fitted:
+    """Put a first stage before a trained model; without `first`, one that learns from it. Raises `CascadeRefused`."""
+    kind_of(task)
+    learnt = {}
+    if first is None:
+        distilled = distil(recipe, dataset, task, second.model, progress=progress)
+        first, learnt = distilled.model, {"first_stage": distilled.facts}
+    built = build_cascade(dataset, task, first, second.model, max_drop=recipe.runtime.max_drop, progress=progress)
+    training = {**second.training, **learnt, "cascade": built.facts}
     return Fitted(built.model, training, second.history, task=built.task)
 
 

@@ -8,14 +8,12 @@ from os import PathLike
 from pathlib import Path
 
 from copydesk.bundle import BUNDLES, Bundle, open_bundle
-from copydesk.cascade.build import build_cascade, kind_of, require_enough
-from copydesk.cascade.distil import distil
+from copydesk.cascade.build import require_enough
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.errors import UsageError
 from copydesk.files import next_free, refuse_existing
-from copydesk.fitting import Fitted
-from copydesk.models.base import Model
+from copydesk.fitting import Fitted, cascaded
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
 from copydesk.runs import require_data_of
@@ -47,23 +45,20 @@ def pair_bundles(
     require_alike(first, second)
     dataset = prepare_dataset(recipe, data, progress=progress)
     require_data_of(second.bundle, dataset)
-    return put_before(recipe, dataset, None if anew else first.model, second, path, progress=progress)
+    return put_before(recipe, dataset, None if anew else first, second, path, progress=progress)
 
 
 def put_before(
-    recipe: Recipe, dataset: Dataset, first: Model | None, second: Classifier, out: Path, *, progress: Progress
+    recipe: Recipe, dataset: Dataset, first: Classifier | None, second: Classifier, out: Path, *, progress: Progress
 ) -> Bundle:
-    """Write the cascade of a first stage (None: one that learns from the second) and a bundle of the same Dataset."""
+    """Write the cascade of two bundles of the Dataset; without `first`, of one stage that learns from the other."""
     require_enough(dataset, recipe.runtime.max_drop)
     task, started = task_of(recipe, dataset), time.perf_counter()
-    kind_of(task)
-    training = dict(second.report.training)
-    if first is None:
-        distilled = distil(recipe, dataset, task, second.model, progress=progress)
-        first, training["first_stage"] = distilled.model, distilled.facts
-    built = build_cascade(dataset, task, first, second.model, max_drop=recipe.runtime.max_drop, progress=progress)
-    fitted = Fitted(built.model, {**training, "cascade": built.facts}, second.report.history, task=built.task)
-    write_fitted(recipe, dataset, out, fitted, seconds=time.perf_counter() - started, progress=progress)
+    known = Fitted(second.model, second.report.training, second.report.history)
+    fitted = cascaded(recipe, dataset, task, known, first=first.model if first else None, progress=progress)
+    before = sum(one.report.costs.get("train_seconds", 0.0) for one in (first, second) if one)
+    seconds = before + time.perf_counter() - started
+    write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=progress)
     return open_bundle(out)
 
 

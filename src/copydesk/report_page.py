@@ -30,7 +30,7 @@ _MISTAKES = 30
 _DASH = "–"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LOWER_IS_BETTER = frozenset({"hamming", "score_mae"})
-_FOLDED_TRAINING = frozenset({"choices", "reasons", "runtime"})
+_FOLDED_TRAINING = frozenset({"cascade", "choices", "reasons", "runtime"})
 _FOLDED_DATA = frozenset({"counts", "dropped", "rows_by_part"})
 
 
@@ -131,6 +131,7 @@ def render_report(report: Report) -> str:
             overall=_place(overall, scale),
             slices=[_slice_row(part, scale, overall) for part in report.slices],
             mistakes=sorted(report.mistakes, key=lambda mistake: -(_known(mistake.score) or 0))[:_MISTAKES],
+            cascade=report.training.get("cascade"),
             runtime=report.training.get("runtime"),
             precisions=_precisions(report.training.get("runtime")),
             choices=_choices(report.training),
@@ -278,6 +279,7 @@ def _precisions(runtime: Mapping[str, Any] | None) -> list[_Precision]:
     """Return the forms of the encoder that were tried, the chosen one first, then the fastest."""
     if runtime is None:
         return []
+    (chosen,) = (one for one in runtime["candidates"] if one["precision"] == runtime["precision"])
     rows = [
         _Precision(
             one["precision"],
@@ -286,11 +288,17 @@ def _precisions(runtime: Mapping[str, Any] | None) -> list[_Precision]:
             _known(one["agreement"]),
             _known(one["texts_per_second"]),
             one["megabytes"],
-            "chosen" if one["precision"] == runtime["precision"] else "slower" if one["accepted"] else "refused",
+            _verdict(one, chosen),
         )
         for one in runtime["candidates"]
     ]
     return sorted(rows, key=lambda row: (row.verdict != "chosen", -(row.texts_per_second or 0)))
+
+
+def _verdict(one: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
+    if one is chosen or not one["accepted"]:
+        return "chosen" if one is chosen else "refused"
+    return "gains too little" if one["texts_per_second"] > chosen["texts_per_second"] else "slower"
 
 
 def _parts(counts: object) -> dict[str, dict[str, int]]:

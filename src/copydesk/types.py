@@ -75,7 +75,7 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without what does not apply; an abstaining `single` has the label null."""
-        values = {key: value for key, value in asdict(self).items() if value is not None and value is not False}
+        values = {key: value for key, value in vars(self).items() if value is not None and value is not False}
         if self.signals is not None:
             values["signals"] = [{**asdict(signal), "intensity": signal.intensity} for signal in self.signals]
         return {"label": None, **values} if self.abstained and self.labels is None else values
@@ -85,12 +85,13 @@ class Prediction:
 class ModelVersion:
     """The model behind an answer: its name, its version, and the bundle folder that holds it.
 
-    Without a registry the version is the beginning of the SHA-256 of the bundle's manifest, which names every file's.
+    The path is empty where the folder is another machine's. Without a registry the version is the beginning of the
+    SHA-256 of the bundle's manifest, which names every file's.
     """
 
     name: str
     version: str
-    path: str
+    path: str = ""
 
 
 JobStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]

@@ -16,17 +16,13 @@ import pytest
 pytestmark = pytest.mark.e2e
 ROWS = 1_000_000
 _READ = (
-    "import resource, sys\n"
+    "import sys\n"
+    "from memory import peak_mb\n"
     "from copydesk.data.sources import read_sources, source_of_path\n"
     "assert read_sources([source_of_path(sys.argv[1])], label_column='label').frame.height == 1_000_000\n"
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    "print(peak_mb())\n"
 )
-_PREPARE = (
-    "import resource, sys\n"
-    "from copydesk.cli.main import main\n"
-    "try: main()\n"
-    "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
-)
+_PREPARE = "from memory import peak_mb\nfrom copydesk.cli.main import main\ntry: main()\nfinally: print(peak_mb())\n"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,12 @@ def _peak_mb(code: str, *arguments: object) -> float:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    return int(done.stdout.split()[-1]) / 1024
+    return float(done.stdout.split()[-1])
+
+
+def test_what_the_tests_themselves_hold_is_not_counted() -> None:
+    held = bytearray(1) * 300_000_000
+    assert _peak_mb("from memory import peak_mb; print(peak_mb())") < len(held) / 1_000_000 / 2
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.tsv", "rows.jsonl", "rows.parquet", "rows.txt", "rows.csv.gz"])

@@ -128,50 +128,33 @@ def test_ctrl_c_and_sigterm_keep_what_was_scored(
     assert _answers(tmp_path / "out").equals(whole)
 
 
-def test_an_s3_bucket_is_read_and_written_and_resumed(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="bucket")
+def test_an_s3_bucket_is_read_and_written_and_resumed(bundle: Path, s3: Any, tmp_path: Path) -> None:
     for number in range(2):
         write_csv(tmp_path / "rows.csv", toy_rows(100, seed=number))
-        client.put_object(Bucket="bucket", Key=f"in/{number}.csv", Body=(tmp_path / "rows.csv").read_bytes())
+        s3.put_object(Bucket="bucket", Key=f"in/{number}.csv", Body=(tmp_path / "rows.csv").read_bytes())
     _run("score", bundle, "s3://bucket/in/*.csv", "whole", "--quiet")
-    try:
-        for out in ("s3://bucket/deep/out", "s3://bucket/out.parquet"):
-            assert _run("score", bundle, "s3://bucket/in", out, "--json")["rows"] == 200
-            assert _run("score", bundle, "s3://bucket/in", out, "--json")["done_before"] == 200
-        keys = [item["Key"] for item in client.list_objects_v2(Bucket="bucket")["Contents"]]
-        assert keys == [
-            "deep/out/manifest.json",
-            "deep/out/part-000000000000-200.parquet",
-            "in/0.csv",
-            "in/1.csv",
-            "out.parquet",
-        ]
-        for key in (keys[1], keys[4]):
-            client.download_file("bucket", key, str(tmp_path / "got.parquet"))
-            assert pl.read_parquet("got.parquet").equals(_answers(tmp_path / "whole"))
-        done = subprocess.run(
-            _command("score", bundle, "s3://bucket/in", "s3://nowhere/out"),
-            capture_output=True,
-            text=True,
-            check=False,
-            env=_environment(),
-        )
-        assert done.returncode == 1 and "'s3://nowhere/out' cannot be used" in done.stderr
-    finally:
-        server.stop()
+    for out in ("s3://bucket/deep/out", "s3://bucket/out.parquet"):
+        assert _run("score", bundle, "s3://bucket/in", out, "--json")["rows"] == 200
+        assert _run("score", bundle, "s3://bucket/in", out, "--json")["done_before"] == 200
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="bucket")["Contents"]]
+    assert keys == [
+        "deep/out/manifest.json",
+        "deep/out/part-000000000000-200.parquet",
+        "in/0.csv",
+        "in/1.csv",
+        "out.parquet",
+    ]
+    for key in (keys[1], keys[4]):
+        s3.download_file("bucket", key, str(tmp_path / "got.parquet"))
+        assert pl.read_parquet("got.parquet").equals(_answers(tmp_path / "whole"))
+    done = subprocess.run(
+        _command("score", bundle, "s3://bucket/in", "s3://nowhere/out"),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(),
+    )
+    assert done.returncode == 1 and "'s3://nowhere/out' cannot be used" in done.stderr
 
 
 @pytest.fixture
@@ -215,15 +198,15 @@ def test_a_cluster_loses_a_machine_half_way_and_no_row(
 
 
 _SCORE = (
-    "import json, resource, sys\n"
+    "import json, sys\n"
+    "from memory import peak_mb\n"
     "from copydesk.runtime.fallback import load_model\n"
     "from copydesk.score.run import score\n"
-    "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
     "classifier = load_model(sys.argv[1])\n"
     "classifier.predict(['warm up'])\n"
-    "before = peak()\n"
+    "before = peak_mb()\n"
     "done = score(classifier, sys.argv[2], sys.argv[3])\n"
-    "print(json.dumps({'rows': done.rows, 'more_mb': peak() - before}))\n"
+    "print(json.dumps({'rows': done.rows, 'more_mb': peak_mb() - before}))\n"
 )
 
 

@@ -175,7 +175,7 @@ def _summary(facts: dict[str, Any]) -> str:
     first, second = facts["texts_per_second"]
     return (
         f"the {first} model keeps {facts['kept']:.1%} of the validation texts, {facts['kept_on_test']:.1%} of the test "
-        f"texts; expected speed {facts['expected_speed_up']:g} × the {second}'s; drop {facts['drop']:+.4f}, with "
+        f"texts; expected speed {facts['expected_speed_up']:g} × the {second}'s; drop {facts['drop']:+z.4f}, with "
         f"{CONFIDENCE:.0%} confidence at most {facts['drop_bound']:.4f}"
     )
 

@@ -28,7 +28,8 @@ def cascade(
     debug: Debug = False,
 ) -> None:
     """Let the linear model answer where it is sure and the encoder the rest; the last line names the bundle."""
-    from copydesk.cli import console, tables
+    from copydesk.cli import console
+    from copydesk.cli.finished import show_bundle
     from copydesk.pair import pair_bundles
     from copydesk.recipe import override
     from copydesk.runtime.engine import Classifier
@@ -37,13 +38,4 @@ def cascade(
     first, second = Classifier.load(linear), Classifier.load(encoder)
     recipe = override(second.recipe, {"model.kind": "cascade", **overrides_of(set_, None, None)})
     bundle = pair_bundles(recipe, first, second, data=data, out=out, anew=distil, progress=progress)
-    report = bundle.report
-    for note in report.notes:
-        progress.warn(note)
-    if json:
-        console.print_json({"bundle": str(bundle.path), "report": report.to_json()})
-        return
-    if not quiet:
-        console.out.print(tables.report_table(report))
-        console.out.print(f"report: {bundle.layout.report_page}", markup=False)
-    console.out.print(f"bundle: {bundle.path}", markup=False)
+    show_bundle(bundle, progress, json=json, quiet=quiet)

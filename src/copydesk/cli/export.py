@@ -26,20 +26,12 @@ def export(
     """Choose an encoder's precision anew on this machine, without training; the last line names the new bundle."""
     from copydesk.bundle import open_bundle
     from copydesk.cli import console, tables
+    from copydesk.cli.finished import show_bundle
     from copydesk.export import export_bundle
 
     progress = console.listener(quiet=quiet or json)
     settings = overrides_of(set_, None, None)
     bundle = export_bundle(open_bundle(Path(model)), data=data, out=out, settings=settings, progress=progress)
-    report = bundle.report
-    for note in report.notes:
-        progress.warn(note)
-    if json:
-        console.print_json({"bundle": str(bundle.path), "report": report.to_json()})
-        return
-    if not quiet:
-        if "runtime" in report.training:
-            console.out.print(tables.runtime_table(report.training["runtime"], report.headline))
-        console.out.print(tables.report_table(report))
-        console.out.print(f"report: {bundle.layout.report_page}", markup=False)
-    console.out.print(f"bundle: {bundle.path}", markup=False)
+    runtime = bundle.report.training.get("runtime")
+    measured = [tables.runtime_table(runtime, bundle.report.headline)] if runtime else []
+    show_bundle(bundle, progress, json=json, quiet=quiet, before=measured)

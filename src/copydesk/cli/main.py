@@ -32,6 +32,7 @@ from copydesk.cli import (
     serve,
     train,
     tune,
+    worker,
 )
 from copydesk.errors import CopydeskError
 
@@ -113,6 +114,7 @@ for stage in (
     export,
     score,
     serve,
+    worker,
 ):
     stage.register(app)
 for registered in app.registered_commands:

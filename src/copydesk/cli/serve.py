@@ -21,6 +21,9 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")] = 8_000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port and the cores.")] = 1,
     state: Annotated[Path, typer.Option(help="Where jobs and feedback are kept.")] = Path("serving"),
+    jobs: Annotated[
+        str, typer.Option(metavar="URL", help="Where jobs are kept: redis://HOST:PORT/0, sqlite:///PATH, or off.")
+    ] = "",
     api_keys: Annotated[
         Path | None, typer.Option(help="A file of API keys, a line each: KEY, or NAME KEY. Also: COPYDESK_API_KEYS.")
     ] = None,
@@ -55,6 +58,7 @@ def serve(
         port=port,
         workers=workers,
         state=state,
+        jobs=jobs,
         api_keys=api_keys,
         origins=cors or [],
         shadow=(shadow, shadow_share) if shadow else None,
@@ -66,9 +70,11 @@ def serve(
     options = options.with_shadow_of(classifier)
     for note in classifier.notes:
         console.listener(quiet=quiet or json).warn(note)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    if json:
-        console.print_json({"model": model, "url": address})
-    elif not quiet:
-        console.out.print(f"serving {model} at {address} (docs: {address}/docs)", markup=False, soft_wrap=True)
-    run(options)
+
+    def bound(address: str) -> None:
+        if json:
+            console.print_json({"model": model, "url": address})
+        elif not quiet:
+            console.out.print(f"serving: {address}", markup=False, soft_wrap=True)
+
+    run(options, bound=bound)

@@ -196,7 +196,7 @@ def runtime_table(runtime: Mapping[str, Any], headline: str) -> Table:
         table.add_row(
             one["precision"],
             "-" if unmeasured else f"{one['quality']:.4f}",
-            "-" if unmeasured else f"{-one['drop']:+.4f}",
+            "-" if unmeasured else f"{-one['drop']:+z.4f}",
             "-" if unmeasured else f"{one['agreement']:.2%}",
             "-" if unmeasured else f"{one['texts_per_second']:,.0f}",
             f"{one['megabytes']:.1f} MB",

@@ -42,7 +42,8 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Prepare, train, evaluate, and write a bundle; the last line names its folder."""
-    from copydesk.cli import console, tables
+    from copydesk.cli import console
+    from copydesk.cli.finished import show_bundle
     from copydesk.files import next_free
     from copydesk.models.distributed import is_leader
     from copydesk.progress import Silent
@@ -55,13 +56,4 @@ def train(
     bundle = train_bundle(loaded, data=data, out=out, resume=resume, trace=trace, progress=progress)
     if not is_leader():
         return
-    report = bundle.report
-    for note in report.notes:
-        progress.warn(note)
-    if json:
-        console.print_json({"bundle": str(bundle.path), "report": report.to_json()})
-        return
-    if not quiet:
-        console.out.print(tables.report_table(report))
-        console.out.print(f"report: {bundle.layout.report_page}", markup=False)
-    console.out.print(f"bundle: {bundle.path}", markup=False)
+    show_bundle(bundle, progress, json=json, quiet=quiet)

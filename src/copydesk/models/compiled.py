@@ -78,7 +78,7 @@ class CompiledModel:
         result = np.empty((len(tokens), self.compiled.outputs), np.float32)
 
         def compute(rows: Indices) -> None:
-            result[rows] = self._run(self._inputs(tokens, rows))
+            result[rows] = self._run(network_inputs(self.reader, tokens, rows))
 
         batches = budget_batches(tokens.lengths, BATCH_TOKENS)
         if len(batches) == 1 or self._cores == 1:
@@ -88,14 +88,6 @@ class CompiledModel:
             for _ in self._pool.map(compute, batches):
                 pass
         return tokens.by_text(result)
-
-    def _inputs(self, tokens: Tokens, rows: Indices) -> dict[str, Indices]:
-        batch = tokens.padded(rows, self.reader.marks.padding)
-        shape = batch["input_ids"].shape
-        batch.setdefault("attention_mask", np.ones(shape, np.int64))
-        if self.reader.marks.segments:
-            batch.setdefault("token_type_ids", np.zeros(shape, np.int64))
-        return batch
 
     @cached_property
     def _cores(self) -> int:
@@ -114,6 +106,16 @@ class CompiledModel:
         """Read a folder with `runtime.json`. Raises `MissingExtra`, or `BundleError` for a broken file."""
         compiled = Compiled(**json.loads((folder / SETTINGS_FILE).read_text("utf-8")))
         return cls(folder, Reader.load(folder), compiled, session(folder / NETWORK_FILE))
+
+
+def network_inputs(reader: Reader, tokens: Tokens, rows: Indices) -> dict[str, Indices]:
+    """Return these rows as an exported network takes them: what torch may leave out is always there."""
+    batch = tokens.padded(rows, reader.marks.padding)
+    shape = batch["input_ids"].shape
+    batch.setdefault("attention_mask", np.ones(shape, np.int64))
+    if reader.marks.segments:
+        batch.setdefault("token_type_ids", np.zeros(shape, np.int64))
+    return batch
 
 
 def is_compiled(folder: Path) -> bool:

@@ -363,4 +363,6 @@ def _processor() -> str:
         return str(torch.cuda.get_device_name())
     wanted = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16")
     found = [name for name, there in torch.cpu.get_capabilities().items() if name in wanted and there]
-    return f"{torch.get_num_threads()} threads, {', '.join(found) or torch.backends.cpu.get_cpu_capability()}"
+    threads = torch.get_num_threads()
+    extensions = ", ".join(found) or torch.backends.cpu.get_cpu_capability()
+    return f"{threads} thread{'s' if threads > 1 else ''}, {extensions}"

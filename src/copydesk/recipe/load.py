@@ -120,6 +120,6 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
 
 def _recipes_beside(path: Path) -> str:
     found = sorted(
-        str(file) for file in (path.parent, Path("recipes")) if file.is_dir() for file in file.glob("*.yaml")
+        str(file) for file in (path.parent, Path("recipes")) if file.is_dir() for file in file.glob("[!.]*.yaml")
     )
     return f"Recipes at hand: {', '.join(dict.fromkeys(found))}." if found else "Give the path of a recipe file (YAML)."

@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,26 @@ class _Check:
     def quality(self, logits: Logits) -> float:
         return self.task.quality(self.task.scores(logits), self.targets)
 
+    def drop(self, quality: float) -> float:
+        """Return by how much torch is better."""
+        return self._quality - quality
+
     def agreement(self, logits: Logits) -> float:
         """Return the share of texts with the same answer, intensities of signals aside."""
-        tuned = self.task.decided(self.task.scores(self.logits), self.targets)
-        ours, theirs = (_decisions(tuned, some) for some in (logits, self.logits))
-        return float(np.mean([mine == other for mine, other in zip(ours, theirs, strict=True)]))
+        ours = _decisions(self._tuned, logits)
+        return float(np.mean([mine == other for mine, other in zip(ours, self._decisions, strict=True)]))
+
+    @cached_property
+    def _quality(self) -> float:
+        return self.quality(self.logits)
+
+    @cached_property
+    def _tuned(self) -> Task:
+        return self.task.decided(self.task.scores(self.logits), self.targets)
+
+    @cached_property
+    def _decisions(self) -> list[object]:
+        return _decisions(self._tuned, self.logits)
 
 
 def _decisions(task: Task, logits: Logits) -> list[object]:
@@ -210,7 +226,7 @@ def _measured(
     runner.logits_of(check.tokens)
     seconds = clock() - started
     quality, agreement = check.quality(logits), check.agreement(logits)
-    drop = check.quality(check.logits) - quality
+    drop = check.drop(quality)
     allowed = drop <= rules.max_drop + 1e-12 and agreement >= rules.min_agreement
     if precision == "fp32":
         allowed = allowed and np.allclose(logits, check.logits, atol=_SAME_ENCODER, rtol=_SAME_ENCODER)
@@ -230,7 +246,7 @@ def _line(one: Candidate, check: _Check | None) -> str:
         return f"{one.precision}: no validation part to check others on"
     verdict = "" if one.accepted else ": too far from the encoder"
     return (
-        f"{one.precision}: {check.task.headline} {one.quality:.4f} ({-one.drop:+.4f}), same answer "
+        f"{one.precision}: {check.task.headline} {one.quality:.4f} ({-one.drop:+z.4f}), same answer "
         f"{one.agreement:.2%}, {one.texts_per_second:,.0f} texts/s{verdict}"
     )
 

@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 import os
+import random
 import re
 import secrets
 import time
@@ -29,6 +30,7 @@ KEYS_VARIABLE = "COPYDESK_API_KEYS"
 _LEAST_KEY = 16
 _GUARDED = "/v1/"
 _NO_KEY = "An API key is needed: send it as Authorization: Bearer KEY, or as X-API-Key."
+_IDS = random.Random(secrets.randbits(128))
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines: counted, not logged."""
@@ -137,7 +139,7 @@ def _key(headers: dict[bytes, bytes]) -> str:
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if _REQUEST_ID.fullmatch(given) else f"{_IDS.getrandbits(64):016x}"
 
 
 def _named(lines: Iterable[str]) -> Iterable[tuple[str, bytes]]:

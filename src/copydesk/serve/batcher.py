@@ -4,13 +4,15 @@ Pure state: no thread, no clock of its own, no timer. Whoever has a free engine 
 what a cost is (tokens for an encoder, characters for a linear model), nor how a batch is answered.
 
 The order is weighted fair queueing (Demers, Keshav, Shenker 1989): each request is a flow, and a text's turn comes when
-a server that answered all waiting requests at the same pace would be done with it. A request of one text is not behind
-all 256 of another that came just before it; among requests of one text the first to come is the first to be answered.
+a server that worked on all waiting requests at once would be done with it. A request of one text is not behind all 256
+of another that came just before it; among requests of one text the first to come is the first to be answered. The share
+of a request grows with the root of its size: with equal shares a large one would hardly move on under full load.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -97,9 +99,9 @@ class Queue(Generic[Payload]):
             raise Overloaded(
                 f"{len(self._heap):,} texts are waiting and at most {self.most_texts:,} may. Come again later."
             )
-        turn = self._virtual_time
+        turn, weight = self._virtual_time, math.sqrt(max(len(payloads), 1))
         for payload, cost in zip(payloads, costs, strict=True):
-            turn += max(cost, 1)
+            turn += max(cost, 1) / weight
             self._number += 1
             heapq.heappush(self._heap, Entry(turn, self._number, cost, payload, ticket))
             self._cost += cost

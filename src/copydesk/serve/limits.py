@@ -12,6 +12,7 @@ from copydesk.recipe import Serve
 from copydesk.serve.schemas import MAX_JOB_TEXTS, refused
 
 _MEGABYTE = 1_000_000
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 TIMEOUT_HEADER = "x-request-timeout"
 
 
@@ -65,6 +66,17 @@ async def read_body(request: Request, *, most_bytes: int, timeout_s: float) -> b
     except ClientDisconnect:
         raise ClientGone("The client left before it had sent its request.") from None
     return b"".join(parts)
+
+
+def wants_scores(request: Request) -> bool:
+    """Tell whether every label's score is asked for: `?scores=true`. Raises `InvalidRequest` for what is no boolean.
+
+    Read here and not by FastAPI, whose way costs a tenth of a short answer.
+    """
+    given = request.query_params.get("scores", "false")
+    if given.lower() in _BOOLEANS:
+        return _BOOLEANS[given.lower()]
+    raise refused(("query", "scores"), f"{given[:40]!r} is neither true nor false.", "bool_parsing")
 
 
 def seconds_allowed(request: Request) -> float | None:

@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from copydesk.serve.batcher import Batch
 from copydesk.serve.lane import Lane, Times
-from copydesk.types import ModelVersion, Prediction
+from copydesk.types import JobStatus, ModelVersion, Prediction
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -137,7 +137,7 @@ class Metrics:
         """Count a correction."""
         self._of("copydesk_feedback_total", version).inc()
 
-    def page(self, jobs: Mapping[str, int] | None = None) -> bytes:
+    def page(self, jobs: Mapping[JobStatus, int] | None = None) -> bytes:
         """Return all metrics of all processes in Prometheus' text form; `jobs` are the numbers by status."""
         registry = self.registry
         if self._several:
@@ -154,7 +154,7 @@ class Metrics:
 class _Jobs:
     """The jobs as they are in their store, which all processes share."""
 
-    def __init__(self, counts: Mapping[str, int]) -> None:
+    def __init__(self, counts: Mapping[JobStatus, int]) -> None:
         self._counts = counts
 
     def collect(self) -> Iterator[Metric]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic_core import to_json
+from starlette.types import Message
 
-from copydesk.errors import ClientGone, UnknownModel
+from copydesk.errors import ClientGone, JobsUnavailable, UnknownModel
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.feedback import Feedback, FeedbackBody
-from copydesk.serve.limits import read_body, seconds_allowed
+from copydesk.serve.jobs import Jobs
+from copydesk.serve.limits import read_body, seconds_allowed, wants_scores
 from copydesk.serve.metrics import CONTENT_TYPE
 from copydesk.serve.schemas import (
     Answers,
@@ -48,51 +52,96 @@ ANSWER_REFUSALS: Responses = {
 }
 
 
+SCORES = {
+    "name": "scores",
+    "in": "query",
+    "description": "Give every label's score too.",
+    "schema": {"type": "boolean", "default": False},
+}
+CLASSIFY = "/v1/classify"
+_MOMENT_S = 0.01
+_TIMEOUT = {
+    "name": "X-Request-Timeout",
+    "in": "header",
+    "description": "Seconds after which nobody waits for the answer any more.",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
+}
+
+
 def body_of(model: type[Any]) -> dict[str, Any]:
     """Return the OpenAPI description of a body that a route reads by itself."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _whole(schema, parts)}}}}
 
 
-def answer_routes(service: Service, *, log_texts: bool) -> APIRouter:
+def _whole(schema: Any, parts: dict[str, Any]) -> Any:  # noqa: ANN401 (a piece of a JSON Schema)
+    """Return a schema with its parts where they are referred to: FastAPI does not know of them."""
+    if isinstance(schema, list):
+        return [_whole(one, parts) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {key: _whole(value, parts) for key, value in schema.items()}
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def answer_routes(classify: Endpoint) -> APIRouter:
     """Return `POST /v1/classify`."""
     routes = APIRouter(tags=["classify"])
 
-    @routes.post("/v1/classify", responses=ANSWER_REFUSALS, response_model=Answers, openapi_extra=body_of(TextsBody))
-    async def classify(
-        request: Request, scores: Annotated[bool, Query(description="Give every label's score too.")] = False
-    ) -> Response:
+    documented = {**body_of(TextsBody), "parameters": [SCORES, _TIMEOUT]}
+    routes.post(CLASSIFY, responses=ANSWER_REFUSALS, response_model=Answers, openapi_extra=documented)(classify)
+    return routes
+
+
+def classifying(service: Service, *, log_texts: bool) -> Endpoint:
+    """Return what answers `POST /v1/classify`."""
+
+    async def classify(request: Request) -> Response:
         """Classify one text or several at once."""
         limits = service.limits
         body = await read_body(request, most_bytes=limits.body_bytes, timeout_s=limits.body_timeout_s)
         columns = service.served.classifier.settings.text
         texts = read_texts(body, columns, most_texts=limits.batch_texts, most_chars=limits.text_chars)
-        allowed = seconds_allowed(request)
+        scores, allowed = wants_scores(request), seconds_allowed(request)
         ticket = Ticket(None if allowed is None else time.monotonic() + allowed)
-        answered = await _while_wanted(request, service, texts, ticket, scores=scores)
+        async with while_wanted(request):
+            answered = await service.predict(texts, ticket, scores=scores)
         _note(request, answered, texts if log_texts else None)
         return Response(to_json(answered.to_json()), headers=_timing(answered), media_type="application/json")
 
-    return routes
+    return classify
 
 
-async def _while_wanted(
-    request: Request, service: Service, texts: list[Any], ticket: Ticket, *, scores: bool
-) -> Answered:
-    """Answer unless the client leaves meanwhile. Raises `ClientGone`."""
-    loop = asyncio.get_running_loop()
-    answering = loop.create_task(service.predict(texts, ticket, scores=scores))
-    leaving = asyncio.ensure_future(request.receive())
-    leaving.add_done_callback(lambda _: answering.cancel())
+@asynccontextmanager
+async def while_wanted(request: Request) -> AsyncIterator[None]:
+    """Give up what is done inside when the client leaves. Raises `ClientGone`.
+
+    Only what takes longer than a moment is watched: most answers are there before a watch would pay.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    watches: list[asyncio.Future[Message]] = []
+
+    def watch() -> None:
+        watches.append(asyncio.ensure_future(request.receive()))
+        watches[0].add_done_callback(lambda left: left.cancelled() or task is None or task.cancel())
+
+    later = loop.call_later(_MOMENT_S, watch)
     try:
-        return await answering
+        yield
     except asyncio.CancelledError:
-        if not leaving.done():
+        if task is None or not watches or not watches[0].done():
             raise
+        task.uncancel()
         raise ClientGone("The client left before it had its answer.") from None
     finally:
-        leaving.cancel()
+        later.cancel()
+        for left in watches:
+            left.cancel()
 
 
 def _timing(answered: Answered) -> dict[str, str]:
@@ -156,7 +205,7 @@ def facts_of(service: Service) -> ModelFacts:
     """Return what is known of the served version."""
     served, limits = service.served, service.limits
     classifier, version = served.classifier, served.version
-    report = classifier.report if classifier.is_bundle else None
+    report = served.report
     headline = None
     if report is not None and report.headline in report.metrics:
         interval = report.intervals.get(report.headline)
@@ -181,9 +230,16 @@ def facts_of(service: Service) -> ModelFacts:
     )
 
 
-def probe_routes(service: Service) -> APIRouter:
+def probe_routes(service: Service, jobs: Jobs | None) -> APIRouter:
     """Return the probes and the metrics."""
     routes = APIRouter(tags=["operations"])
+
+    def page() -> bytes:
+        try:
+            counts = jobs.counts() if jobs is not None else None
+        except JobsUnavailable:
+            counts = None  # the other metrics are wanted all the more
+        return service.metrics.page(counts)
 
     @routes.get("/healthz")
     async def alive() -> Readiness:
@@ -199,6 +255,6 @@ def probe_routes(service: Service) -> APIRouter:
     @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
         """Return the metrics of all processes in Prometheus' text form."""
-        return Response(await asyncio.to_thread(service.metrics.page), media_type=CONTENT_TYPE)
+        return Response(await asyncio.to_thread(page), media_type=CONTENT_TYPE)
 
     return routes

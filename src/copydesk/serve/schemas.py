@@ -34,7 +34,9 @@ class TextsBody(BaseModel):
     )
 
     text: Text = Field("", description="One text: a string, or its columns by name where the model reads several.")
-    texts: list[Text] = Field([], description="Several texts, answered in this order.")
+    texts: list[Text] = Field(
+        [], description="Several texts, answered in this order.", json_schema_extra={"minItems": 1}
+    )
 
 
 class ServedModel(BaseModel):

@@ -7,6 +7,7 @@ cascade's first stage is sure of does not wait for the second.
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +24,15 @@ from copydesk.models.tokens import Tokens, gathered
 from copydesk.runtime.engine import Classifier, Text
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.lane import Engine, Lane, Times, Watcher
+from copydesk.serve.limits import Limits
 from copydesk.types import ModelVersion, Prediction
 
 Floats = NDArray[np.float32]
 _BATCH_CHARACTERS = 50_000
 _AT_ONCE = 4_000
 """Up to so many characters are normalised and tokenised on the event loop: less than a thread's round trip costs."""
+_IDS = random.Random(secrets.randbits(128))
+"""Unique is enough for an id; asking the system for each would cost more than a linear model's answer."""
 _WARM_UP = ("Warm up", "The first request shall not be the slow one. " * 40)
 
 
@@ -56,13 +60,15 @@ class Served:
     """A classifier behind lanes. Made and used within one event loop."""
 
     def __init__(
-        self, classifier: Classifier, version: ModelVersion, *, most_texts: int, watcher: Watcher, threads: int
+        self, classifier: Classifier, version: ModelVersion, *, limits: Limits, watcher: Watcher, threads: int
     ) -> None:
         self.classifier = classifier
         self.version = version
+        self.limits = limits
+        self.report = classifier.report if classifier.is_bundle else None
         self.answering = 0
         self._ways = [
-            Way(stage, Lane(engine, most_texts=most_texts, watcher=watcher))
+            Way(stage, Lane(engine, most_texts=limits.queue_texts, watcher=watcher))
             for stage, engine in engines_of(classifier, threads=threads)
         ]
 
@@ -109,7 +115,7 @@ class Served:
         found = self.classifier.calibrated(logits)
         return Answered(
             self.version,
-            [f"{self.version.version}.{secrets.token_hex(8)}" for _ in texts],
+            [f"{self.version.version}.{_IDS.getrandbits(64):016x}" for _ in texts],
             self.classifier.decoded(found, stages, scores=scores),
             self.classifier.task.answers(found),
             times,
@@ -155,7 +161,7 @@ def _engine_of(model: Model, threads: int) -> Engine[Any]:
         return Engine(model.kind, lambda parts: model.logits_of(gathered(parts)), BATCH_TOKENS, threads)
     if model.kind == "encoder":
         raise UsageError("This bundle's encoder runs in torch only, which is not served. Run: copydesk export MODEL")
-    return Engine(model.kind, model.logits, _BATCH_CHARACTERS, 1, is_padded=False)
+    return Engine(model.kind, model.logits, _BATCH_CHARACTERS, 1, is_padded=False, at_once=_AT_ONCE)
 
 
 async def _near(work: Any, texts: Sequence[Any], *, size: int) -> Any:  # noqa: ANN401 (whatever `work` returns)

@@ -25,6 +25,7 @@ from copydesk.runtime.versions import fingerprint, version_of
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.limits import Limits
 from copydesk.serve.metrics import Metrics
+from copydesk.serve.schemas import read_texts
 from copydesk.serve.served import Answered, Served
 from copydesk.types import ModelVersion
 
@@ -85,10 +86,7 @@ class Service:
     @property
     def limits(self) -> Limits:
         """What a request may ask for: what was set, else what the served model's recipe says."""
-        if self._limits is None:
-            classifier = self.served.classifier
-            return Limits.of(classifier.recipe.serve) if classifier.is_bundle else Limits()
-        return self._limits
+        return self.served.limits
 
     @property
     def unready(self) -> str:
@@ -117,6 +115,13 @@ class Service:
                 self._due -= 1
                 self._go(self._compare(self._shadow, texts, answered))
         return answered
+
+    def accept_job(self, body: bytes) -> tuple[ModelVersion, list[str | dict[str, str]]]:
+        """Return the version that will answer a job, and its texts. Raises `NotReady`, `InvalidRequest`."""
+        served = self.served
+        columns, limits = served.classifier.settings.text, served.limits
+        texts = read_texts(body, columns, most_texts=limits.job_texts, most_chars=limits.text_chars)
+        return served.version, texts
 
     async def refresh(self) -> bool:
         """Change to what the name leads to, if that is another version; tell whether it did.
@@ -161,7 +166,7 @@ class Service:
     async def _loaded(self, reference: Reference) -> Served:
         classifier, version = await asyncio.to_thread(reference.load)
         limits = self._limits or (Limits.of(classifier.recipe.serve) if classifier.is_bundle else Limits())
-        served = Served(classifier, version, most_texts=limits.queue_texts, watcher=self.metrics, threads=self._threads)
+        served = Served(classifier, version, limits=limits, watcher=self.metrics, threads=self._threads)
         await served.warm_up()
         if reference is self._reference and self._served is None:
             self.metrics.serves(version, now=True)

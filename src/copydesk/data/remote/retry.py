@@ -11,10 +11,10 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from copydesk.errors import CopydeskError, SourceError
+from copydesk.retry_after import seconds_of
 
 T = TypeVar("T")
 
@@ -125,12 +125,6 @@ def _headers_of(error: BaseException) -> dict[str, str]:
 def _wanted_wait(error: BaseException) -> float:
     """Return the seconds of Retry-After, on 429 and 503; a date counts from the answer's own Date."""
     headers = _headers_of(error)
-    wanted = headers.get("retry-after", "").strip()
-    if status_of(error) not in _BUSY or not wanted:
+    if status_of(error) not in _BUSY:
         return 0.0
-    if wanted.isdecimal():
-        return float(wanted)
-    try:
-        return max((parsedate_to_datetime(wanted) - parsedate_to_datetime(headers["date"])).total_seconds(), 0.0)
-    except (KeyError, ValueError, TypeError):
-        return 0.0
+    return seconds_of(headers.get("retry-after", ""), date=headers.get("date", ""))
