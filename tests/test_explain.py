@@ -176,8 +176,8 @@ def test_in_a_long_text_groups_of_words_are_left_out_so_that_the_work_is_bounded
     (found,) = explain(_planted(model), text, most_tokens=3_000)
     (span,) = found.spans
     assert "yes" in text[span.start : span.end].split()
-    assert len(text[span.start : span.end].split()) == 30
-    assert len(model.seen) == 1 + 10
+    assert len(text[span.start : span.end].split()) in (33, 34)
+    assert len(model.seen) == 10
 
 
 def test_words_are_left_out_of_the_column_they_stand_in() -> None:

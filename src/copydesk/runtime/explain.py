@@ -24,7 +24,7 @@ from copydesk.runtime.sent import SentText
 from copydesk.tasks.base import Margin
 
 MOST_TOKENS = 800
-"""Tokens that leaving out may cost in all. MiniLM reads about 5,000 a second on a core without VNNI (docs/LOG.md)."""
+"""Tokens that an explanation may cost in all. MiniLM reads about 5,000 a second on a core without VNNI (docs/LOG.md)."""
 _FEWEST_PARTS = 4
 Method = Literal["weights", "keywords", "leave_out"]
 Weights = NDArray[np.float64]
@@ -205,7 +205,7 @@ def _parts(case: _Case, most_tokens: int) -> list[tuple[int, int]]:
     for word in _words_read(case):
         columns.setdefault(case.sent.words[word].column, []).append(word)
     count = sum(map(len, columns.values()))
-    most = max(most_tokens // max(tokens, 1), _FEWEST_PARTS)
+    most = max(most_tokens // max(tokens, 1) - 1, _FEWEST_PARTS)  # the whole text was read too
     parts = []
     for words in columns.values():
         pieces = min(len(words), max(round(most * len(words) / count), 1))
