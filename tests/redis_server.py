@@ -55,9 +55,14 @@ class RedisServer:
                 time.sleep(0.02)
         raise AssertionError("redis-server did not start")
 
+    def send(self, number: int) -> None:
+        """Send a signal, e.g. SIGSTOP: from then on it hangs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it, as an administrator (SIGTERM) or a fault (SIGKILL) would."""
         if self._process is not None:
-            self._process.send_signal(number)
+            self.send(number)
             self._process.wait(20)
             self._process = None

@@ -385,17 +385,21 @@ def test_waiting_for_a_job_asks_when_the_server_says_until_it_has_ended() -> Non
 
 
 def test_waiting_for_a_job_that_ended_without_results_says_why(connect: Callable[..., Any]) -> None:
-    failed = httpx.Response(200, json=job_state("failed", error="text 3 made the model fail"))
-    with pytest.raises(JobFailed, match="text 3 made the model fail"):
-        connect(Script(failed)).wait("j1")
+    state = job_state("failed", error="text 3 made the model fail")
+    client = connect(Script(httpx.Response(500, json={"detail": state["error"], **state})))
+    assert client.job("j1").status == "failed"
+    with pytest.raises(JobFailed, match="Job j1 failed: text 3 made the model fail"):
+        client.wait("j1")
+    with pytest.raises(ExpiredJob, match="was cancelled"):
+        connect(Script(httpx.Response(410, json={"detail": "Job j1 was cancelled at noon."}))).wait("j1")
     with pytest.raises(JobFailed, match="was cancelled"):
-        connect(Script(httpx.Response(200, json=job_state("cancelled")))).wait("j1")
+        connect(Script(httpx.Response(202, json=job_state("cancelled")))).wait("j1")
 
 
 def test_a_job_is_cancelled_and_its_id_cannot_lead_elsewhere(connect: Callable[..., Any]) -> None:
-    server = Script(httpx.Response(204), httpx.Response(200, json=job_state("cancelled")))
+    server = Script(httpx.Response(200, json=job_state("cancelled")))
     assert connect(server).cancel("../models").status == "cancelled"
-    assert server.paths == ["/v1/jobs/..%2Fmodels"] * 2
+    assert server.paths == ["/v1/jobs/..%2Fmodels"]
 
 
 def test_progress_is_streamed_and_taken_up_again_where_the_line_breaks(connect: Callable[..., Any]) -> None:

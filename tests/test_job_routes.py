@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from copydesk.serve.limits import Limits
 from copydesk.serve.metrics import Metrics
 from copydesk.serve.redis_jobs import RedisJobs
 from copydesk.serve.schemas import read_texts
-from copydesk.types import ModelVersion
+from copydesk.types import Job, ModelVersion
 from job_fakes import FIRST, CeleryOffice, Office, SqliteOffice
 from redis_server import RedisServer
 
@@ -168,8 +169,7 @@ def test_a_cancelled_job_is_over(office: Office, client: TestClient) -> None:
         cancelled = client.delete(path)
         assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
     assert office.work() == 0
-    gone = client.get(path)
-    assert gone.status_code == 410 and "was cancelled" in gone.json()["detail"]
+    assert client.get(path).json() == cancelled.json()
 
 
 def test_a_job_that_has_ended_is_not_cancelled(office: Office, client: TestClient) -> None:
@@ -195,6 +195,45 @@ def test_progress_of_a_job_that_has_ended_is_one_event(office: Office, client: T
     office.work()
     with client.stream("GET", f"{path}/events") as stream:
         assert [event[0] for event in _events(stream)] == ["ended"]
+
+
+def test_more_streams_of_progress_than_may_be_are_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("copydesk.serve.job_routes._MOST_WATCHED", 0)
+    path = client.post("/v1/jobs", json=TEXTS).headers["Location"]
+    assert client.get(f"{path}/events").status_code == 429
+
+
+class OffTheLoop:
+    """A store that must not be called on the event loop, which would keep everybody else waiting."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> Any:
+            self._check()
+            return getattr(self._store, name)(*arguments)
+
+        return call
+
+    def answers(self, job: Job) -> Iterator[bytes]:
+        for answers in self._store.answers(job):
+            self._check()
+            yield answers
+
+    def _check(self) -> None:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+
+
+def test_the_store_is_never_called_on_the_event_loop(office: Office) -> None:
+    with _client(OffTheLoop(office.store)) as client:
+        path = client.post("/v1/jobs", json=TEXTS).headers["Location"]
+        assert client.delete(client.post("/v1/jobs", json=TEXTS).headers["Location"]).status_code == 200
+        with client.stream("GET", f"{path}/events") as stream:
+            for _ in _events(stream):
+                office.work()
+        assert len(client.get(path).json()["predictions"]) == 3
 
 
 def test_redis_down_is_503(tmp_path: Path) -> None:

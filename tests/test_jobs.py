@@ -12,7 +12,7 @@ import redis
 
 from copydesk.errors import ExpiredJob, InvalidRequest, JobsUnavailable, Overloaded, UnknownJob, UsageError
 from copydesk.serve.job_worker import Models, work_on
-from copydesk.serve.jobs import GRACE_S, JobRules, chunks_of
+from copydesk.serve.jobs import GRACE_S, JobRules, Jobs, chunks_of
 from copydesk.serve.open_jobs import open_jobs
 from copydesk.types import Job, ModelVersion
 from job_fakes import FIRST, SECOND, CeleryOffice, Loader, Office, SqliteOffice
@@ -371,10 +371,33 @@ def test_an_address_that_is_no_job_store_is_refused() -> None:
         open_jobs("sqlite:///")
 
 
+def test_rules_of_a_newer_version_are_understood_as_far_as_they_are_known() -> None:
+    assert JobRules.from_json('{"lease_s": 7.0, "of_tomorrow": true}') == JobRules(lease_s=7.0)
+
+
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    open_jobs(f"sqlite:///{tmp_path}/jobs.db").close()
+    assert (tmp_path / "jobs.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_file_that_is_no_database_makes_jobs_unavailable(tmp_path: Path) -> None:
     (tmp_path / "jobs.db").write_bytes(b"not a database, whatever its name says" * 100)
     with pytest.raises(JobsUnavailable, match=r"jobs\.db' cannot be reached \(file is not a database\)"):
         open_jobs(f"sqlite:///{tmp_path}/jobs.db")
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    opened: list[Jobs] = []
+    threads = [
+        threading.Thread(target=lambda: opened.append(open_jobs(f"sqlite:///{tmp_path}/new/jobs.db"))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 8
+    for jobs in opened:
+        jobs.close()
 
 
 def test_redis_that_is_down_makes_jobs_unavailable_until_it_is_back(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "collect": {"data"},
     "models": {"ngrams", "phrases", "tasks", "data"},
     "labelling": {"data", "models", "phrases", "tasks"},
-    "runtime": {"bundle", "tasks", "models"},
+    "runtime": {"bundle", "tasks", "models", "phrases"},
     "score": {"bundle", "data", "runtime", "tasks"},
     "serve": {"bundle", "models", "runtime", "tasks"},
     "evaluate": {"metrics", "tasks", "runtime"},

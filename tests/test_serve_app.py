@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,8 @@ import pytest
 from copydesk import errors
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.serve.access import Keys
-from copydesk.serve.app import STATUS, Access
+from copydesk.serve.app import STATUS, Access, create_app
+from copydesk.serve.feedback import Feedback
 from copydesk.types import Prediction
 from fakes import FakeModel
 from serving import LOGITS, Held, classifier_of, served, service_of
@@ -301,3 +303,50 @@ def test_before_the_model_is_loaded_and_when_the_end_is_near_it_is_not_ready() -
         late = client.post("/v1/classify", json={"text": "good"})
         assert late.status_code == 200 and late.headers["connection"] == "close"
         assert client.get("/healthz").status_code == 200
+
+
+def test_what_a_client_that_left_was_waiting_for_is_not_computed() -> None:
+    model = Held()
+    service = service_of(classifier_of(model))
+    long = "x" * 5_000
+
+    async def ask(text: str, left: asyncio.Event) -> int:
+        body = json.dumps({"text": text}).encode()
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        sent: list[dict[str, object]] = []
+
+        async def receive() -> dict[str, object]:
+            if messages:
+                return messages.pop()
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        headers = [(b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/v1/classify", "headers": headers, "query_string": b""}
+        await app(scope, receive, send)  # type: ignore[arg-type]
+        return int(str(sent[0]["status"]))
+
+    async def scenario() -> list[int]:
+        await service.start()
+        model.opened.clear()
+        model.entered.clear()
+        first = asyncio.create_task(ask(long, asyncio.Event()))
+        while not model.entered.is_set():
+            await asyncio.sleep(0.001)
+        left = asyncio.Event()
+        second = asyncio.create_task(ask("gone " + long, left))
+        await asyncio.sleep(0.05)
+        left.set()
+        gone = await second
+        model.opened.set()
+        found = [await first, gone, await ask("good", asyncio.Event())]
+        await service.close()
+        return found
+
+    app = create_app(service, feedback=Feedback(Path("feedback.jsonl")))
+    assert asyncio.run(scenario()) == [200, 400, 200]
+    assert not any(text.startswith("gone") for text in model.seen)
+    assert 'copydesk_dropped_texts_total{lane="fake"} 1.0' in service.metrics.page().decode()

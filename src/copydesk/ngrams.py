@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,35 @@ def _concatenate(parts: list[NgramHashes]) -> NgramHashes:
     return NgramHashes(hashes, owner, sum(part.texts for part in parts))
 
 
+def ngram_spans(
+    text: str, *, characters: Sequence[int] = (), words: Sequence[int] = ()
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each n-gram of `hash_ngrams([text])` starts and stops in the text, in the order of the hashes.
+
+    `stop` is exclusive; the spaces that stand around the text are outside of it, so that they take no place.
+    """
+    lowered = text.lower()
+    origin = np.arange(len(text))
+    if len(lowered) != len(text):  # a few capital letters have small forms of two characters
+        origin = np.repeat(origin, [len(character.lower()) for character in text])
+    starts_at = np.concatenate([[0], origin, [len(text)]])
+    stops_at = np.concatenate([[0], origin + 1, [len(text)]])
+    joined = f" {lowered} "
+    runs = list(_occurrences(joined, np.zeros(len(joined), np.int64), characters, words))
+    nothing = np.empty(0, np.int64)
+    starts = np.concatenate([nothing, *(starts_at[run.first] for run in runs)])
+    stops = np.concatenate([nothing, *(stops_at[run.stop - 1] for run in runs)])
+    return starts, stops
+
+
+class _Run(NamedTuple):
+    """The n-grams of one length: where they start and stop in the joined texts, and the salt of their hashes."""
+
+    first: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    salt: np.uint64
+
+
 def _hash_chunk(texts: list[str], characters: Sequence[int], words: Sequence[int]) -> NgramHashes:
     lowered = [f" {text.lower()} " for text in texts]
     lengths = np.fromiter(map(len, lowered), np.int64, len(lowered))
@@ -81,17 +111,22 @@ def _hash_chunk(texts: list[str], characters: Sequence[int], words: Sequence[int
     owner = np.repeat(np.arange(len(lowered)), lengths)
     prefix, unscale = _prefix_hashes(points)
     hashes, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+    for run in _occurrences(joined, owner, characters, words):
+        hashes.append(_span_hashes(prefix, unscale, run.first, run.stop, run.salt))
+        owners.append(owner[run.first])
+    return NgramHashes(np.concatenate(hashes), np.concatenate(owners), len(texts))
+
+
+def _occurrences(
+    joined: str, owner: NDArray[np.int64], characters: Sequence[int], words: Sequence[int]
+) -> Iterator[_Run]:
     for n in characters:
         first = np.flatnonzero(owner[: len(owner) - n + 1] == owner[n - 1 :]) if len(owner) >= n else owner[:0]
-        hashes.append(_span_hashes(prefix, unscale, first, first + n, np.uint64(n)))
-        owners.append(owner[first])
+        yield _Run(first, first + n, np.uint64(n))
     starts, stops = _word_spans(joined) if words else (owner[:0], owner[:0])
     for n in words:
         left = np.flatnonzero(owner[starts[: len(starts) - n + 1]] == owner[starts[n - 1 :]])
-        spans = _span_hashes(prefix, unscale, starts[left], stops[left + n - 1], _WORD_SALT + np.uint64(n))
-        hashes.append(spans)
-        owners.append(owner[starts[left]])
-    return NgramHashes(np.concatenate(hashes), np.concatenate(owners), len(texts))
+        yield _Run(starts[left], stops[left + n - 1], _WORD_SALT + np.uint64(n))
 
 
 def _prefix_hashes(points: NDArray[np.uint32]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

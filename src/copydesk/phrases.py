@@ -14,7 +14,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 _WORD = re.compile(r"\w+")
-_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+"""The characters of scripts without spaces, as a class of a regular expression holds them."""
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 class Found(NamedTuple, Generic[T]):
@@ -57,6 +59,17 @@ class Phrases(Generic[T]):
             for pattern, meanings in self._patterns:
                 for match in pattern.finditer(folded):
                     yield from (Found(meaning, *match.span(), characters=True) for meaning in meanings)
+
+    def spans(self, text: str) -> Iterator[tuple[T, tuple[int, int]]]:
+        """Yield what `found` yields, each with where it starts and stops (exclusive) in the text."""
+        folded = text.casefold()
+        words = [match.span() for match in _WORD.finditer(folded)]
+        origin = list(range(len(text)))
+        if len(folded) != len(text):  # a few letters fold to several: ß, ŉ
+            origin = [place for place, character in enumerate(text) for _ in character.casefold()]
+        for one in self.found(text):
+            start, stop = (one.start, one.stop) if one.characters else (words[one.start][0], words[one.stop - 1][1])
+            yield one.meaning, (origin[start], origin[stop - 1] + 1)
 
     def _among(self, words: list[str]) -> Iterator[Found[T]]:
         stop = 0

@@ -9,16 +9,20 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
 
 import copydesk
+from copydesk.client import Client, Patience
+from copydesk.errors import JobsUnavailable, UnknownJob
 from copydesk.runtime.versions import version_of
 from copydesk.serve.jobs import JobRules, Jobs, Submission
 from copydesk.serve.open_jobs import open_jobs
@@ -201,6 +205,74 @@ def test_a_pool_process_that_dies_costs_its_celery_worker_nothing(tmp_path: Path
     assert fleet.stop() == [0]
     jobs.close()
     server.stop()
+
+
+def test_a_killed_server_takes_its_worker_along_and_another_ends_the_job(tmp_path: Path, model: ModelVersion) -> None:
+    texts = _texts(JOB_TEXTS * 3)
+    with _served(model, tmp_path) as (server, url), Client(url) as client:
+        job = client.submit(texts)
+        _wait(lambda: client.job(job), lambda now: now.done > len(texts) * 0.1)
+        assert client.classify("goal match league").label == "sport"
+        server.kill()
+        server.wait()
+    with _served(model, tmp_path) as (_, url), Client(url) as client:
+        answers = client.wait(job, timeout_s=120)
+    expected = _expected(model, texts)
+    assert [answer.label for answer in answers] == [label for label, _ in expected]
+    assert len({answer.id for answer in answers}) == len(texts)
+
+
+def test_a_server_without_its_redis_refuses_jobs_and_answers_the_rest(tmp_path: Path, model: ModelVersion) -> None:
+    url_of_none = RedisServer(tmp_path).url  # never started
+    with (
+        _served(model, tmp_path, "--jobs", url_of_none) as (_, url),
+        Client(url, patience=Patience(deadline_s=3.0)) as client,
+    ):
+        with pytest.raises(JobsUnavailable, match="Redis"):
+            client.submit(["goal"])
+        assert client.classify("goal match league").label == "sport"
+        assert client.health().alive and client.health().ready
+
+
+def test_redis_that_hangs_is_given_up_soon(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path).start()
+    jobs = open_jobs(server.url)
+    server.send(signal.SIGSTOP)
+    with pytest.raises(JobsUnavailable, match="Timeout reading from socket"):
+        jobs.get("any")
+    server.send(signal.SIGCONT)
+    with pytest.raises(UnknownJob):
+        jobs.get("any")
+    jobs.close()
+    server.stop()
+
+
+@contextmanager
+def _served(model: ModelVersion, folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        "serve",
+        model.path,
+        "--port",
+        port,
+        "--state",
+        folder,
+        "--log-level",
+        "warning",
+        "--drain",
+        "0",
+        *options,
+    ]
+    server = subprocess.Popen([sys.executable, "-m", "copydesk", *map(str, command)])
+    with Client(f"http://127.0.0.1:{port}") as client:
+        _wait_for(lambda: client.health().ready)
+    try:
+        yield server, f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def _wait_for(true: Callable[[], bool], most_s: float = 60.0) -> None:

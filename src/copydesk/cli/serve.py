@@ -70,9 +70,11 @@ def serve(
     options = options.with_shadow_of(classifier)
     for note in classifier.notes:
         console.listener(quiet=quiet or json).warn(note)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    if json:
-        console.print_json({"model": model, "url": address})
-    elif not quiet:
-        console.out.print(f"serving {model} at {address} (docs: {address}/docs)", markup=False, soft_wrap=True)
-    run(options)
+
+    def bound(address: str) -> None:
+        if json:
+            console.print_json({"model": model, "url": address})
+        elif not quiet:
+            console.out.print(f"serving: {address}", markup=False, soft_wrap=True)
+
+    run(options, bound=bound)

@@ -22,7 +22,13 @@ def register(app: typer.Typer) -> None:
 
 def worker(
     jobs: Annotated[
-        str, typer.Option("--jobs", metavar="URL", help="sqlite:///PATH on one machine, redis://HOST:PORT/0 on many.")
+        str,
+        typer.Option(
+            "--jobs",
+            envvar="COPYDESK_JOBS",
+            metavar="URL",
+            help="sqlite:///PATH on one machine, redis://HOST:PORT/0 on many.",
+        ),
     ],
     processes: Annotated[int, typer.Option("--processes", min=1, help="Chunks at a time (redis only).")] = 1,
     nice: Annotated[int, typer.Option("--nice", min=0, max=19, help="Give way to others: 0 (no) to 19.")] = 0,
@@ -31,7 +37,6 @@ def worker(
     debug: Debug = False,
 ) -> None:
     """Work on jobs until SIGTERM; the chunk in hand is finished first."""
-    from copydesk.cli import console
     from copydesk.errors import UsageError
     from copydesk.serve.open_jobs import REDIS, SQLITE
 
@@ -42,13 +47,12 @@ def worker(
     os.nice(nice)
     if parent:
         _end_with(parent)
-    progress = console.listener(quiet=quiet)
-    progress.say(f"Worker {os.getpid()} is ready for jobs.")
     if jobs.startswith(SQLITE):
         _embedded(jobs, quiet=quiet)
         return
     from copydesk.serve.celery_jobs import run_worker
 
+    _say_ready(quiet=quiet)
     raise typer.Exit(run_worker(jobs, processes))
 
 
@@ -68,8 +72,15 @@ def _embedded(jobs: str, *, quiet: bool) -> None:
         os._exit(_TOO_LONG)  # whatever hangs cannot be stopped otherwise
 
     store = SqliteJobs(sqlite_path(jobs))
+    _say_ready(quiet=quiet)
     work(store, Models(load_version), stop, progress=progress, too_long=too_long)
     store.close()
+
+
+def _say_ready(*, quiet: bool) -> None:
+    from copydesk.cli import console
+
+    console.listener(quiet=quiet).say(f"Worker {os.getpid()} is ready for jobs.")
 
 
 def _end_with(parent: int) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from copydesk.client.refusals import accepted, asks_for_fewer
 from copydesk.client.steps import Outcome, Patience, Pause, Reply, Request, Steps, send
-from copydesk.client.values import Answer, Health, ServedModel, read_answers, read_job, read_models
+from copydesk.client.values import Answer, Health, ServedModel, is_job, read_answers, read_job, read_models
 from copydesk.errors import DeadlinePassed, JobFailed, ServiceError, UsageError
 from copydesk.types import Job, Signal
 
@@ -106,12 +106,13 @@ class Calls:
 
     def cancel(self, job: Job | str) -> Steps[Job]:
         """Cancel a job and return its state then; one that has ended stays as it is."""
-        accepted((yield from send(Request("DELETE", job_path(job)), self.patience)), of_job=True)
-        return (yield from self.job(job))
+        reply = yield from send(Request("DELETE", job_path(job)), self.patience)
+        return read_job(accepted(reply, of_job=True).body)
 
     def _job_reply(self, job: Job | str) -> Steps[Reply]:
+        """Return a job's state or results. A job that failed is told with status 500, and is an answer all the same."""
         reply = yield from send(Request("GET", job_path(job)), self.patience)
-        return accepted(reply, of_job=True)
+        return reply if reply.status == 500 and is_job(reply.body) else accepted(reply, of_job=True)
 
 
 def job_path(job: Job | str) -> str:

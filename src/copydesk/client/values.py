@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -93,8 +93,18 @@ def read_models(body: bytes) -> list[ServedModel]:
 
 
 def read_job(body: bytes | str) -> Job:
-    """Return a job's state. Raises `ServiceError`."""
-    return _read(Job, body)
+    """Return a job's state; all texts of one that succeeded are done. Raises `ServiceError`."""
+    job = _read(Job, body)
+    return replace(job, done=job.texts) if job.status == "succeeded" else job
+
+
+def is_job(body: bytes) -> bool:
+    """Tell whether a body is a job's state."""
+    try:
+        read_job(body)
+    except ServiceError:
+        return False
+    return True
 
 
 def _read(kind: type[T], body: bytes | str) -> T:

@@ -106,6 +106,10 @@ class CascadeModel:
         first, second = self.first.model.kind, self.second.model.kind
         return [first if stays else second for stays in sure.tolist()]
 
+    def stage_for(self, text: str) -> Stage:
+        """Return the stage that answers a text."""
+        return self.first if self.certainty.sure(self.first.logits([text]))[0] else self.second
+
     def save(self, folder: Path) -> None:
         """Write both models into folders of their own, and `cascade.json`."""
         stages = {FIRST: self.first, SECOND: self.second}

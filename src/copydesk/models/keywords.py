@@ -6,6 +6,7 @@ It answers like any other model: it can stand in where a trained one is missing,
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,6 +69,25 @@ class KeywordsModel:
             for keyword in dict.fromkeys(found.meaning for found in self._phrases.found(text)):
                 self._speak(row, keyword)
         return result
+
+    def matches(self, text: str, column: int) -> list[tuple[tuple[int, int], float]]:
+        """Return the places of the keywords behind one output of a text, each with its share of what they add to it.
+
+        Where the strongest keyword decides, it alone is behind the output; a keyword that occurs twice counts once.
+        The shares add up to what the output has gained by them.
+        """
+        found: dict[Keyword, list[tuple[int, int]]] = defaultdict(list)
+        for keyword, span in self._phrases.spans(text):
+            if keyword.column == column:
+                found[keyword].append(span)
+        if not found:
+            return []
+        deciding = list(found)
+        if self._head == "tanh":
+            strongest = max(abs(keyword.score) for keyword in found)
+            deciding = [next(keyword for keyword in found if abs(keyword.score) == strongest)]
+        gained = float(self.logits([text])[0, column] - self.logits([""])[0, column])
+        return [(span, gained / len(deciding) / len(found[one])) for one in deciding for span in found[one]]
 
     def _speak(self, row: NDArray[np.float32], keyword: Keyword) -> None:
         if self._head == "softmax":

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.files import write_json
-from copydesk.ngrams import NgramHashes, chunked, hash_ngrams
+from copydesk.ngrams import NgramHashes, chunked, hash_ngrams, ngram_spans
 from copydesk.tasks import Head, Targets, Task
 
 WEIGHTS_FILE = "linear.safetensors"
@@ -41,8 +41,26 @@ class Features:
         hashed = [hash_ngrams(texts, words=self.words), hash_ngrams(texts, characters=self.characters)]
         return [(self._buckets(block), block.owner, block.texts) for block in hashed]
 
+    def spans(self, text: str) -> list[tuple[Indices, Indices]]:
+        """Return for each block where one text's n-grams start and stop, in the order of `blocks([text])`."""
+        return [ngram_spans(text, words=self.words), ngram_spans(text, characters=self.characters)]
+
     def _buckets(self, block: NgramHashes) -> Indices:
         return (block.hashes >> np.uint64(64 - self.bits)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What a text's n-grams add to some sums of the outputs.
+
+    N-gram i stands from `starts[i]` to `stops[i]` (exclusive) in the text and adds `values[i]`, shape (sums,); `base`
+    is what the sums are without any n-gram.
+    """
+
+    starts: Indices
+    stops: Indices
+    values: NDArray[np.float64]
+    base: NDArray[np.float64]
 
 
 class LinearModel:
@@ -108,6 +126,27 @@ class LinearModel:
             length[length == 0] = 1
             total += _sums(weights, slots, owner, count) / length[:, None]
         return total.astype(np.float32)
+
+    def contributions(self, text: str, directions: NDArray[np.float64]) -> Contributions:
+        """Return what each known n-gram of one text adds to sums of its outputs.
+
+        `directions`, shape (outputs, sums), holds how much of each output a sum takes. All values and the base add up
+        to `logits([text]) @ directions`, up to rounding.
+        """
+        columns = directions if self._weights.shape[1] > 1 else (directions[1:] - directions[:1]) / 2
+        starts, stops, values = [], [], []
+        blocks = zip(self.features.blocks([text]), self._tables, self._block_weights, self._block_squares, strict=True)
+        for ((buckets, _, _), table, weights, squares), (first, stop) in zip(
+            blocks, self.features.spans(text), strict=True
+        ):
+            slots = table[buckets]
+            known = np.flatnonzero(slots)
+            length = np.sqrt(squares[slots].sum(dtype=np.float64)) or 1.0
+            starts.append(first[known])
+            stops.append(stop[known])
+            values.append(weights[slots[known]].astype(np.float64) @ columns / length)
+        base = self._bias.astype(np.float64) @ columns
+        return Contributions(np.concatenate(starts), np.concatenate(stops), np.concatenate(values), base)
 
     def save(self, folder: Path) -> None:
         """Write `linear.safetensors` and `linear.json`."""

@@ -81,6 +81,24 @@ class Reader:
         """Return the tokens behind the ids, "" for an id that there is not."""
         return [self._tokenizer.id_to_token(int(token)) or "" for token in ids]
 
+    def reach(self, text: str) -> list[tuple[int, int]]:
+        """Return the stretches of a text that are read of it.
+
+        Where only beginnings are read, one for each of the two segments; else the whole text, of which the middle may
+        be left out.
+        """
+        if self.reading.long_texts != "head":
+            return [(0, len(text))]
+        first, separator, rest = _encodable(text).partition(COLUMN_SEPARATOR)
+        first, rest = self._fitted([first, rest.replace(COLUMN_SEPARATOR, " ")], self.reading.max_tokens)
+        row = self._cutting.encode(first, rest) if separator else self._cutting.encode(first)
+        ends = [0, 0]
+        for segment, (_, stop) in zip(row.sequence_ids, row.offsets, strict=True):
+            if segment is not None:
+                ends[segment] = max(ends[segment], stop)
+        begin = text.find(COLUMN_SEPARATOR) + 1
+        return [(0, ends[0]), *([(begin, begin + ends[1])] if separator else [])]
+
     def encode(self, texts: Sequence[str]) -> Tokens:
         """Return the texts' token ids (and segment ids, where there are any).
 

@@ -44,7 +44,8 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 
-_PAGE = Path(__file__).parent / "page"
+_FOLDERS = (Path(__file__).parents[1] / "page", Path(__file__).parent / "page")
+"""What all of Copydesk's pages share, and this page's own."""
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -144,7 +145,7 @@ def _file(request: Request) -> Response:
 
 @cache
 def _page_files() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in _PAGE.iterdir() if path.suffix in _TYPES}
+    return {path.name: path.read_bytes() for folder in _FOLDERS for path in folder.iterdir() if path.suffix in _TYPES}
 
 
 def _overview(request: Request, session: Session) -> dict[str, Any]:

@@ -9,10 +9,12 @@ claimed, nor waiting in the queue gets a new message from any worker that is ali
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from copydesk.errors import JobsUnavailable, MissingExtra
+from copydesk.models.cores import allowed_cores
 from copydesk.serve.job_worker import Models, load_version, work_on
 from copydesk.serve.jobs import JobRules, Submission
 from copydesk.types import Job
@@ -96,7 +98,11 @@ def tell(app: Celery, chunks: Iterable[tuple[str, int]]) -> None:
 
 
 def run_worker(url: str, processes: int) -> int:
-    """Work on chunks until SIGTERM, which lets the present ones finish; return the exit code."""
+    """Work on chunks until SIGTERM, which lets the present ones finish; return the exit code.
+
+    The processes share the cores: each engine takes as many threads as OMP_NUM_THREADS leaves it, which is set here.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(max(allowed_cores() // processes, 1))
     app = celery_app(url)
     _add_task(app, url)
     app.steps["worker"].add(Sweep)

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from copydesk.errors import ExpiredJob, JobsUnavailable, RequestRefused
+from copydesk.errors import JobsUnavailable, Overloaded, RequestRefused
 from copydesk.serve.jobs import Jobs, Submission, Text, progress_of
 from copydesk.serve.limits import Limits, read_body, wants_scores
 from copydesk.serve.routes import SCORES, body_of
@@ -30,6 +30,8 @@ _RETRY = {"Retry-After": "1"}
 _LOOK_EVERY_S = 0.5
 _ALIVE_EVERY_S = 15.0
 _MOST_KEY_CHARS = 255
+_MOST_WATCHED = 256
+"""Streams of progress that one process keeps open; each asks the store twice a second."""
 
 
 class JobState(BaseModel):
@@ -80,10 +82,12 @@ def _submit(jobs: Jobs, accept: Accept, limits: Callable[[], Limits]) -> Callabl
 
         def take() -> Job:
             model, texts = accept(body)
-            fingerprint = hashlib.sha256(body + (b"?scores" if scores else b"")).hexdigest()
-            return jobs.submit(Submission(model, texts, scores, key, fingerprint))
+            fingerprint = hashlib.sha256(body)
+            fingerprint.update(b"?scores" if scores else b"")
+            return jobs.submit(Submission(model, texts, scores, key, fingerprint.hexdigest()))
 
         job = await run_in_threadpool(take)
+        _facts(request)["job"] = job.id
         path = f"{request.scope.get('root_path', '')}/v1/jobs/{job.id}"
         return JSONResponse(progress_of(job), 202, {"Location": path, **_RETRY})
 
@@ -92,25 +96,36 @@ def _submit(jobs: Jobs, accept: Accept, limits: Callable[[], Limits]) -> Callabl
 
 def _read(jobs: Jobs) -> Callable[..., Any]:
     async def read(job_id: str) -> Response:
-        """Tell how far a job is (202), or give its results (200)."""
+        """Tell how far a job is (202), or give its results (200; of a cancelled job only that it was)."""
         job = await run_in_threadpool(jobs.get, job_id)
         if job.status == "succeeded":
             return StreamingResponse(_results(jobs, job), media_type="application/json")
         if job.status == "failed":
             return JSONResponse({"detail": job.error, **progress_of(job)}, 500)
-        if job.status == "cancelled":
-            raise ExpiredJob(f"Job {job.id} was cancelled at {job.finished_at}; there are no results.")
-        return JSONResponse(progress_of(job), 202, _RETRY)
+        return JSONResponse(progress_of(job)) if job.has_ended else JSONResponse(progress_of(job), 202, _RETRY)
 
     return read
 
 
 def _events(jobs: Jobs, draining: Callable[[], bool]) -> Callable[..., Any]:
+    watched = 0
+
+    async def progress(job: Job) -> AsyncIterator[bytes]:
+        nonlocal watched
+        watched += 1
+        try:
+            async for event in _progress(jobs, job, draining):
+                yield event
+        finally:
+            watched -= 1
+
     async def events(job_id: str) -> Response:
         """Stream the job's progress as server-sent events until it has ended."""
+        if watched >= _MOST_WATCHED:
+            raise Overloaded(f"{watched} streams of progress are open, as many as may be. Ask for the job instead.")
         job = await run_in_threadpool(jobs.get, job_id)  # an unknown job is a status, not a stream
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_progress(jobs, job, draining), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(progress(job), media_type="text/event-stream", headers=headers)
 
     return events
 
@@ -162,8 +177,14 @@ def _key(request: Request) -> str:
     if len(given) > _MOST_KEY_CHARS:
         message = f"It has {len(given):,} characters; at most {_MOST_KEY_CHARS} are taken. A UUID will do."
         raise refused(("header", "Idempotency-Key"), message, "too_long")
-    client = request.scope.get("state", {}).get("facts", {}).get("key", "")  # the name of its API key (`access.py`)
+    client = _facts(request).get("key", "")  # the name of its API key
     return hashlib.sha256(f"{client}\0{given}".encode()).hexdigest()
+
+
+def _facts(request: Request) -> dict[str, Any]:
+    """Return what the log will say of the request (`access.py`)."""
+    facts: dict[str, Any] = request.scope.setdefault("state", {}).setdefault("facts", {})
+    return facts
 
 
 def _refusals(**statuses: str) -> dict[int | str, dict[str, Any]]:
@@ -173,7 +194,7 @@ def _refusals(**statuses: str) -> dict[int | str, dict[str, Any]]:
 _GONE = _refusals(
     _401="No API key, or none that is known",
     _404="No job has this id",
-    _410="Its results have expired, or it was cancelled",
+    _410="Its results have expired",
     _503="The job store does not answer",
 )
 _KEY = {
@@ -194,7 +215,10 @@ _SUBMIT: dict[int | str, dict[str, Any]] = {
     **_refusals(_413="Too large", _429="Too many texts are waiting", _503="The job store does not answer"),
 }
 _READ: dict[int | str, dict[str, Any]] = {
-    200: {"description": "It succeeded: the predictions, in order", "model": JobAnswers},
+    200: {
+        "description": "It succeeded: the predictions, in order. Or it was cancelled",
+        "model": JobAnswers | JobState,
+    },
     202: {"description": "It waits or runs", "model": JobState},
     **_GONE,
     **_refusals(_500="It failed; `detail` says why"),
@@ -204,6 +228,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
         "description": "Events `progress`, and at last `ended`, each a JobState",
         "content": {"text/event-stream": {}},
     },
+    **_refusals(_429="Too many streams are open"),
     **_GONE,
 }
 _CANCEL: dict[int | str, dict[str, Any]] = {200: {"description": "How it stands now", "model": JobState}, **_GONE}

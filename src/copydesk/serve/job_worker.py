@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -21,6 +22,7 @@ from copydesk.progress import Progress, Silent
 from copydesk.serve.jobs import Chunk, Chunks, Text
 from copydesk.types import ModelVersion, Prediction
 
+LOG = logging.getLogger("copydesk.jobs")
 _STORE_AGAIN_S = 1.0
 _IDLE_S = 0.2
 _SWEEP_EVERY_S = 60.0
@@ -77,6 +79,8 @@ def work_on(chunk: Chunk, store: Chunks, models: Models, *, too_long: Callable[[
         try:
             answers = answer(chunk, models)
         except Exception as error:  # whatever a model raises is this chunk's fault, and of no other
+            told = (chunk.job_id, chunk.which, type(error).__name__, chunk.faults + 1, chunk.rules.most_faults)
+            LOG.warning("Job %s: %s failed (%s), fault %d of %d", *told)  # the message may hold a text
             reason = _reason(chunk, models, error)
     if reason is None:
         _stored(lambda: store.finish(chunk, answers), chunk)

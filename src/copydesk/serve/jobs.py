@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -57,8 +57,9 @@ class JobRules:
 
     @classmethod
     def from_json(cls, value: str) -> JobRules:
-        """Return the rules that `to_json` wrote."""
-        return cls(**json.loads(value))
+        """Return the rules that `to_json` wrote, perhaps a newer version's, whose further rules are left out."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: given for name, given in json.loads(value).items() if name in known})
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,12 @@ def log_to_stderr(level: str) -> None:
     threading.Thread(target=_flush_for_ever, args=(gathered,), name="copydesk-logs", daemon=True).start()
 
 
+def flush_logs() -> None:
+    """Write what was gathered; a process that ends by a signal has no other chance."""
+    for handler in logging.getLogger("copydesk").handlers:
+        handler.flush()
+
+
 def _flush_for_ever(gathered: Gathered) -> None:
     pause = threading.Event()
     while not pause.wait(_FLUSH_S):

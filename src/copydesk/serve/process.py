@@ -22,8 +22,8 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from copydesk.errors import UsageError
@@ -31,6 +31,7 @@ from copydesk.models.cores import allowed_cores
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
+from copydesk.serve.connection import Connection
 from copydesk.serve.logs import log_to_stderr
 from copydesk.serve.open_jobs import SQLITE, open_jobs
 
@@ -38,7 +39,7 @@ _OPTIONS = "COPYDESK_SERVE"
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _APP = "copydesk.serve.process:app"
 LOG = logging.getLogger("copydesk.serve")
-_WORKER_LOOK_S, _WORKER_PAUSE_S = 0.2, 1.0
+_WORKER_LOOK_S, _WORKER_PAUSE_S, _WORKER_GRACE_S = 0.2, 1.0, 20.0
 _BACKLOG = 4_096
 _GRACE_S = 60
 _IDLE_S = 75
@@ -83,16 +84,21 @@ def check(options: Options) -> Classifier:
     if options.shadow:
         engines_of(load_model(options.shadow[0]), threads=1)
     Keys.read(options.api_keys)
+    if options.job_store:
+        open_jobs(options.job_store).close()
     return classifier
 
 
-def run(options: Options) -> None:
-    """Serve until told to stop. Raises `UsageError` if the port cannot be had."""
+def run(options: Options, *, bound: Callable[[str], None]) -> None:
+    """Serve until told to stop; `bound` is told the address. Raises `UsageError` if the port cannot be had."""
     log_to_stderr(options.log_level)
     with _environment(options), _port(options) as listening, _job_worker(options.job_store):
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        bound(f"http://{host}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
             _APP,
             factory=True,
+            http=Connection,
             host=options.host,
             port=options.port,
             workers=options.workers,
@@ -104,13 +110,15 @@ def run(options: Options) -> None:
             timeout_graceful_shutdown=_GRACE_S,
             ws="none",
         )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)  # uvicorn handles it, and when all is done sends it once more
         if options.workers > 1:
             Multiprocess(config, [listening]).run()
         else:
             uvicorn.Server(config).run([listening])
 
 
-def app() -> FastAPI:
+def app() -> ASGIApp:
     """Return the application that the environment describes: what each process runs."""
     from copydesk.serve.app import Access, create_app
     from copydesk.serve.feedback import Feedback
@@ -161,14 +169,18 @@ def _job_worker(store: str) -> Iterator[None]:
 
     def keep() -> None:
         while not ending.is_set():
-            worker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)  # deaf to Ctrl-C
             while worker.poll() is None and not ending.wait(_WORKER_LOOK_S):
                 pass
             if not ending.is_set():
                 LOG.warning("the job worker ended", extra={"fields": {"code": worker.returncode}})
                 ending.wait(_WORKER_PAUSE_S)
         worker.terminate()
-        worker.wait()
+        try:
+            worker.wait(_WORKER_GRACE_S)
+        except subprocess.TimeoutExpired:
+            worker.kill()  # its chunk goes to the next worker
+            worker.wait()
 
     keeper = threading.Thread(target=keep, name="job-worker", daemon=True)
     keeper.start()

@@ -45,7 +45,8 @@ class RedisJobs:
             url,
             socket_connect_timeout=CONNECT_S,
             socket_timeout=REPLY_S,
-            retry=Retry(NoBackoff(), 1),  # once: a connection from before a restart of Redis is worth one more try
+            # A connection from before a restart of Redis is worth one more try; one that hangs is not.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
             health_check_interval=30,
         )
 

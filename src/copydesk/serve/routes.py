@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic_core import to_json
+from starlette.types import Message
 
 from copydesk.errors import ClientGone, JobsUnavailable, UnknownModel
 from copydesk.serve.batcher import Ticket
@@ -42,7 +45,7 @@ _REFUSALS: Responses = {
     422: {"model": Invalid, "description": "What is wrong with the body, and where."},
     503: {"model": Refusal, "description": "Not ready; Retry-After says when to come again."},
 }
-_ANSWER_REFUSALS: Responses = {
+ANSWER_REFUSALS: Responses = {
     **_REFUSALS,
     429: {"model": Refusal, "description": "The queue is full; Retry-After says when to come again."},
     504: {"model": Refusal, "description": "The time that X-Request-Timeout allows was over."},
@@ -55,6 +58,8 @@ SCORES = {
     "description": "Give every label's score too.",
     "schema": {"type": "boolean", "default": False},
 }
+CLASSIFY = "/v1/classify"
+_MOMENT_S = 0.01
 _TIMEOUT = {
     "name": "X-Request-Timeout",
     "in": "header",
@@ -65,18 +70,37 @@ _TIMEOUT = {
 
 def body_of(model: type[Any]) -> dict[str, Any]:
     """Return the OpenAPI description of a body that a route reads by itself."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _whole(schema, parts)}}}}
 
 
-def answer_routes(service: Service, *, log_texts: bool) -> APIRouter:
+def _whole(schema: Any, parts: dict[str, Any]) -> Any:  # noqa: ANN401 (a piece of a JSON Schema)
+    """Return a schema with its parts where they are referred to: FastAPI does not know of them."""
+    if isinstance(schema, list):
+        return [_whole(one, parts) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {key: _whole(value, parts) for key, value in schema.items()}
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def answer_routes(classify: Endpoint) -> APIRouter:
     """Return `POST /v1/classify`."""
     routes = APIRouter(tags=["classify"])
 
     documented = {**body_of(TextsBody), "parameters": [SCORES, _TIMEOUT]}
+    routes.post(CLASSIFY, responses=ANSWER_REFUSALS, response_model=Answers, openapi_extra=documented)(classify)
+    return routes
 
-    @routes.post("/v1/classify", responses=_ANSWER_REFUSALS, response_model=Answers, openapi_extra=documented)
+
+def classifying(service: Service, *, log_texts: bool) -> Endpoint:
+    """Return what answers `POST /v1/classify`."""
+
     async def classify(request: Request) -> Response:
         """Classify one text or several at once."""
         limits = service.limits
@@ -85,29 +109,39 @@ def answer_routes(service: Service, *, log_texts: bool) -> APIRouter:
         texts = read_texts(body, columns, most_texts=limits.batch_texts, most_chars=limits.text_chars)
         scores, allowed = wants_scores(request), seconds_allowed(request)
         ticket = Ticket(None if allowed is None else time.monotonic() + allowed)
-        answered = await _while_wanted(request, service, texts, ticket, scores=scores)
+        async with while_wanted(request):
+            answered = await service.predict(texts, ticket, scores=scores)
         _note(request, answered, texts if log_texts else None)
         return Response(to_json(answered.to_json()), headers=_timing(answered), media_type="application/json")
 
-    return routes
+    return classify
 
 
-async def _while_wanted(
-    request: Request, service: Service, texts: list[Any], ticket: Ticket, *, scores: bool
-) -> Answered:
-    """Answer unless the client leaves meanwhile. Raises `ClientGone`."""
-    loop = asyncio.get_running_loop()
-    answering = loop.create_task(service.predict(texts, ticket, scores=scores))
-    leaving = asyncio.ensure_future(request.receive())
-    leaving.add_done_callback(lambda _: answering.cancel())
+@asynccontextmanager
+async def while_wanted(request: Request) -> AsyncIterator[None]:
+    """Give up what is done inside when the client leaves. Raises `ClientGone`.
+
+    Only what takes longer than a moment is watched: most answers are there before a watch would pay.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    watches: list[asyncio.Future[Message]] = []
+
+    def watch() -> None:
+        watches.append(asyncio.ensure_future(request.receive()))
+        watches[0].add_done_callback(lambda left: left.cancelled() or task is None or task.cancel())
+
+    later = loop.call_later(_MOMENT_S, watch)
     try:
-        return await answering
+        yield
     except asyncio.CancelledError:
-        if not leaving.done():
+        if task is None or not watches or not watches[0].done():
             raise
+        task.uncancel()
         raise ClientGone("The client left before it had its answer.") from None
     finally:
-        leaving.cancel()
+        later.cancel()
+        for left in watches:
+            left.cancel()
 
 
 def _timing(answered: Answered) -> dict[str, str]:
@@ -181,6 +215,7 @@ def facts_of(service: Service) -> ModelFacts:
         version=version.version,
         task=classifier.task.name,
         labels=list(classifier.labels),
+        tags={category: list(tags) for category, tags in classifier.settings.categories.items()},
         text=list(classifier.settings.text),
         kind=classifier.settings.model,
         created=report.created if report else "",

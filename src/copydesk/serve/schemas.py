@@ -34,7 +34,9 @@ class TextsBody(BaseModel):
     )
 
     text: Text = Field("", description="One text: a string, or its columns by name where the model reads several.")
-    texts: list[Text] = Field([], description="Several texts, answered in this order.")
+    texts: list[Text] = Field(
+        [], description="Several texts, answered in this order.", json_schema_extra={"minItems": 1}
+    )
 
 
 class ServedModel(BaseModel):
@@ -72,6 +74,7 @@ class ModelFacts(ServedModel):
 
     task: str
     labels: list[str]
+    tags: dict[str, list[str]] = Field(description="Task `signals`: each category's tags.")
     text: list[str] = Field(description="The text columns it reads.")
     kind: str
     created: str
@@ -140,7 +143,7 @@ def read_texts(body: bytes, columns: Sequence[str], *, most_texts: int, most_cha
         raise refused(("body", "texts"), message, "too_long")
     faults = []
     for text, place in zip(texts, places, strict=True):
-        fault = _fault_in(text, columns, most_chars)
+        fault = fault_in(text, columns, most_chars)
         if fault:
             faults.append({"loc": list(place), "msg": fault, "type": "text"})
             if len(faults) == _MOST_FAULTS:
@@ -155,7 +158,8 @@ def refused(where: tuple[str | int, ...], message: str, kind: str) -> InvalidReq
     return InvalidRequest([{"loc": list(where), "msg": message, "type": kind}])
 
 
-def _fault_in(text: Text, columns: Sequence[str], most_chars: int) -> str:
+def fault_in(text: Text, columns: Sequence[str], most_chars: int) -> str:
+    """Return what is wrong with a text of a request; "" for one that can be answered."""
     if isinstance(text, str):
         size, empty = len(text), not text.strip()
     else:

@@ -6,6 +6,7 @@ or a score squeezed by tanh. Losses (here and for training) and the linear model
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -13,6 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from copydesk.errors import UsageError
 from copydesk.metrics.base import Measured
 from copydesk.tasks.columns import Column
 from copydesk.types import Decision, Label, Prediction
@@ -65,12 +67,30 @@ class Head:
         return np.bincount(wanted[:, 0].astype(np.int64), minlength=self.size).astype(np.float64)
 
 
+@dataclass(frozen=True)
+class Margin:
+    """What a decision about one label hangs on: its output, less that of a rival where labels exclude each other.
+
+    `column` and `rival_column` are output columns.
+    """
+
+    label: str
+    column: int
+    rival: str = ""
+    rival_column: int | None = None
+
+
 class Task(Protocol):
     """What every task knows."""
 
     @property
     def name(self) -> str:
         """The task's name in the recipe."""
+        ...
+
+    @property
+    def field(self) -> str:
+        """The field of a `Prediction` that holds the answer."""
         ...
 
     @property
@@ -117,6 +137,13 @@ class Task(Protocol):
         """
         ...
 
+    def margins(self, scores: Scores, label: str | None = None) -> list[Margin]:
+        """Return what one text's answer hung on, from its scores, shape (outputs,), or what this one label hangs on.
+
+        Raises `UsageError` for an unknown label.
+        """
+        ...
+
     def decided(self, scores: Scores, targets: Targets) -> Task:
         """Return the task with thresholds tuned on these validation scores, where the task has thresholds."""
         ...
@@ -148,6 +175,15 @@ class Task(Protocol):
     def describe(self, target: NDArray[Any]) -> str:
         """Return one text's label, or answer, in words."""
         ...
+
+
+def place_of(label: str, labels: Sequence[str]) -> int:
+    """Return a label's number. Raises `UsageError` if there is none of this name."""
+    if label not in labels:
+        near = difflib.get_close_matches(label, labels, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"Label {label!r} is not one of the model's: {', '.join(labels[:30])}.{hint}")
+    return labels.index(label)
 
 
 def preference(quality: float, loss: float) -> float:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured, best_threshold
 from copydesk.metrics.multi import measure_multi, micro_f1
-from copydesk.tasks.base import Head, Logits, Scores, Targets, sigmoid
+from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, place_of, sigmoid
 from copydesk.tasks.columns import Column, Lists, Names
 from copydesk.types import Decision, Label, Prediction
 
@@ -35,6 +35,7 @@ class MultiTask:
     labels: tuple[str, ...]
     decision: Decision = Decision()
     name: str = "multi"
+    field: str = "labels"
     headline: str = "micro_f1"
 
     @property
@@ -101,6 +102,11 @@ class MultiTask:
         if all_scores:
             columns["scores"] = dict(zip(self.labels, scores.T, strict=True))
         return columns
+
+    def margins(self, scores: Scores, label: str | None = None) -> list[Margin]:
+        """Return every given label, the most probable first, or the one that is asked for."""
+        names = (self.decode(scores[None])[0].labels or []) if label is None else [label]
+        return [Margin(name, place_of(name, self.labels)) for name in names]
 
     def decided(self, scores: Scores, targets: Targets) -> MultiTask:
         """Return the task with the thresholds that are best on these validation scores.

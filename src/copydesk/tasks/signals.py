@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from copydesk.errors import DataError
 from copydesk.metrics.base import Measured, best_threshold
 from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1
-from copydesk.tasks.base import Head, Logits, Scores, Targets, softmax
+from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, place_of, softmax
 from copydesk.tasks.columns import Column, Lists, Names
 from copydesk.tasks.multi import replaced_thresholds
 from copydesk.types import INTENSITIES, INTENSITY_FROM, Decision, Label, Prediction, Signal
@@ -39,6 +39,7 @@ class SignalsTask:
     tags: tuple[tuple[str, ...], ...]
     decision: Decision = Decision()
     name: str = "signals"
+    field: str = "signals"
     headline: str = "macro_f1"
 
     @property
@@ -145,6 +146,13 @@ class SignalsTask:
         if all_scores:
             columns["scores"] = dict(zip(self.labels, sheet.scores.T, strict=True))
         return columns
+
+    def margins(self, scores: Scores, label: str | None = None) -> list[Margin]:
+        """Return the score of every present category, the strongest first, or of the one that is asked for."""
+        if label is not None:
+            return [Margin(label, place_of(label, self.labels))]
+        present = np.flatnonzero(self.sheet(scores[None]).present[0]).tolist()
+        return [Margin(self.labels[place], place) for place in sorted(present, key=lambda place: -abs(scores[place]))]
 
     def decided(self, scores: Scores, targets: Targets) -> SignalsTask:
         """Return the task with each category's presence threshold tuned for F1 on these validation scores."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured
 from copydesk.metrics.single import measure_single
-from copydesk.tasks.base import Head, Logits, Scores, Targets, softmax
+from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, place_of, softmax
 from copydesk.tasks.columns import Column, Names
 from copydesk.types import Decision, Label, Prediction
 
@@ -25,6 +25,7 @@ class SingleTask:
     labels: tuple[str, ...]
     decision: Decision = Decision()
     name: str = "single"
+    field: str = "label"
     headline: str = "accuracy"
 
     @property
@@ -71,6 +72,13 @@ class SingleTask:
         if all_scores:
             columns["scores"] = dict(zip(self.labels, scores.T, strict=True))
         return columns
+
+    def margins(self, scores: Scores, label: str | None = None) -> list[Margin]:
+        """Return the label against the strongest other one; without one that is asked for, the most probable."""
+        order = np.argsort(-scores, kind="stable").tolist()
+        place = order[0] if label is None else place_of(label, self.labels)
+        rival = next((other for other in order if other != place), None)
+        return [Margin(self.labels[place], place, "" if rival is None else self.labels[rival], rival)]
 
     def decided(self, scores: Scores, targets: Targets) -> SingleTask:
         """Return itself: the most probable label needs no threshold."""

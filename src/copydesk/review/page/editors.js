@@ -6,6 +6,8 @@ import { key, make } from "./dom.js";
 import { likely, outcome, parts } from "./labels.js";
 import { mark } from "./show.js";
 
+const HINT = { hint: "  C" };
+
 export function singleEditor(item, overview, { take, run }) {
   const names = likely(item, overview.labels);
   const now = outcome(item);
@@ -14,7 +16,7 @@ export function singleEditor(item, overview, { take, run }) {
     onclick: () => run(() => take(name)),
   }, key(place + 1), make("bdi", {}, name), mark(name, item)));
   const all = names.length < overview.labels.length &&
-    chooser(overview.labels, "Another label", (name) => run(() => take(name)));
+    chooser(overview.labels, "Another label", (name) => run(() => take(name)), HINT);
   return {
     element: group("Labels", make("div", { class: "choices" }, ...buttons), all),
     digit: (number) => names[number - 1] !== undefined && take(names[number - 1]),
@@ -50,7 +52,7 @@ export function multiEditor(item, overview, { draft, changed }) {
   }
 
   names.forEach(add);
-  const all = names.length < overview.labels.length && chooser(overview.labels, "Find a label", toggle);
+  const all = names.length < overview.labels.length && chooser(overview.labels, "Find a label", toggle, HINT);
   return {
     element: group("Labels", choices, all),
     digit: (number) => choices.querySelectorAll("input")[number - 1]?.click(),

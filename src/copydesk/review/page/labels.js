@@ -1,6 +1,6 @@
 // Labels as values: a name, a list of names, or a list of signals; the same functions for each task.
 
-export const signed = (score) => `${score < 0 ? "−" : "+"}${Math.abs(score).toFixed(2)}`;
+import { signed } from "./figures.js";
 
 export function parts(label) {
   // The words to show, one entry for each name or signal.

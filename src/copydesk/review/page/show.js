@@ -1,7 +1,8 @@
 // What the page shows of an item, and of how far the review has come.
 
 import { byId, fill, make } from "./dom.js";
-import { inWords, parts, signed } from "./labels.js";
+import { signed } from "./figures.js";
+import { inWords, parts } from "./labels.js";
 
 const COLUMN_SEPARATOR = "\u001f";
 const BARS = 8;

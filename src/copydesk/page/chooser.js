@@ -11,14 +11,14 @@ function found(names, typed) {
   return [...matching.filter(begins), ...matching.filter((name) => !begins(name))].slice(0, SHOWN);
 }
 
-export function chooser(names, title, take) {
+export function chooser(names, title, take, { hint = "" } = {}) {
   let options = [];
   let active = 0;
   const list = make("ul", { role: "listbox", id: "chooser-list", "aria-label": title, hidden: true });
   const field = make("input", {
     type: "text", id: "chooser", role: "combobox", autocomplete: "off", spellcheck: "false",
     "aria-autocomplete": "list", "aria-controls": "chooser-list", "aria-expanded": "false",
-    placeholder: `${title}  C`, "aria-label": title,
+    placeholder: title + hint, "aria-label": title,
   });
 
   function show(open) {
