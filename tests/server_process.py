@@ -59,7 +59,7 @@ class ServerProcess:
 
 @contextmanager
 def server_process(bundle: Path, folder: Path, *options: str) -> Iterator[ServerProcess]:
-    """Serve a bundle on a free port until the block ends; then the process must end by itself, with 0."""
+    """Serve a bundle on a free port until the block ends; told to end, the process must do so by itself, in order."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -74,6 +74,7 @@ def server_process(bundle: Path, folder: Path, *options: str) -> Iterator[Server
         yield server
         process.send_signal(signal.SIGTERM)
         assert process.wait(_ENDS_IN_S) == 0, log.read_text()[-2_000:]
+        assert "Finished server process" in log.read_text()
     finally:
         process.kill()
         process.wait()

@@ -16,6 +16,8 @@ Text = str | dict[str, str]
 """One text, or its columns by name."""
 MAX_JOB_TEXTS = 100_000
 _MOST_FAULTS = 20
+_MOST_NAMES = 10
+_MOST_NAME = 40
 
 
 class TextsBody(BaseModel):
@@ -172,7 +174,9 @@ def fault_in(text: Text, columns: Sequence[str], most_chars: int) -> str:
 
 
 def _listed(names: Mapping[str, str] | Sequence[str]) -> str:
-    return ", ".join(sorted(names)) or "none"
+    """Return names in a line that stays short whatever a client sends."""
+    shown = ", ".join(name[:_MOST_NAME] for name in sorted(names)[:_MOST_NAMES])
+    return f"{shown} and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else shown or "none"
 
 
 def fault_of(error: Mapping[str, Any]) -> dict[str, Any]:
