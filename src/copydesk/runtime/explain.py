@@ -24,7 +24,7 @@ from copydesk.runtime.sent import SentText
 from copydesk.tasks.base import Margin
 
 MOST_TOKENS = 800
-"""Tokens that an explanation may cost in all. MiniLM reads about 5,000 a second on a core without VNNI (docs/LOG.md)."""
+"""Tokens that an explanation may cost in all. MiniLM reads 5,000 a second on a core without VNNI (docs/LOG.md)."""
 _FEWEST_PARTS = 4
 Method = Literal["weights", "keywords", "leave_out"]
 Weights = NDArray[np.float64]
