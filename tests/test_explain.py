@@ -151,6 +151,15 @@ def test_of_a_categorys_keywords_the_strongest_decided(tmp_path: Path) -> None:
     assert np.tanh(_total(sport)) == pytest.approx(0.5)
 
 
+def test_what_is_explained_is_what_is_answered_also_where_a_temperature_makes_a_signal_present() -> None:
+    """A flat choice of tags makes it likely that there is any, and so the category."""
+    model = FakeModel({"storm": [0.1, 0.0, 3.0, 0.0, 0.0, 9.0, 0.0]}, 7)
+    settings = Settings("signals", tuple(TAGS), "fake", ("text",), WEB, 5.0, categories=TAGS)
+    classifier = Classifier(model, settings)
+    present = [signal.category for signal in classifier.predict(["storm"])[0].signals or [] if signal.present]
+    assert [one.label for one in explain(classifier, "storm")] == present == ["emergencies"]
+
+
 class Planted(FakeModel):
     """Counts two words: one speaks for the second label, one against it."""
 

@@ -77,7 +77,8 @@ def explain(
     (read,) = classifier.prepared([text])
     stage, name = _answering(classifier, read)
     logits = stage.logits([read])
-    margins = classifier.task.margins(classifier.task.scores(logits)[0], label)
+    scores = classifier.task.scores(logits, classifier.settings.temperature if _is_squeezed(classifier) else 1.0)
+    margins = classifier.task.margins(scores[0], label)
     if not margins:
         return []
     sent = SentText.of(text, classifier.settings.text)
@@ -127,8 +128,12 @@ def _answering(classifier: Classifier, read: str) -> tuple[Stage, str]:
     if isinstance(model, CascadeModel):
         stage = model.stage_for(read)
         return stage, stage.model.kind
-    squeezed = classifier.task.heads[0].kind == "tanh"  # a signal's score knows no temperature
-    return Stage(model, 1.0 if squeezed else classifier.settings.temperature), ""
+    return Stage(model, 1.0 if _is_squeezed(classifier) else classifier.settings.temperature), ""
+
+
+def _is_squeezed(classifier: Classifier) -> bool:
+    """Tell whether labels are scores from tanh, which know no temperature; the tags beside them do."""
+    return classifier.task.heads[0].kind == "tanh"
 
 
 def _directions(margins: Sequence[Margin], logits: NDArray[np.float32]) -> Weights:
