@@ -75,6 +75,7 @@ def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
     ("lines", "message"),
     [
         (['{"a": 1}', "", '{"a": '], r"line 3 is not JSON: Expecting value at character 6"),
+        (['{"a": "cut'], r"line 1 is not JSON: Unterminated string starting at character 7"),
         (["[", '{"a": 1},', "]"], r"line 1 is not JSON.*Is the file one JSON array\? Make lines of it: jq"),
         (['[{"a": 1}]'], r"line 1 holds list, not an object like .*jq"),
         (['{"a": 1}', "null"], "line 2 holds NoneType"),

@@ -134,7 +134,7 @@ def test_an_answer_whose_name_a_column_has_gets_another(tmp_path: Path) -> None:
     assert (row["label"], row["predicted_label"], row["error"]) == ("x", "y", "z")
     assert (row["predicted_predicted_label"], row["predicted_error"]) == ("sport", None)
     assert (
-        "The input has a column 'label' already; the answers' is called 'predicted_predicted_label'." in listener.warned
+        "The input has a column 'label' already; the answer's is called 'predicted_predicted_label'." in listener.warned
     )
 
 

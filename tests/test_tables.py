@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from copydesk.cli import tables
+from copydesk.compare import Entry
+from copydesk.types import Calibration, Report
 
 
 def _shown(table: Table) -> str:
@@ -44,3 +47,24 @@ def test_a_precision_that_changes_nothing_has_no_minus_zero() -> None:
     runtime = {"precision": "int8", "checked_on": 2_000, "cores": 2, "candidates": candidates}
     shown = _shown(tables.runtime_table(runtime, "accuracy"))
     assert "+0.0000" in shown and "-0.0000" not in shown
+
+
+def test_a_leaderboard_of_long_names_leaves_every_figure_whole() -> None:
+    bundle: Any = None
+    report = Report(
+        task="signals",
+        model="keywords",
+        n=2_816,
+        metrics={"macro_f1": 0.98, "sign_accuracy": 0.9},
+        intervals={"macro_f1": (0.961, 0.992), "sign_accuracy": (0.88, 0.92)},
+        per_label={},
+        slices=[],
+        calibration=Calibration(0.01, 0.02),
+        confusion=None,
+        mistakes=[],
+        latency_ms={"p50": 11.2},
+        costs={"train_seconds": 12_345.0, "texts_per_second": 123_456.0, "bundle_mb": 102.4},
+        headline="macro_f1",
+    )
+    shown = _shown(tables.leaderboard([Entry("keywords", bundle, report)]))
+    assert "keywords 0.9800 0.961–0.992 0.9000 12,345 s 123,456 11.2 ms 102 MB" in shown

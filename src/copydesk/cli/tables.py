@@ -162,9 +162,11 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
     first = entries[0].report
     headline = first.headline
     second = next(name for name in ("macro_f1", *first.metrics) if name != headline)
+    metrics = [name.replace("_", " ") for name in (headline, second)]
     table = _table(
         f"{first.n:,} test texts",
-        ["model", headline, "95 %", second, "training", "texts/s", "one text", "size"],
+        ["model", metrics[0], "95 %", metrics[1], "training", "texts/s", "one text", "size"],
+        metrics,
     )
     for entry in entries:
         report = entry.report

@@ -67,7 +67,7 @@ def _rows(lines: Iterable[tuple[int, str]], url: str) -> Iterator[tuple[int, Row
         try:
             row = _DECODER.decode(content)
         except json.JSONDecodeError as error:
-            what = f"{error.msg} at character {error.pos + 1}"
+            what = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
             raise SourceError(f"'{url}' line {number} is not JSON: {what}.{remedy}") from None
         except RecursionError:
             raise SourceError(f"'{url}' line {number} is not JSON that can be read: it is nested too deeply.") from None

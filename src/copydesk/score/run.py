@@ -104,7 +104,7 @@ def score(
     scorer = Scorer(classifier, options, found.schema)
     for name, called in scorer.names.items():
         if name != called:
-            listener.warn(f"The input has a column {name!r} already; the answers' is called {called!r}.")
+            listener.warn(f"The input has a column {name!r} already; the answer's is called {called!r}.")
     work = Work(classifier, found, options, scorer, destination, listener)
     request = request_of(classifier, found, options, scorer.answers)
     if (manifest := destination.finished()) is not None:

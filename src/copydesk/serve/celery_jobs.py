@@ -9,10 +9,12 @@ claimed, nor waiting in the queue gets a new message from any worker that is ali
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from copydesk.errors import JobsUnavailable, MissingExtra
+from copydesk.models.cores import allowed_cores
 from copydesk.serve.job_worker import Models, load_version, work_on
 from copydesk.serve.jobs import JobRules, Submission
 from copydesk.types import Job
@@ -54,8 +56,8 @@ def celery_app(url: str) -> Celery:
     """Return Celery, set up so that nothing is lost and nothing is unpickled; it connects to nothing yet."""
     rules = JobRules()
     app = Celery("copydesk", broker=url, set_as_current=False)
-    # Longer than a chunk may take, with its way through the queue of one process: who is slow is not answered twice.
-    visibility = {"visibility_timeout": 2 * rules.chunk_limit_s}
+    # Longer than a chunk may take before its process is ended: who is slow is not answered twice.
+    visibility = {"visibility_timeout": int(2 * rules.chunk_limit_s)}
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -73,7 +75,7 @@ def celery_app(url: str) -> Celery:
             "socket_timeout": REPLY_S,
             "socket_keepalive": True,
         },
-        result_backend_transport_options=visibility,  # kombu takes the shortest of those in one process
+        result_backend_transport_options=visibility,  # the two must agree: the shorter one counts
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # Redis comes back, sooner or later
         broker_connection_timeout=CONNECT_S,
@@ -96,7 +98,11 @@ def tell(app: Celery, chunks: Iterable[tuple[str, int]]) -> None:
 
 
 def run_worker(url: str, processes: int) -> int:
-    """Work on chunks until SIGTERM, which lets the present ones finish; return the exit code."""
+    """Work on chunks until SIGTERM, which lets the present ones finish; return the exit code.
+
+    The processes share the cores: each engine takes as many threads as OMP_NUM_THREADS leaves it, which is set here.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(max(allowed_cores() // processes, 1))
     app = celery_app(url)
     _add_task(app, url)
     app.steps["worker"].add(Sweep)

@@ -73,7 +73,7 @@ class Explanations(BaseModel):
     explanations: list[ExplainedLabel]
 
 
-def explain_routes(service: Service, *, most_waiting: int = MOST_WAITING) -> APIRouter:
+def explain_routes(service: Service) -> APIRouter:
     """Return `POST /v1/explain`."""
     routes = APIRouter(tags=["explain"])
     one_at_a_time = asyncio.Semaphore(1)
@@ -93,7 +93,7 @@ def explain_routes(service: Service, *, most_waiting: int = MOST_WAITING) -> API
         served = service.served
         classifier = served.classifier
         asked = read_question(body, classifier.settings.text, most_chars=limits.text_chars)
-        if waiting >= most_waiting:
+        if waiting >= MOST_WAITING:
             raise Overloaded(f"{waiting} explanations are waited for. Come again in a moment.")
         waiting += 1
         try:

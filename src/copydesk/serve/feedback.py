@@ -81,13 +81,12 @@ def read_feedback(body: bytes, task: Task, *, most_chars: int) -> dict[str, Any]
         else tuple(Signal(one.category, one.score, one.tag) for one in found.signals),
     }
     given = {name: label for name, label in labels.items() if label is not None}
-    wanted = {"single": "label", "multi": "labels"}.get(task.name, "signals")
-    if list(given) != [wanted]:
-        raise refused(("body", wanted), f"The task '{task.name}' takes {wanted!r}, and it alone.", "label")
+    if list(given) != [task.field]:
+        raise refused(("body", task.field), f"The task '{task.name}' takes {task.field!r}, and it alone.", "label")
     try:
-        task.encode([given[wanted]])
+        task.encode([given[task.field]])
     except DataError as error:
-        raise refused(("body", wanted), str(error), "label") from None
+        raise refused(("body", task.field), str(error), "label") from None
     size = len(found.text) if isinstance(found.text, str) else sum(map(len, (found.text or {}).values()))
     if size > most_chars:
         raise refused(("body", "text"), f"The text has {size:,} characters; at most {most_chars:,} are kept.", "text")

@@ -89,6 +89,11 @@ class Task(Protocol):
         ...
 
     @property
+    def field(self) -> str:
+        """The field of a `Prediction` that holds the answer."""
+        ...
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The label names (`signals`: the categories) in the order of the outputs."""
         ...

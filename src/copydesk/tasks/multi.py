@@ -35,6 +35,7 @@ class MultiTask:
     labels: tuple[str, ...]
     decision: Decision = Decision()
     name: str = "multi"
+    field: str = "labels"
     headline: str = "micro_f1"
 
     @property

@@ -39,6 +39,7 @@ class SignalsTask:
     tags: tuple[tuple[str, ...], ...]
     decision: Decision = Decision()
     name: str = "signals"
+    field: str = "signals"
     headline: str = "macro_f1"
 
     @property

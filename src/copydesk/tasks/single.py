@@ -25,6 +25,7 @@ class SingleTask:
     labels: tuple[str, ...]
     decision: Decision = Decision()
     name: str = "single"
+    field: str = "label"
     headline: str = "accuracy"
 
     @property
