@@ -149,6 +149,9 @@ def test_hostile_texts_get_the_answers_they_get_in_python(
         b'{"text": ' * 500_000 + b"1" + b"}" * 500_000,
         b'{"text": {"a": ' * 200_000,
         b'{"text": ' + b"9" * 5_000_000 + b"}",
+        b'{"texts": [' + b"1," * 1_000_000 + b"1]}",
+        b'{"texts": [' + b"[]," * 700_000 + b"1]}",
+        b"{" + b",".join(b'"%x": 1' % place for place in range(200_000)) + b"}",
     ],
     ids=lambda body: f"{body[:24]!r} {len(body)}",
 )
