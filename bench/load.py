@@ -166,9 +166,7 @@ class _Lines:
                 self._found.statuses[LOST] += len(waiting) + len(self._lines) - len(free)
                 break
             free += self._answered(max(until - now, 0.0))
-        found = self._measured(started, cpu)
-        found.seconds = seconds
-        return found
+        return self._measured(started, cpu)
 
     def _measured(self, started: float, cpu: float) -> Measured:
         self._found.seconds = time.perf_counter() - started
