@@ -258,6 +258,26 @@ def test_other_origins_may_ask_only_where_they_were_named() -> None:
         assert "access-control-allow-origin" not in others
 
 
+def test_a_page_of_a_named_origin_can_read_why_it_is_refused_and_when_to_come_again() -> None:
+    access = Access(Keys.read(None, "0123456789abcdef"), origins=["https://ours.example"])
+    with served(access=access) as client:
+        answer = client.post("/v1/classify", json={"text": "good"}, headers={"origin": "https://ours.example"})
+        assert answer.status_code == 401
+        assert answer.headers["access-control-allow-origin"] == "https://ours.example"
+        assert {"Retry-After", "Location"} <= set(answer.headers["access-control-expose-headers"].split(", "))
+
+
+def test_what_fails_unforeseen_on_any_route_is_told_in_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the secret path")
+
+    monkeypatch.setattr(Feedback, "add", fail)
+    with served() as client:
+        answer = client.post("/v1/feedback", json={})
+    assert answer.status_code == 500 and answer.headers["content-type"] == "application/json"
+    assert "X-Request-Id" in answer.json()["detail"] and "secret" not in answer.text
+
+
 def test_a_request_id_is_kept_if_it_is_harmless_and_made_if_not() -> None:
     with served() as client:
         assert client.get("/healthz", headers={"x-request-id": "r-1"}).headers["x-request-id"] == "r-1"

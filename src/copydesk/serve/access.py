@@ -29,6 +29,7 @@ LOG = logging.getLogger("copydesk.access")
 KEYS_VARIABLE = "COPYDESK_API_KEYS"
 _LEAST_KEY = 16
 _GUARDED = "/v1/"
+FAILED = "The server failed; its log says why, under this request's X-Request-Id."
 _NO_KEY = "An API key is needed: send it as Authorization: Bearer KEY, or as X-API-Key."
 _IDS = random.Random(secrets.randbits(128))
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -75,10 +76,10 @@ class Keys:
 
 
 class Door:
-    """The outermost ASGI layer."""
+    """The outermost ASGI layer: request ids, metrics, the log, and what fails unforeseen."""
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, metrics: Metrics, is_draining: Callable[[], bool]) -> None:
-        self._app, self._keys, self._metrics, self._is_draining = app, keys, metrics, is_draining
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, is_draining: Callable[[], bool]) -> None:
+        self._app, self._metrics, self._is_draining = app, metrics, is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -86,8 +87,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        headers = dict(scope["headers"])
-        request_id = _request_id(headers)
+        request_id = _request_id(dict(scope["headers"]))
         facts: dict[str, Any] = {"request_id": request_id}
         scope.setdefault("state", {})["facts"] = facts
         status = 0
@@ -102,17 +102,11 @@ class Door:
             await send(message)
 
         try:
-            owner = self._keys.owner(_key(headers)) if self._keys.names and _is_guarded(scope) else ""
-            if owner is None:
-                self._metrics.refused("Unauthorised")
-                await _send(answer, 401, _NO_KEY, (b"www-authenticate", b"Bearer"))
-            else:
-                facts |= {"key": owner} if owner else {}
-                await self._app(scope, receive, answer)
+            await self._app(scope, receive, answer)
         except Exception:
             LOG.exception("failed", extra={"fields": facts})
             if not status:
-                await _send(answer, 500, "The server failed; its log says why, under this request's X-Request-Id.")
+                await _send(answer, 500, FAILED)
         finally:
             self._note(scope, status, time.perf_counter() - started, facts)
 
@@ -122,6 +116,24 @@ class Door:
         if scope["path"] not in _QUIET and LOG.isEnabledFor(logging.INFO):
             line = {"method": scope["method"], "path": scope["path"], "status": status, "ms": round(seconds * 1000, 2)}
             LOG.info("request", extra={"fields": line | facts})
+
+
+class Guard:
+    """Lets those in who have a key. It stands within CORS, so that a web page can read that it has none."""
+
+    def __init__(self, app: ASGIApp, *, keys: Keys, metrics: Metrics) -> None:
+        self._app, self._keys, self._metrics = app, keys, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] == "http" and _is_guarded(scope):
+            owner = self._keys.owner(_key(dict(scope["headers"])))
+            if owner is None:
+                self._metrics.refused("Unauthorised")
+                await _send(send, 401, _NO_KEY, (b"www-authenticate", b"Bearer"))
+                return
+            scope["state"]["facts"]["key"] = owner
+        await self._app(scope, receive, send)
 
 
 async def _send(send: Send, status: int, detail: str, *headers: tuple[bytes, bytes]) -> None:
