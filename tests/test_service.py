@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -286,3 +287,23 @@ def test_an_overloaded_shadow_gives_way() -> None:
         await asyncio.sleep(0.01)
 
     assert "copydesk_shadow_texts_total{" not in _run(service, scenario)
+
+
+def test_a_candidate_that_fails_is_counted_and_troubles_nobody() -> None:
+    class Broken(FakeModel):
+        def logits(self, texts: Sequence[str]) -> Any:  # noqa: ANN401
+            if "good" in texts:
+                raise KeyError("a weight")
+            return super().logits(texts)
+
+    candidate = Shelf(classifier_of(Broken(LOGITS, 2)), "candidate")
+    service = service_of(Shelf(classifier_of(FakeModel(LOGITS, 2))), shadow=(candidate.reference, 1.0))
+    counted = 'copydesk_shadow_texts_total{agrees="failed",version="candidate"} 1.0'
+
+    async def scenario(service: Service) -> None:
+        assert await _label(service) == ("v1", "praise")
+        async with asyncio.timeout(20):
+            while counted not in service.metrics.page().decode():
+                await asyncio.sleep(0.005)
+
+    _run(service, scenario)

@@ -53,7 +53,7 @@ DECLARED: dict[str, Declared] = {
     "copydesk_model_info": Declared(Gauge, "1 for a version that answers, 0 for one that did.", ("name", "version")),
     "copydesk_swaps_total": Declared(Counter, "Changes of the served version.", ("outcome",)),
     "copydesk_shadow_texts_total": Declared(
-        Counter, "Texts that a candidate answered in the shadow, by whether it agreed.", ("version", "agrees")
+        Counter, "Texts that a candidate answered in the shadow: yes, it agreed; no; failed.", ("version", "agrees")
     ),
     "copydesk_feedback_total": Declared(
         Counter, "Corrections sent by users, of a version served here or (other).", ("version",)
@@ -133,10 +133,10 @@ class Metrics:
         """Count a change of versions: `done` or `failed`."""
         self._of("copydesk_swaps_total", outcome).inc()
 
-    def shadowed(self, version: str, *, agreeing: int, differing: int) -> None:
-        """Count what a candidate answered beside."""
-        self._of("copydesk_shadow_texts_total", version, "yes").inc(agreeing)
-        self._of("copydesk_shadow_texts_total", version, "no").inc(differing)
+    def shadowed(self, version: str, **texts: int) -> None:
+        """Count what a candidate answered beside: `yes` it agreed, `no`, or it `failed`."""
+        for outcome, number in texts.items():
+            self._of("copydesk_shadow_texts_total", version, outcome).inc(number)
 
     def corrected(self, version: str) -> None:
         """Count a correction. Its version is what a client sent: only those that were served have a name here."""

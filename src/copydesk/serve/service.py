@@ -8,15 +8,12 @@ answers a share of the texts after their clients have theirs.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from copydesk.errors import CopydeskError, NotReady, RequestRefused
 from copydesk.models.cores import allowed_cores
@@ -196,13 +193,18 @@ class Service:
             await self.refresh()
 
     async def _compare(self, shadow: Served, texts: Sequence[Text], answered: Answered) -> None:
-        """Let the candidate answer what was answered, and count where it differs."""
-        with contextlib.suppress(RequestRefused):  # overloaded: the shadow is the first to give way
+        """Let the candidate answer what was answered, and count where it differs, or fails."""
+        version = shadow.version.version
+        try:
             other = await shadow.predict(texts, Ticket(deadline=time.monotonic() + self._look_s))
-            same = np.array(
-                [first == second for first, second in zip(_decisions(answered), _decisions(other), strict=True)]
-            )
-            self.metrics.shadowed(other.version.version, agreeing=int(same.sum()), differing=int((~same).sum()))
+        except RequestRefused:
+            return  # overloaded: the shadow is the first to give way
+        except Exception as error:  # the candidate's fault is nobody's but its own
+            LOG.debug("the candidate failed", extra={"fields": {"version": version, "error": type(error).__name__}})
+            self.metrics.shadowed(version, failed=len(texts))
+            return
+        same = sum(first == second for first, second in zip(_decisions(answered), _decisions(other), strict=True))
+        self.metrics.shadowed(version, yes=same, no=len(texts) - same)
 
     def _go(self, work: Any) -> None:  # noqa: ANN401 (a coroutine)
         task = asyncio.get_running_loop().create_task(work)
