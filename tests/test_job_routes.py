@@ -29,6 +29,7 @@ from job_fakes import FIRST, CeleryOffice, Office, SqliteOffice
 from redis_server import RedisServer
 
 RULES = JobRules(chunk_texts=2, keep_s=100.0)
+ONE = "/" + "0" * 32
 TEXTS = {"texts": ["a", "b", "c"]}
 
 
@@ -239,7 +240,7 @@ def test_the_store_is_never_called_on_the_event_loop(office: Office) -> None:
 def test_redis_down_is_503(tmp_path: Path) -> None:
     store = RedisJobs(RedisServer(tmp_path).url)  # never started
     with _client(store) as client:
-        for method, path in (("POST", ""), ("GET", "/x"), ("GET", "/x/events"), ("DELETE", "/x")):
+        for method, path in (("POST", ""), ("GET", ONE), ("GET", f"{ONE}/events"), ("DELETE", ONE)):
             refused = client.request(method, f"/v1/jobs{path}", json=TEXTS if method == "POST" else None)
             assert refused.status_code == 503
 

@@ -93,6 +93,16 @@ def test_an_unknown_job_is_not_a_pending_one(office: Office) -> None:
             call("no-such-job")
 
 
+@pytest.mark.parametrize("part", [":texts", ":chunks", " ", "\x00", "\ud800", "é" * 1_000])
+def test_an_id_that_leads_elsewhere_in_the_store_is_unknown(office: Office, part: str) -> None:
+    job = office.submit("a")
+    office.next()
+    for call in (office.store.get, office.store.cancel):
+        with pytest.raises(UnknownJob) as refused:
+            call(job.id + part)
+        assert len(str(refused.value)) < 200
+
+
 def test_the_same_key_and_request_are_the_same_job(office: Office) -> None:
     job = office.submit(*TEXTS, key="k")
     assert office.submit(*TEXTS, key="k") == job

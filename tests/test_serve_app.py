@@ -90,6 +90,23 @@ def test_a_wrong_body_is_refused_with_the_place_of_its_fault(body: object, where
     assert first["loc"] == where and message in first["msg"]
 
 
+def test_what_is_wrong_a_million_times_is_told_a_few_times_and_costs_no_more() -> None:
+    bodies = {
+        b'{"texts": [' + b"1," * 300 + b"1]}": ["301 texts in it; at most 256"],
+        b'{"texts": [' + b"1," * 200 + b"1]}": ["valid string"] * 20,
+        b'{"' + b'": 1, "'.join(b"%d" % place * 50 for place in range(100)) + b'": 1}': ["Extra inputs"] * 20,
+    }
+    with served() as client:
+        for body, messages in bodies.items():
+            answer = client.post("/v1/classify", content=body, headers={"content-type": "application/json"})
+            faults = answer.json()["detail"]
+            assert answer.status_code == 422 and len(answer.content) < 5_000
+            assert all(message in fault["msg"] for fault, message in zip(faults, messages, strict=True))
+        for path in ("/v1/feedback", "/v1/explain"):  # one text needs no megabytes
+            answer = client.post(path, content=b"[" + b" " * 500_000, headers={"content-type": "application/json"})
+            assert answer.status_code == 413
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"text": "\\ud800"}'])
 def test_what_is_no_json_is_refused(content: bytes) -> None:
     with served() as client:

@@ -239,10 +239,10 @@ def test_redis_that_hangs_is_given_up_soon(tmp_path: Path) -> None:
     jobs = open_jobs(server.url)
     server.send(signal.SIGSTOP)
     with pytest.raises(JobsUnavailable, match="Timeout reading from socket"):
-        jobs.get("any")
+        jobs.get("0" * 32)
     server.send(signal.SIGCONT)
     with pytest.raises(UnknownJob):
-        jobs.get("any")
+        jobs.get("0" * 32)
     jobs.close()
     server.stop()
 

@@ -136,6 +136,8 @@ class Site:
         for name, text in columns.items():
             self.page.locator(f"textarea[name={name}]").fill(text)
         self.page.keyboard.press("Control+Enter")
+        for text in columns.values():
+            expect(self.answer.locator(".read")).to_contain_text(text)
         expect(self.words).to_contain_text(re.compile("Exact|left out|no label to explain"))
 
     @property
@@ -183,7 +185,7 @@ def test_a_text_gets_its_label_its_scores_and_the_words_that_moved_it(site: Site
     site.ask(text="The goal 🎉 of the match after the loan")
     expect(site.answer.locator(".verdict")).to_contain_text("sport")
     assert site.answer.locator(".bar-row bdi").all_text_contents() == ["sport", "money"]
-    expect(site.page.locator("#status")).to_have_text(re.compile(r"^Answer: sport, \d+\.\d %\.$"))
+    expect(site.page.locator("#status")).to_have_text(re.compile(r"^Answer: sport, \d+\.\d\s%\.$"))
     marks = dict(zip(site.answer.locator("mark").all_text_contents(), site.answer.locator("mark").all(), strict=True))
     expect(marks["goal"]).to_have_class("for")  # an emoji before it counts once, as in Python
     expect(marks["loan"]).to_have_class("against")
@@ -199,7 +201,7 @@ def test_a_text_gets_its_label_its_scores_and_the_words_that_moved_it(site: Site
 
 def test_the_served_version_shows_its_figures_and_links(site: Site) -> None:
     expect(site.page.locator("#name")).to_have_text("toy-single")
-    expect(site.page.locator("#facts")).to_contain_text(re.compile(r"\d+\.\d %\s*accuracy.*95 % interval", re.DOTALL))
+    expect(site.page.locator("#facts")).to_contain_text(re.compile(r"\d+\.\d\s%\s*accuracy.*95 % interval", re.DOTALL))
     expect(site.page.locator("#facts")).to_contain_text("Tested on")
     with site.page.expect_navigation():
         site.page.get_by_role("link", name="Report").click()
@@ -265,7 +267,7 @@ def test_a_file_is_read_in_the_browser_its_column_chosen_and_the_answers_downloa
     ("name", "content", "says"),
     [
         ("empty.csv", b" \n", "it is empty"),
-        ("header.csv", b"text\n", "a header and no rows"),
+        ("header.csv", b"text\n", "it has a header and no rows"),
         ("open.csv", b'text\n"never closed\n', "row 2 opens a quote that is never closed"),
         ("broken.jsonl", b'{"text": "one"}\n{', "row 2 is no JSON"),
         ("object.json", b"{}", "its JSON is no list"),
@@ -391,8 +393,7 @@ def test_dark_and_light_are_switched_and_remembered(site: Site) -> None:
 
 
 def test_the_keyboard_alone_is_enough(site: Site) -> None:
-    site.page.evaluate("document.activeElement.blur()")
-    site.page.keyboard.press("Tab")
+    site.page.get_by_role("link", name="Skip to the text").focus()
     expect(site.page.get_by_role("link", name="Skip to the text")).to_be_in_viewport()
     site.page.keyboard.press("Enter")
     expect(site.page.locator("#main")).to_be_focused()

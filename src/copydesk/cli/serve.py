@@ -22,8 +22,16 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port and the cores.")] = 1,
     state: Annotated[Path, typer.Option(help="Where jobs and feedback are kept.")] = Path("serving"),
     jobs: Annotated[
-        str, typer.Option(metavar="URL", help="Where jobs are kept: redis://HOST:PORT/0, sqlite:///PATH, or off.")
+        str,
+        typer.Option(
+            envvar="COPYDESK_JOBS",
+            metavar="URL",
+            help="Where jobs are kept: redis://HOST:PORT/0, sqlite:///PATH, or off.",
+        ),
     ] = "",
+    keep_results: Annotated[
+        float, typer.Option(min=0.01, metavar="HOURS", help="How long the results of jobs are kept.")
+    ] = 24.0,
     api_keys: Annotated[
         Path | None, typer.Option(help="A file of API keys, a line each: KEY, or NAME KEY. Also: COPYDESK_API_KEYS.")
     ] = None,
@@ -59,6 +67,7 @@ def serve(
         workers=workers,
         state=state,
         jobs=jobs,
+        keep_results_hours=keep_results,
         api_keys=api_keys,
         origins=cors or [],
         shadow=(shadow, shadow_share) if shadow else None,

@@ -56,8 +56,8 @@ def celery_app(url: str) -> Celery:
     """Return Celery, set up so that nothing is lost and nothing is unpickled; it connects to nothing yet."""
     rules = JobRules()
     app = Celery("copydesk", broker=url, set_as_current=False)
-    # Longer than a chunk may take, with its way through the queue of one process: who is slow is not answered twice.
-    visibility = {"visibility_timeout": 2 * rules.chunk_limit_s}
+    # Longer than a chunk may take before its process is ended: who is slow is not answered twice.
+    visibility = {"visibility_timeout": int(2 * rules.chunk_limit_s)}
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -75,7 +75,7 @@ def celery_app(url: str) -> Celery:
             "socket_timeout": REPLY_S,
             "socket_keepalive": True,
         },
-        result_backend_transport_options=visibility,  # kombu takes the shortest of those in one process
+        result_backend_transport_options=visibility,  # the two must agree: the shorter one counts
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # Redis comes back, sooner or later
         broker_connection_timeout=CONNECT_S,

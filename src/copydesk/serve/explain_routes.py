@@ -12,14 +12,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from copydesk.errors import InvalidRequest, Overloaded, UsageError
+from copydesk.errors import Overloaded, UsageError
 from copydesk.runtime.explain import Explanation, Method, explain
 from copydesk.serve.limits import read_body
 from copydesk.serve.routes import ANSWER_REFUSALS, body_of
-from copydesk.serve.schemas import ServedModel, Text, fault_in, fault_of, refused
+from copydesk.serve.schemas import ServedModel, Text, fault_in, read_as, refused
 from copydesk.serve.service import Service
 
 MOST_WAITING = 16
@@ -73,7 +73,7 @@ class Explanations(BaseModel):
     explanations: list[ExplainedLabel]
 
 
-def explain_routes(service: Service, *, most_waiting: int = MOST_WAITING) -> APIRouter:
+def explain_routes(service: Service) -> APIRouter:
     """Return `POST /v1/explain`."""
     routes = APIRouter(tags=["explain"])
     one_at_a_time = asyncio.Semaphore(1)
@@ -89,11 +89,11 @@ def explain_routes(service: Service, *, most_waiting: int = MOST_WAITING) -> API
         """Tell which words of one text moved the answer."""
         nonlocal waiting
         limits = service.limits
-        body = await read_body(request, most_bytes=limits.body_bytes, timeout_s=limits.body_timeout_s)
+        body = await read_body(request, most_bytes=limits.one_text_bytes, timeout_s=limits.body_timeout_s)
         served = service.served
         classifier = served.classifier
         asked = read_question(body, classifier.settings.text, most_chars=limits.text_chars)
-        if waiting >= most_waiting:
+        if waiting >= MOST_WAITING:
             raise Overloaded(f"{waiting} explanations are waited for. Come again in a moment.")
         waiting += 1
         try:
@@ -113,10 +113,7 @@ def explain_routes(service: Service, *, most_waiting: int = MOST_WAITING) -> API
 
 def read_question(body: bytes, columns: Sequence[str], *, most_chars: int) -> ExplainBody:
     """Return what a request asks. Raises `InvalidRequest` for a text that `POST /v1/classify` would not take either."""
-    try:
-        asked = ExplainBody.model_validate_json(body)
-    except ValidationError as error:
-        raise InvalidRequest([fault_of(one) for one in error.errors(include_url=False)]) from None
+    asked = read_as(ExplainBody, body)
     if fault := fault_in(asked.text, columns, most_chars):
         raise refused(("body", "text"), fault, "text")
     return asked

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from copydesk.errors import DataError, InvalidRequest
-from copydesk.serve.schemas import fault_of, refused
+from copydesk.errors import DataError
+from copydesk.serve.schemas import read_as, refused
 from copydesk.tasks import Task
 from copydesk.types import Label, Signal
 
@@ -69,10 +69,7 @@ class Feedback:
 
 def read_feedback(body: bytes, task: Task, *, most_chars: int) -> dict[str, Any]:
     """Return a correction without what is not given. Raises `InvalidRequest` for a label that the task has not."""
-    try:
-        found = FeedbackBody.model_validate_json(body)
-    except ValidationError as error:
-        raise InvalidRequest([fault_of(one) for one in error.errors(include_url=False)]) from None
+    found = read_as(FeedbackBody, body)
     labels: dict[str, Label | None] = {
         "label": found.label,
         "labels": None if found.labels is None else tuple(found.labels),

@@ -10,18 +10,20 @@ It does not know how jobs are kept (`sqlite_jobs.py`, `redis_jobs.py`), nor what
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Protocol
 
-from copydesk.errors import ExpiredJob, InvalidRequest, Overloaded
+from copydesk.errors import ExpiredJob, InvalidRequest, Overloaded, UnknownJob
 from copydesk.types import Job, JobStatus, ModelVersion
 
 Text = str | dict[str, str]
 """One text, or its columns by name."""
 STATUSES: tuple[JobStatus, ...] = ("pending", "running", "succeeded", "failed", "cancelled")
+_ID = re.compile("[0-9a-f]{32}")
 GRACE_S = 600.0
 """Results are deleted so long after they expired: a client that reads them meanwhile gets them to the end."""
 
@@ -152,6 +154,17 @@ class Chunks(Protocol):
 def new_id() -> str:
     """Return an id that cannot be guessed."""
     return secrets.token_hex(16)
+
+
+def check_id(job_id: str) -> None:
+    """Raise `UnknownJob` for what `new_id` never gave: clients send ids, and must not be led elsewhere in a store."""
+    if not _ID.fullmatch(job_id):
+        raise unknown(job_id)
+
+
+def unknown(job_id: str) -> UnknownJob:
+    """Return the error for a job that is not there."""
+    return UnknownJob(f"There is no job {ascii(job_id[:40])}.")
 
 
 def chunks_of(texts: Sequence[Text], rules: JobRules) -> Iterator[tuple[int, list[Text]]]:

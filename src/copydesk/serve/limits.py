@@ -13,6 +13,9 @@ from copydesk.serve.schemas import MAX_JOB_TEXTS, refused
 
 _MEGABYTE = 1_000_000
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_MOST_CHAR_BYTES = 12
+"""A character beyond the basic plane as two escapes: `\\ud83d\\ude00`."""
+_AROUND_TEXT_BYTES = 1 << 17
 TIMEOUT_HEADER = "x-request-timeout"
 
 
@@ -27,6 +30,11 @@ class Limits:
     body_bytes: int = 8 * _MEGABYTE
     job_body_bytes: int = 64 * _MEGABYTE
     body_timeout_s: float = 30.0
+
+    @property
+    def one_text_bytes(self) -> int:
+        """How large a body may be that holds one text, however its characters are written, and little else."""
+        return min(self.body_bytes, _MOST_CHAR_BYTES * self.text_chars + _AROUND_TEXT_BYTES)
 
     @classmethod
     def of(cls, serve: Serve) -> Limits:

@@ -58,6 +58,11 @@ def page_routes() -> APIRouter:
     async def file(request: Request, name: str) -> Response:
         return _sent(request, name)
 
+    @routes.api_route("/favicon.ico", methods=["GET", "HEAD"])
+    async def icon(request: Request) -> Response:
+        """Answer what browsers ask for beside pages that name no icon: the report, /docs."""
+        return _sent(request, "mark.svg")
+
     return routes
 
 

@@ -32,6 +32,7 @@ from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
 from copydesk.serve.connection import Connection
+from copydesk.serve.jobs import JobRules
 from copydesk.serve.logs import log_to_stderr
 from copydesk.serve.open_jobs import SQLITE, open_jobs
 
@@ -55,6 +56,7 @@ class Options(BaseModel):
     workers: int = 1
     state: Path = Path("serving")
     jobs: str = ""
+    keep_results_hours: float = 24.0
     api_keys: Path | None = None
     origins: list[str] = []
     shadow: tuple[str, float] | None = None
@@ -133,10 +135,11 @@ def app() -> ASGIApp:
         shadow=(Reference.to(options.shadow[0]), options.shadow[1]) if options.shadow else None,
         threads=max(allowed_cores() // options.workers, 1),
     )
+    rules = JobRules(keep_s=options.keep_results_hours * 3_600)
     access = Access(Keys.read(options.api_keys), options.origins, options.log_texts)
     return create_app(
         service,
-        jobs=open_jobs(options.job_store) if options.job_store else None,
+        jobs=open_jobs(options.job_store, rules) if options.job_store else None,
         feedback=Feedback(options.state / "feedback.jsonl"),
         access=access,
         started=lambda: _drain_before_the_end(options.drain_s, service.drain),

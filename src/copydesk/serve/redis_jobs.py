@@ -17,7 +17,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from copydesk.errors import ExpiredJob, JobsUnavailable, UnknownJob
+from copydesk.errors import ExpiredJob, JobsUnavailable
 from copydesk.serve import jobs as rule
 from copydesk.serve import redis_scripts as script
 from copydesk.serve.jobs import Chunk, JobRules, Submission
@@ -185,10 +185,11 @@ class RedisJobs:
         }
 
     def _fields(self, job_id: str) -> dict[str, str]:
+        rule.check_id(job_id)
         with self._translated():
             found = self._redis.hgetall(_key(job_id))
         if not found:
-            raise UnknownJob(f"There is no job {job_id!r}.")
+            raise rule.unknown(job_id)
         return {name.decode(): value.decode() for name, value in found.items()}
 
     def _rest(self, chunk: Chunk, wait_s: float, *, faults: int = 0) -> bool:

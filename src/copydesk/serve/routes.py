@@ -165,7 +165,7 @@ def feedback_routes(service: Service, feedback: Feedback) -> APIRouter:
     async def correct(request: Request) -> Response:
         """Say what a prediction should have been."""
         limits = service.limits
-        body = await read_body(request, most_bytes=limits.body_bytes, timeout_s=limits.body_timeout_s)
+        body = await read_body(request, most_bytes=limits.one_text_bytes, timeout_s=limits.body_timeout_s)
         task = service.served.classifier.task
         version = await asyncio.to_thread(feedback.add, body, task, most_chars=limits.text_chars)
         service.metrics.corrected(version)

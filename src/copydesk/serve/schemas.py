@@ -6,16 +6,22 @@ Everything is checked here, before a text meets another: what passes can be answ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from copydesk.errors import InvalidRequest
 
 Text = str | dict[str, str]
 """One text, or its columns by name."""
 MAX_JOB_TEXTS = 100_000
+Model = TypeVar("Model", bound=BaseModel)
 _MOST_FAULTS = 20
+_MOST_NAMES = 10
+_MOST_NAME = 40
+_ONE = ("body", "text")
 
 
 class TextsBody(BaseModel):
@@ -124,47 +130,79 @@ def read_texts(body: bytes, columns: Sequence[str], *, most_texts: int, most_cha
     Raises `InvalidRequest`: no JSON, nested too deep, an unknown key, both or neither of `text` and `texts`, too many,
     one that is no text, empty or too long, a column that is missing or unknown.
     """
-    try:
-        found = TextsBody.model_validate_json(body)
-    except ValidationError as error:
-        raise InvalidRequest([fault_of(one) for one in error.errors(include_url=False)[:_MOST_FAULTS]]) from None
-    given = found.model_fields_set
-    if len(given) != 1:
-        raise refused(("body",), "Send either 'text' or 'texts'.", "one_of")
-    if "text" in given:
-        texts, places = [found.text], [("body", "text")]
-    else:
-        texts = found.texts
-        places = [("body", "texts", place) for place in range(len(texts))]  # type: ignore[misc]
+    texts, place = _texts_in(_object_in(body))
     if not texts:
         raise refused(("body", "texts"), "There is no text in it; at least 1 is expected.", "too_short")
     if len(texts) > most_texts:
         message = f"There are {len(texts):,} texts in it; at most {most_texts:,} are taken at once."
         raise refused(("body", "texts"), message, "too_long")
-    faults = []
-    for text, place in zip(texts, places, strict=True):
-        fault = fault_in(text, columns, most_chars)
-        if fault:
-            faults.append({"loc": list(place), "msg": fault, "type": "text"})
-            if len(faults) == _MOST_FAULTS:
-                break
+    messages = ((number, fault_in(text, columns, most_chars)) for number, text in enumerate(texts))
+    faulty = islice(((number, message) for number, message in messages if message), _MOST_FAULTS)
+    is_one = place == _ONE
+    faults = [fault(place if is_one else (*place, number), message, "text") for number, message in faulty]
     if faults:
         raise InvalidRequest(faults)
     return texts
 
 
+def _texts_in(found: dict[str, Any]) -> tuple[list[Any], tuple[str, ...]]:
+    """Return what stands where texts should be, and where that is. Faults are told by the first few, not gathered."""
+    unknown = [name for name in found if name not in TextsBody.model_fields]
+    if unknown:
+        extra = "Extra inputs are not permitted."
+        raise InvalidRequest([fault(("body", name[:_MOST_NAME]), extra, "extra") for name in unknown[:_MOST_FAULTS]])
+    if len(found) != 1:
+        raise refused(("body",), "Send either 'text' or 'texts'.", "one_of")
+    if "text" in found:
+        return [found["text"]], _ONE
+    if not isinstance(found["texts"], list):
+        raise refused(("body", "texts"), "Input should be a valid array of texts.", "list_type")
+    return found["texts"], ("body", "texts")
+
+
+def read_as(model: type[Model], body: bytes) -> Model:
+    """Return a small body as a model. Raises `InvalidRequest` with its first faults.
+
+    Not for a body of megabytes: pydantic collects every fault, and one fault takes a hundred times its place there.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[:_MOST_FAULTS]
+        raise InvalidRequest([_fault_of(one) for one in found]) from None
+
+
+def _object_in(body: bytes) -> dict[str, Any]:
+    try:
+        found = from_json(body, cache_strings=False)
+    except ValueError as error:
+        raise refused(("body",), f"Invalid JSON: {error}", "json_invalid") from None
+    if not isinstance(found, dict):
+        raise refused(("body",), "Input should be an object.", "model_type")
+    return found
+
+
 def refused(where: tuple[str | int, ...], message: str, kind: str) -> InvalidRequest:
     """Return the error for one fault of a request."""
-    return InvalidRequest([{"loc": list(where), "msg": message, "type": kind}])
+    return InvalidRequest([fault(where, message, kind)])
 
 
-def fault_in(text: Text, columns: Sequence[str], most_chars: int) -> str:
+def fault(where: tuple[str | int, ...], message: str, kind: str) -> dict[str, Any]:
+    """Return a fault of a request, in the form in which it is told."""
+    return {"loc": list(where), "msg": message, "type": kind}
+
+
+def fault_in(text: object, columns: Sequence[str], most_chars: int) -> str:
     """Return what is wrong with a text of a request; "" for one that can be answered."""
     if isinstance(text, str):
         size, empty = len(text), not text.strip()
+    elif not isinstance(text, dict):
+        return "Input should be a valid string, or an object of columns."
     else:
         if set(text) != set(columns):
             return f"It has the columns {_listed(text)}; the model reads {_listed(columns)}."
+        if not all(isinstance(value, str) for value in text.values()):
+            return "Every column should be a valid string."
         size, empty = sum(map(len, text.values())), not any(value.strip() for value in text.values())
     if empty:
         return "The text is empty."
@@ -172,10 +210,12 @@ def fault_in(text: Text, columns: Sequence[str], most_chars: int) -> str:
 
 
 def _listed(names: Mapping[str, str] | Sequence[str]) -> str:
-    return ", ".join(sorted(names)) or "none"
+    """Return names in a line that stays short whatever a client sends."""
+    shown = ", ".join(name[:_MOST_NAME] for name in sorted(names)[:_MOST_NAMES])
+    return f"{shown} and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else shown or "none"
 
 
-def fault_of(error: Mapping[str, Any]) -> dict[str, Any]:
+def _fault_of(error: Mapping[str, Any]) -> dict[str, Any]:
     """Return pydantic's fault without the value, which may be large or private, and without its union branches."""
     branches = ("str", "dict[str,str]")
     return {

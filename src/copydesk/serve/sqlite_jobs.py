@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from copydesk.errors import ExpiredJob, JobsUnavailable, UnknownJob
+from copydesk.errors import ExpiredJob, JobsUnavailable
 from copydesk.serve import jobs as rule
 from copydesk.serve.jobs import Chunk, JobRules, Submission
 from copydesk.types import Job, JobStatus
@@ -186,9 +186,10 @@ class SqliteJobs:
         return self._get(db, job_id)
 
     def _row(self, db: sqlite3.Connection, job_id: str) -> sqlite3.Row:
+        rule.check_id(job_id)
         row: sqlite3.Row | None = db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
         if row is None:
-            raise UnknownJob(f"There is no job {job_id!r}.")
+            raise rule.unknown(job_id)
         return row
 
     def _get(self, db: sqlite3.Connection, job_id: str) -> Job:

@@ -49,7 +49,7 @@ export function showMany({ total, note, open }) {
       const prediction = predictions[place];
       const names = namesOf(prediction);
       for (const name of names.length ? names : [null]) tally.set(name, (tally.get(name) ?? 0) + 1);
-      rows.push({ text, prediction, names });
+      rows.push({ text, prediction, names, number: rows.length + 1 });
     });
     draw();
   }
@@ -63,13 +63,13 @@ export function showMany({ total, note, open }) {
       make("span", { class: "bar", "aria-hidden": "true" }),
       make("span", { class: "num" }, `${count(number)} · ${percent(number / rows.length)}`))));
     const wanted = only ? rows.filter(({ names }) => (only.name === null ? !names.length || names[0] === null : names.includes(only.name))) : rows;
-    fill(body, ...wanted.slice(0, shown).map((row) => line(row, rows.indexOf(row) + 1)));
+    fill(body, ...wanted.slice(0, shown).map(line));
     more.hidden = wanted.length <= shown;
     more.textContent = `Show ${count(Math.min(ROWS, wanted.length - shown))} more of ${count(wanted.length)}`;
     save.disabled = !rows.length;
   }
 
-  function line({ text, prediction }, number) {
+  function line({ text, prediction, number }) {
     const whole = typeof text === "string" ? text : Object.values(text).filter(Boolean).join(" · ");
     const words = Array.from(whole).slice(0, 160).join("") + (whole.length > 160 ? "…" : "");
     return make("tr", {}, make("td", { class: "num quiet" }, count(number)),
