@@ -38,9 +38,12 @@ _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 @dataclass(frozen=True)
 class Keys:
-    """The API keys that are known, as SHA-256 digests by name. Without any, nobody is asked."""
+    """The names of the API keys that are known, by SHA-256 digest. Without any, nobody is asked.
 
-    digests: dict[str, bytes]
+    Two keys may have one name: while a key is changed for another, both are good.
+    """
+
+    names: dict[bytes, str]
 
     @classmethod
     def read(cls, file: Path | None, environment: str | None = None) -> Keys:
@@ -65,7 +68,7 @@ class Keys:
     def owner(self, key: str) -> str | None:
         """Return whose key this is; the time it takes does not depend on how much of it is right."""
         digest, found = _digest(key), None
-        for name, known in self.digests.items():
+        for known, name in self.names.items():
             if hmac.compare_digest(digest, known):
                 found = name
         return found
@@ -99,7 +102,7 @@ class Door:
             await send(message)
 
         try:
-            owner = self._keys.owner(_key(headers)) if self._keys.digests and _is_guarded(scope) else ""
+            owner = self._keys.owner(_key(headers)) if self._keys.names and _is_guarded(scope) else ""
             if owner is None:
                 self._metrics.refused("Unauthorised")
                 await _send(answer, 401, _NO_KEY, (b"www-authenticate", b"Bearer"))
@@ -142,12 +145,12 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     return given if _REQUEST_ID.fullmatch(given) else f"{_IDS.getrandbits(64):016x}"
 
 
-def _named(lines: Iterable[str]) -> Iterable[tuple[str, bytes]]:
+def _named(lines: Iterable[str]) -> Iterable[tuple[bytes, str]]:
     for number, line in enumerate(lines, 1):
         name, _, key = line.rpartition(" ")
         if len(key) < _LEAST_KEY:
             raise UsageError(f"API key {number} has {len(key)} characters; at least {_LEAST_KEY} are expected.")
-        yield name.strip() or f"key {number}", _digest(key)
+        yield _digest(key), name.strip() or f"key {number}"
 
 
 def _digest(key: str) -> bytes:

@@ -99,9 +99,7 @@ class Lane(Generic[Payload]):
         waiting = _Waiting([None] * len(payloads), len(payloads), ticket, self._loop.create_future(), times, now)
         rows = [_Row(payload, place, waiting) for place, payload in enumerate(payloads)]
         self.queue.add(rows, costs, ticket, now)
-        if not self._is_pumping:  # after the other requests that this turn of the loop reads: they share a batch
-            self._is_pumping = True
-            self._loop.call_soon(self._pump)
+        self._pump_soon()
         try:
             if ticket.deadline is None:
                 await waiting.done
@@ -119,6 +117,12 @@ class Lane(Generic[Payload]):
         """Let the threads end; nothing may wait any more."""
         self._threads.shutdown(wait=False)
 
+    def _pump_soon(self) -> None:
+        """Give out batches after all that this turn of the loop does: requests that it reads share one."""
+        if not self._is_pumping:
+            self._is_pumping = True
+            self._loop.call_soon(self._pump)
+
     def _pump(self) -> None:
         """Give each free thread a batch."""
         self._is_pumping = False
@@ -132,11 +136,12 @@ class Lane(Generic[Payload]):
             for entry in batch.entries:
                 request = entry.payload.request
                 request.started = request.started or now
-            self._free -= 1
             if batch.cost <= self.engine.at_once:
                 started = time.perf_counter()
-                self._finish(batch, self._attempt(batch.entries), time.perf_counter() - started)
-                return  # `_finish` goes on with what waits
+                self._settle(batch, self._attempt(batch.entries), time.perf_counter() - started)
+                self._pump_soon()  # who has an answer by now is not kept waiting for the rest of the queue
+                return
+            self._free -= 1
             self._threads.submit(self._run, batch)
 
     def _run(self, batch: Batch[_Row[Payload]]) -> None:
@@ -147,15 +152,22 @@ class Lane(Generic[Payload]):
 
     def _attempt(self, entries: list[Entry[_Row[Payload]]]) -> list[Floats | Exception]:
         try:
-            return list(self.engine.run([entry.payload.payload for entry in entries]))
+            found: list[Floats | Exception] = list(self.engine.run([entry.payload.payload for entry in entries]))
+            if len(found) != len(entries):
+                raise ValueError(f"The engine gave {len(found)} rows to {len(entries)} texts; one each is expected.")
+            return found
         except Exception as error:
             if len(entries) == 1:
                 return [error]
-            return [found for entry in entries for found in self._attempt([entry])]
+            return [row for entry in entries for row in self._attempt([entry])]
 
     def _finish(self, batch: Batch[_Row[Payload]], found: list[Floats | Exception], seconds: float) -> None:
         self._free += 1
         self._pump()
+        self._settle(batch, found, seconds)
+
+    def _settle(self, batch: Batch[_Row[Payload]], found: list[Floats | Exception], seconds: float) -> None:
+        """Give the rows to the requests; who has all, or a fault, is told."""
         self._watcher.ran(self, batch, seconds)
         now = time.monotonic()
         for entry, row in zip(batch.entries, found, strict=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from copydesk.types import ModelVersion
 
 LOG = logging.getLogger("copydesk.serve")
 _LOOK_S = 2.0
+_AGAIN_S = 30.0
 _DRAIN_LOOK_S = 0.05
 
 
@@ -65,6 +67,7 @@ class Service:
         shadow: tuple[Reference, float] | None = None,
         threads: int = 0,
         look_s: float = _LOOK_S,
+        again_s: float = _AGAIN_S,
     ) -> None:
         self.metrics = metrics
         self.is_draining = False
@@ -72,8 +75,9 @@ class Service:
         self._threads, self._look_s = threads or allowed_cores(), look_s
         self._served: Served | None = None
         self._shadow: Served | None = None
-        self._seen = ""
+        self._seen, self._again_s, self._again_at = "", again_s, math.inf
         self._due = 0.0
+        self._retiring: list[Served] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -126,20 +130,25 @@ class Service:
     async def refresh(self) -> bool:
         """Change to what the name leads to, if that is another version; tell whether it did.
 
-        A version that cannot be loaded leaves the present one in its place, and is tried again when it changes.
+        A version that cannot be loaded leaves the present one in its place, and is tried again when it changes, or
+        after a while: its folder may not have been whole yet.
         """
         try:
             found = await asyncio.to_thread(self._reference.fingerprint)
-        except (OSError, CopydeskError):
-            return False  # being written, or taken away: the present one stays
-        if found == self._seen:
+        except Exception as error:  # being written, or taken away: the present one stays
+            LOG.debug("nothing to look at", extra={"fields": {"model": self._reference.name, "error": repr(error)}})
             return False
-        self._seen = found
+        now = time.monotonic()
+        if found == self._seen and now < self._again_at:
+            return False
+        self._seen, self._again_at = found, math.inf
         try:
             served = await self._loaded(self._reference)
-        except (OSError, CopydeskError) as error:
-            LOG.error("swap failed", extra={"fields": {"model": self._reference.name, "error": str(error)}})
+        except Exception as error:  # whatever it is, the next version may be sound, and must be looked for
+            facts = {"model": self._reference.name, "error": str(error)}
+            LOG.error("swap failed", exc_info=not isinstance(error, CopydeskError), extra={"fields": facts})
             self.metrics.swapped("failed")
+            self._again_at = now + self._again_s
             return False
         old, self._served = self.served, served
         self.metrics.serves(old.version, now=False)
@@ -147,7 +156,8 @@ class Service:
         self.metrics.swapped("done")
         facts = {"model": self._reference.name, "from": old.version.version, "to": served.version.version}
         LOG.info("swapped", extra={"fields": facts})
-        self._go(_retire(old))
+        self._retiring.append(old)
+        self._go(self._retire(old))
         return True
 
     def drain(self) -> None:
@@ -155,22 +165,30 @@ class Service:
         self.is_draining = True
 
     async def close(self) -> None:
-        """Wait for what was accepted, then end."""
+        """Wait for what was accepted, by the present version and by those before it, then end."""
         self.drain()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for served in filter(None, (self._served, self._shadow)):
+        for served in filter(None, (*self._retiring, self._served, self._shadow)):
             await _retire(served)
 
     async def _loaded(self, reference: Reference) -> Served:
         classifier, version = await asyncio.to_thread(reference.load)
         limits = self._limits or (Limits.of(classifier.recipe.serve) if classifier.is_bundle else Limits())
         served = Served(classifier, version, limits=limits, watcher=self.metrics, threads=self._threads)
-        await served.warm_up()
+        try:
+            await served.warm_up()
+        except BaseException:
+            served.close()
+            raise
         if reference is self._reference and self._served is None:
             self.metrics.serves(version, now=True)
         return served
+
+    async def _retire(self, old: Served) -> None:
+        await _retire(old)
+        self._retiring.remove(old)
 
     async def _watch(self) -> None:
         while True:
