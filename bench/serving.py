@@ -105,7 +105,7 @@ def _contestants(bundle: Path, cascade: Path | None) -> dict[str, Contestant]:
         return Contestant(command, "/classify", lambda body: json.loads(body)["label"])
 
     def ours(model: Path) -> Contestant:
-        command = [sys.executable, "-m", "copydesk", "serve", str(model), "--quiet", "--port"]
+        command = [sys.executable, "-m", "copydesk", "serve", str(model), "--quiet", "--jobs", "off", "--port"]
         return Contestant(command, "/v1/classify", lambda body: json.loads(body)["predictions"][0]["label"])
 
     peers = {"pipeline": peer("serving_peers.py", "pipeline"), "litserve": peer("serving_litserve.py")}

@@ -58,11 +58,9 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(bundle: Path, folder: Path, *options: str) -> Iterator[ServerProcess]:
-    """Serve a bundle on a free port until the block ends; told to end, the process must do so by itself, in order."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def server_process(bundle: Path, folder: Path, *options: str, port: int = 0) -> Iterator[ServerProcess]:
+    """Serve a bundle, on a free port unless one is given; told to end with the block, it must do so in order."""
+    port = port or _free_port()
     command = [sys.executable, "-m", "copydesk", "serve", str(bundle), "--port", str(port), "--drain", "0", *options]
     environment = {**os.environ, "PYTHONPATH": str(_SOURCE), "OMP_NUM_THREADS": "1"}
     log = folder / "server.log"
@@ -78,6 +76,12 @@ def server_process(bundle: Path, folder: Path, *options: str) -> Iterator[Server
     finally:
         process.kill()
         process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait_for(server: ServerProcess) -> None:

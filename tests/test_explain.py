@@ -151,6 +151,15 @@ def test_of_a_categorys_keywords_the_strongest_decided(tmp_path: Path) -> None:
     assert np.tanh(_total(sport)) == pytest.approx(0.5)
 
 
+def test_what_is_explained_is_what_is_answered_also_where_a_temperature_makes_a_signal_present() -> None:
+    """A flat choice of tags makes it likely that there is any, and so the category."""
+    model = FakeModel({"storm": [0.1, 0.0, 3.0, 0.0, 0.0, 9.0, 0.0]}, 7)
+    settings = Settings("signals", tuple(TAGS), "fake", ("text",), WEB, 5.0, categories=TAGS)
+    classifier = Classifier(model, settings)
+    present = [signal.category for signal in classifier.predict(["storm"])[0].signals or [] if signal.present]
+    assert [one.label for one in explain(classifier, "storm")] == present == ["emergencies"]
+
+
 class Planted(FakeModel):
     """Counts two words: one speaks for the second label, one against it."""
 
@@ -176,8 +185,8 @@ def test_in_a_long_text_groups_of_words_are_left_out_so_that_the_work_is_bounded
     (found,) = explain(_planted(model), text, most_tokens=3_000)
     (span,) = found.spans
     assert "yes" in text[span.start : span.end].split()
-    assert len(text[span.start : span.end].split()) == 30
-    assert len(model.seen) == 1 + 10
+    assert len(text[span.start : span.end].split()) in (33, 34)
+    assert len(model.seen) == 10
 
 
 def test_words_are_left_out_of_the_column_they_stand_in() -> None:

@@ -185,7 +185,7 @@ def test_a_text_gets_its_label_its_scores_and_the_words_that_moved_it(site: Site
     site.ask(text="The goal 🎉 of the match after the loan")
     expect(site.answer.locator(".verdict")).to_contain_text("sport")
     assert site.answer.locator(".bar-row bdi").all_text_contents() == ["sport", "money"]
-    expect(site.page.locator("#status")).to_have_text(re.compile(r"^Answer: sport, \d+\.\d %\.$"))
+    expect(site.page.locator("#status")).to_have_text(re.compile(r"^Answer: sport, \d+\.\d\s%\.$"))
     marks = dict(zip(site.answer.locator("mark").all_text_contents(), site.answer.locator("mark").all(), strict=True))
     expect(marks["goal"]).to_have_class("for")  # an emoji before it counts once, as in Python
     expect(marks["loan"]).to_have_class("against")
@@ -201,7 +201,7 @@ def test_a_text_gets_its_label_its_scores_and_the_words_that_moved_it(site: Site
 
 def test_the_served_version_shows_its_figures_and_links(site: Site) -> None:
     expect(site.page.locator("#name")).to_have_text("toy-single")
-    expect(site.page.locator("#facts")).to_contain_text(re.compile(r"\d+\.\d %\s*accuracy.*95 % interval", re.DOTALL))
+    expect(site.page.locator("#facts")).to_contain_text(re.compile(r"\d+\.\d\s%\s*accuracy.*95 % interval", re.DOTALL))
     expect(site.page.locator("#facts")).to_contain_text("Tested on")
     with site.page.expect_navigation():
         site.page.get_by_role("link", name="Report").click()

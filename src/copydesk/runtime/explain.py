@@ -24,7 +24,7 @@ from copydesk.runtime.sent import SentText
 from copydesk.tasks.base import Margin
 
 MOST_TOKENS = 800
-"""Tokens that leaving out may cost in all. MiniLM reads about 5,000 a second on a core without VNNI (docs/LOG.md)."""
+"""Tokens that an explanation may cost in all. MiniLM reads 5,000 a second on a core without VNNI (docs/LOG.md)."""
 _FEWEST_PARTS = 4
 Method = Literal["weights", "keywords", "leave_out"]
 Weights = NDArray[np.float64]
@@ -77,7 +77,8 @@ def explain(
     (read,) = classifier.prepared([text])
     stage, name = _answering(classifier, read)
     logits = stage.logits([read])
-    margins = classifier.task.margins(classifier.task.scores(logits)[0], label)
+    scores = classifier.task.scores(logits, classifier.settings.temperature if _is_squeezed(classifier) else 1.0)
+    margins = classifier.task.margins(scores[0], label)
     if not margins:
         return []
     sent = SentText.of(text, classifier.settings.text)
@@ -127,8 +128,12 @@ def _answering(classifier: Classifier, read: str) -> tuple[Stage, str]:
     if isinstance(model, CascadeModel):
         stage = model.stage_for(read)
         return stage, stage.model.kind
-    squeezed = classifier.task.heads[0].kind == "tanh"  # a signal's score knows no temperature
-    return Stage(model, 1.0 if squeezed else classifier.settings.temperature), ""
+    return Stage(model, 1.0 if _is_squeezed(classifier) else classifier.settings.temperature), ""
+
+
+def _is_squeezed(classifier: Classifier) -> bool:
+    """Tell whether labels are scores from tanh, which know no temperature; the tags beside them do."""
+    return classifier.task.heads[0].kind == "tanh"
 
 
 def _directions(margins: Sequence[Margin], logits: NDArray[np.float32]) -> Weights:
@@ -205,7 +210,7 @@ def _parts(case: _Case, most_tokens: int) -> list[tuple[int, int]]:
     for word in _words_read(case):
         columns.setdefault(case.sent.words[word].column, []).append(word)
     count = sum(map(len, columns.values()))
-    most = max(most_tokens // max(tokens, 1), _FEWEST_PARTS)
+    most = max(most_tokens // max(tokens, 1) - 1, _FEWEST_PARTS)  # the whole text was read too
     parts = []
     for words in columns.values():
         pieces = min(len(words), max(round(most * len(words) / count), 1))

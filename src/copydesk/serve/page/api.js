@@ -18,9 +18,14 @@ export function useKey(key) {
   try { sessionStorage.setItem(KEY, key); } catch { /* own has it */ }
 }
 
+function known() {
+  try { return own || (sessionStorage.getItem(KEY) ?? ""); } catch { return own; }
+}
+
+export const hasKey = () => known() !== "";
+
 function headers(body) {
-  let key = own;
-  try { key ||= sessionStorage.getItem(KEY) ?? ""; } catch { /* own has it */ }
+  const key = known();
   return { ...(key && { Authorization: `Bearer ${key}` }), ...(body && { "Content-Type": "application/json" }) };
 }
 

@@ -1,5 +1,6 @@
 // Beside the answer: what is served and how good it is, and what was asked in this browser.
 
+import { hasKey } from "./api.js";
 import { byId, fill, make } from "./dom.js";
 import { count, percent } from "./figures.js";
 
@@ -12,10 +13,8 @@ const inWords = (metric) => metric.replaceAll("_", " ").replace(/\bf1\b/, "F1");
 export function showFacts(model) {
   byId("name").firstElementChild.textContent = model.name;
   document.title = `${model.name} – Copydesk`;
-  if (model.report) {
-    byId("report-link").href = model.report.replace(/^\//, "");
-    byId("report-link").hidden = false;
-  }
+  byId("report-link").hidden = !model.report || hasKey(); // a link sends no key
+  if (model.report) byId("report-link").href = model.report.replace(/^\//, "");
   const facts = [
     ["Version", make("span", { class: "num" }, model.version)],
     ["Model", model.kind],
@@ -59,7 +58,7 @@ export function historyOf(name, open) {
       entries.length === 0 ? make("p", { class: "quiet" }, "Texts you classify are listed here, in this browser only.") :
         make("ul", { class: "history" }, ...entries.map(({ text, answer }) => make("li", {},
           make("button", { type: "button", class: "plain", onclick: () => open(text) },
-            make("span", { class: "asked", dir: "auto" }, String(typeof text === "string" ? text : Object.values(text).join(" · ")).slice(0, 160)),
+            make("span", { class: "asked", dir: "auto" }, String(typeof text === "string" ? text : Object.values(text).filter(Boolean).join(" · ")).slice(0, 160)),
             make("span", { class: "quiet num" }, make("bdi", {}, String(answer))))))));
   }
 

@@ -97,6 +97,7 @@ function one(text, { keepMany = false } = {}) {
       explain: (label) => explained(text, label, answered),
     });
     if (keepMany) byId("answer").focus();
+    else if (byId("answer").getBoundingClientRect().top > innerHeight * 0.6) byId("answer").scrollIntoView();
     if (answered.version !== model.version) await facts();
   });
 }

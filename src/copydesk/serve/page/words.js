@@ -46,7 +46,8 @@ export function showWords(box, text, explanation, prediction) {
   const word = (span) => contents[span.column ?? ""]?.slice(span.start, span.end).join("") ?? "";
   const found = new Map();
   for (const span of explanation.spans) found.set(word(span), (found.get(word(span)) ?? 0) + span.weight);
-  const ranked = [...found].sort((one, other) => Math.abs(other[1]) - Math.abs(one[1]));
+  const least = FAINT / 3 * Math.max(...[...found.values()].map(Math.abs), 0);
+  const ranked = [...found].filter(([, weight]) => Math.abs(weight) > least).sort((one, other) => Math.abs(other[1]) - Math.abs(one[1]));
   const [up, down] = prediction.signals ? ["They raise the score", "They lower the score"] : ["They speak for it", "They speak against it"];
   const list = (title, kind, words) => words.length > 0 && make("div", { class: "side" }, make("h4", {}, title),
     make("ul", {}, ...words.slice(0, LISTED).map(([name, weight]) => make("li", {},
