@@ -2,10 +2,9 @@
 
 Connections are kept alive, requests are ready-made bytes, and one thread waits for all of them (epoll): about 15 µs a
 request. `closed_loop`: each client sends its next request when its last was answered (a second later when it was
-refused). `open_loop`: requests come at
-random times (Poisson) whatever the server does; a latency counts from the moment at which the request was due, so that
-a stalled server cannot hide the requests it kept from being sent (coordinated omission). Times are good to 1 ms, the
-finest that epoll sleeps.
+refused). `open_loop`: requests come at random times (Poisson) whatever the server does; a latency counts from the
+moment at which the request was due, so that a stalled server cannot hide the requests it kept from being sent
+(coordinated omission). Times are good to 1 ms, the finest that epoll sleeps.
 
 It speaks to 127.0.0.1 only, ends by itself, and reads only what the servers measured here send: HTTP/1.1 with
 Content-Length.

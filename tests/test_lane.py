@@ -230,3 +230,33 @@ def test_several_threads_take_batches_beside_each_other() -> None:
         await asyncio.gather(*asked)
 
     assert _with_lane(gate, scenario, threads=2).sizes == [5, 5]
+
+
+def test_an_engine_that_gives_too_few_rows_is_a_fault_and_keeps_nobody_waiting() -> None:
+    class Short(Gate):
+        def __call__(self, texts: Sequence[str]) -> Floats:
+            return super().__call__(texts)[1:]
+
+    async def scenario(lane: Lane[str], _: Recorder) -> None:
+        async with asyncio.timeout(5):
+            found = await asyncio.gather(_ask(lane, "a", "b"), _ask(lane, "c"), return_exceptions=True)
+        assert [str(fault) for fault in found] == ["The engine gave 0 rows to 1 texts; one each is expected."] * 2
+
+    _with_lane(Short(is_open=True), scenario)
+
+
+def test_what_is_answered_on_the_loop_is_given_out_before_the_next_batch_is_begun() -> None:
+    gate = Gate(is_open=True)
+
+    async def scenario(lane: Lane[str], _: Recorder) -> None:
+        told: list[list[float]] = []
+
+        async def note(*texts: str) -> None:
+            told.append([*(await _ask(lane, *texts)), len(gate.batches)])
+
+        await asyncio.gather(*(note("x" * size) for size in range(1, 201)))
+        assert told[0] == [1, 1], "the first to come has its answer after the first batch"
+        assert [row[0] for row in told] == list(range(1, 201))
+
+    _with_lane(gate, scenario, at_once=1_000, most_texts=1_000)
+    assert len(gate.batches) == 40

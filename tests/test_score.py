@@ -66,6 +66,19 @@ def test_the_answers_are_those_of_predict(rows: str) -> None:
     assert frame.select("label", "score", "scores").to_dicts() == expected
 
 
+@pytest.mark.parametrize(("kind", "calls"), [("linear", [3_000]), ("encoder", [1_024, 1_024, 952])])
+def test_a_slow_model_gets_few_texts_at_once_so_that_progress_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, calls: list[int]
+) -> None:
+    rows = write_rows(tmp_path / "many.jsonl", [f"goal {number}" for number in range(3_000)])
+    classifier, sizes = classifier_of(model=kind), []
+    answer = classifier.scored
+    monkeypatch.setattr(classifier, "scored", lambda texts: sizes.append(len(texts)) or answer(texts))
+    score(classifier, rows, "out")
+    assert sizes == calls
+    assert read_out("out")["id"].to_list() == list(range(3_000))
+
+
 @pytest.mark.parametrize("task", ["multi", "signals"])
 def test_every_task_has_its_own_columns(rows: str, task: str) -> None:
     categories = {"sport": (), "money": ()} if task == "signals" else {}

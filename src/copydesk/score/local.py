@@ -22,8 +22,9 @@ def score_rows(found: Input, gaps: list[Rows], scorer: Scorer, store: Store, adv
 
         with behind(save) as write, ahead(_batches(found, gaps)) as batches:
             for start, batch in batches:
-                write((start, scorer(batch)))
-                advance(batch.table.num_rows)
+                for place, piece in scorer.pieces(batch):
+                    write((start + place, scorer(piece)))
+                    advance(piece.table.num_rows)
 
 
 def _batches(found: Input, gaps: list[Rows]) -> Iterator[tuple[int, Batch]]:

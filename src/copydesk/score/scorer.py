@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,8 @@ FALLBACK = "fallback"
 STAGE = "stage"
 _STAGED = ("cascade",)
 """Kinds of model that answer in stages."""
+_ROWS_AT_ONCE = {"encoder": 1_024}
+"""Kinds of model that need seconds for so many rows: more, and nobody would see them go on."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ class Scorer:
         answers = [pa.field(self.names[name], column.type) for name, column in nothing.items()]
         self.answers = pa.schema([*answers, pa.field(self.names[ERROR], pa.string())])
         self.schema = pa.schema([*columns, *self.answers])
+
+    def pieces(self, batch: Batch) -> Iterator[tuple[int, Batch]]:
+        """Yield a batch in pieces that do not take long, each with the place of its first row."""
+        rows = batch.table.num_rows
+        most = _ROWS_AT_ONCE.get(self._classifier.settings.model, rows) or 1
+        for start in range(0, rows, most):
+            yield start, batch.part(start, min(start + most, rows))
 
     def __call__(self, batch: Batch) -> Scored:
         """Return the rows with their answers, in their order."""

@@ -74,6 +74,7 @@ class Queue(Generic[Payload]):
         self.most_texts = most_texts
         self._is_padded = is_padded
         self._heap: list[Entry[Payload]] = []
+        self._dropped: list[Entry[Payload]] = []
         self._virtual_time = 0.0
         self._number = 0
         self._cost = 0
@@ -126,7 +127,8 @@ class Queue(Generic[Payload]):
         return Batch(chosen, dropped)
 
     def _purge(self, now: float) -> None:
-        """Take out what nobody waits for; only done when there is no room, as `take` does it in passing."""
+        """Take out what nobody waits for; only done when there is no room, as `take` does it in passing, and tells."""
+        self._dropped += [entry for entry in self._heap if not entry.ticket.is_wanted(now)]
         self._heap = [entry for entry in self._heap if entry.ticket.is_wanted(now)]
         heapq.heapify(self._heap)
         self._cost = sum(entry.cost for entry in self._heap)
@@ -134,7 +136,7 @@ class Queue(Generic[Payload]):
     def _next(self, budget: int, now: float) -> tuple[list[Entry[Payload]], list[Entry[Payload]]]:
         """Pop the texts that the next batch is chosen from, in the order of turns."""
         near: list[Entry[Payload]] = []
-        dropped: list[Entry[Payload]] = []
+        dropped, self._dropped = self._dropped, []
         cost = 0
         while self._heap and len(near) < _LOOK_AHEAD and cost < 2 * budget:
             entry = heapq.heappop(self._heap)

@@ -122,9 +122,7 @@ class Lane(Generic[Payload]):
         waiting = _Waiting([None] * len(payloads), len(payloads), ticket, self._loop.create_future(), times, now)
         rows = [_Row(payload, place, waiting) for place, payload in enumerate(payloads)]
         self.queue.add(rows, costs, ticket, now)
-        if not self._is_pumping:  # after the other requests that this turn of the loop reads: they share a batch
-            self._is_pumping = True
-            self._loop.call_soon(self._pump)
+        self._pump_soon()
         try:
             if ticket.deadline is None:
                 await waiting.done
@@ -158,6 +156,12 @@ class Lane(Generic[Payload]):
                 retry_after_s=max(math.ceil(wait_s), 1),
             )
 
+    def _pump_soon(self) -> None:
+        """Give out batches after all that this turn of the loop does: requests that it reads share one."""
+        if not self._is_pumping:
+            self._is_pumping = True
+            self._loop.call_soon(self._pump)
+
     def _pump(self) -> None:
         """Give each free thread a batch."""
         self._is_pumping = False
@@ -171,31 +175,44 @@ class Lane(Generic[Payload]):
             for entry in batch.entries:
                 request = entry.payload.request
                 request.started = request.started or now
-            self._free -= 1
             if batch.cost <= self.engine.at_once:
                 started = time.perf_counter()
-                self._finish(batch, self._attempt(batch.entries), time.perf_counter() - started)
-                return  # `_finish` goes on with what waits
-            self._threads.submit(self._run, batch)
+                found = self._attempt(batch.entries)
+                seconds = time.perf_counter() - started
+                self.pace.note(batch.cost, seconds)
+                self._settle(batch, found, seconds)
+                self._pump_soon()  # who has an answer by now is not kept waiting for the rest of the queue
+                return
+            self._free -= 1
+            self._threads.submit(self._run, batch, now)
 
-    def _run(self, batch: Batch[_Row[Payload]]) -> None:
-        """Answer a batch, in a thread of the engine."""
+    def _run(self, batch: Batch[_Row[Payload]], given: float) -> None:
+        """Answer a batch that was given out at that time, in a thread of the engine."""
         started = time.perf_counter()
         found = self._attempt(batch.entries)
-        self._loop.call_soon_threadsafe(self._finish, batch, found, time.perf_counter() - started)
+        self._loop.call_soon_threadsafe(self._finish, batch, found, time.perf_counter() - started, given)
 
     def _attempt(self, entries: list[Entry[_Row[Payload]]]) -> list[Floats | Exception]:
         try:
-            return list(self.engine.run([entry.payload.payload for entry in entries]))
+            found: list[Floats | Exception] = list(self.engine.run([entry.payload.payload for entry in entries]))
+            if len(found) != len(entries):
+                raise ValueError(f"The engine gave {len(found)} rows to {len(entries)} texts; one each is expected.")
+            return found
         except Exception as error:
             if len(entries) == 1:
                 return [error]
-            return [found for entry in entries for found in self._attempt([entry])]
+            return [row for entry in entries for row in self._attempt([entry])]
 
-    def _finish(self, batch: Batch[_Row[Payload]], found: list[Floats | Exception], seconds: float) -> None:
+    def _finish(
+        self, batch: Batch[_Row[Payload]], found: list[Floats | Exception], seconds: float, given: float
+    ) -> None:
         self._free += 1
-        self.pace.note(batch.cost, seconds)
+        self.pace.note(batch.cost, time.monotonic() - given)  # a thread that waits for the event loop does no work
         self._pump()
+        self._settle(batch, found, seconds)
+
+    def _settle(self, batch: Batch[_Row[Payload]], found: list[Floats | Exception], seconds: float) -> None:
+        """Give the rows to the requests; who has all, or a fault, is told."""
         self._watcher.ran(self, batch, seconds)
         now = time.monotonic()
         for entry, row in zip(batch.entries, found, strict=True):
