@@ -70,7 +70,7 @@ class Served:
         self.report = classifier.report if classifier.is_bundle else None
         self.answering = 0
         self._ways = [
-            Way(stage, Lane(engine, most_texts=limits.queue_texts, watcher=watcher))
+            Way(stage, Lane(engine, most_texts=limits.queue_texts, most_wait_s=limits.queue_seconds, watcher=watcher))
             for stage, engine in engines_of(classifier, threads=threads)
         ]
 
