@@ -85,6 +85,7 @@ class Door:
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, is_draining: Callable[[], bool]) -> None:
         self._app, self._metrics, self._is_draining = app, metrics, is_draining
+        self._lag = Lag(_MOST_LAG_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
