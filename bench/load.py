@@ -1,10 +1,10 @@
 """A load of HTTP requests from one process, cheap enough to leave the machine to the server that is measured.
 
 Connections are kept alive, requests are ready-made bytes, and one thread waits for all of them (epoll): about 15 µs a
-request. `closed_loop`: each client sends its next request when its last was answered. `open_loop`: requests come at
-random times (Poisson) whatever the server does; a latency counts from the moment at which the request was due, so that
-a stalled server cannot hide the requests it kept from being sent (coordinated omission). Times are good to 1 ms, the
-finest that epoll sleeps.
+request. `closed_loop`: each client sends its next request when its last was answered (a second later when it was
+refused). `open_loop`: requests come at random times (Poisson) whatever the server does; a latency counts from the
+moment at which the request was due, so that a stalled server cannot hide the requests it kept from being sent
+(coordinated omission). Times are good to 1 ms, the finest that epoll sleeps.
 
 It speaks to 127.0.0.1 only, ends by itself, and reads only what the servers measured here send: HTTP/1.1 with
 Content-Length.
@@ -27,6 +27,8 @@ _DRAIN_S = 5.0
 _MOST_OPEN = 4_096
 """So many requests an open loop has under way; further ones wait here, and their time runs."""
 _WARM_S = 1.0
+_COME_AGAIN, _COMES_AGAIN_S = (429, 503), 1.0
+"""A closed loop's client that is refused waits as Retry-After asks: a second."""
 LOST, CUT = 0, -1
 """Instead of a status: not answered in time; the connection was cut."""
 
@@ -105,6 +107,7 @@ class _Line:
     socket: socket.socket
     due: float = 0.0
     received: bytes = b""
+    status: int | None = None
 
 
 class _Lines:
@@ -114,6 +117,7 @@ class _Lines:
         self._port, self._requests = port, cycle(requests)
         self._epoll = select.epoll()
         self._lines: dict[int, _Line] = {}
+        self._refused = deque[_Line]()
         self._found = Measured()
 
     def open(self) -> _Line:
@@ -144,8 +148,15 @@ class _Lines:
         self._found, started, cpu = Measured(), time.perf_counter(), time.process_time()
         ends_at = started + seconds
         while (now := time.perf_counter()) < ends_at:
-            for line in self._answered(ends_at - now):
-                self.send(line, time.perf_counter())
+            while self._refused and self._refused[0].due + _COMES_AGAIN_S <= now:
+                self.send(self._refused.popleft(), now)
+            until = self._refused[0].due + _COMES_AGAIN_S if self._refused else ends_at
+            for line in self._answered(max(min(until, ends_at) - now, 0.0)):
+                if line.status in _COME_AGAIN:
+                    line.due = time.perf_counter()
+                    self._refused.append(line)
+                else:
+                    self.send(line, time.perf_counter())
         return self._measured(started, cpu)
 
     def run_open(self, arrivals: Iterator[float], seconds: float) -> Measured:
@@ -166,9 +177,7 @@ class _Lines:
                 self._found.statuses[LOST] += len(waiting) + len(self._lines) - len(free)
                 break
             free += self._answered(max(until - now, 0.0))
-        found = self._measured(started, cpu)
-        found.seconds = seconds
-        return found
+        return self._measured(started, cpu)
 
     def _measured(self, started: float, cpu: float) -> Measured:
         self._found.seconds = time.perf_counter() - started
@@ -180,7 +189,7 @@ class _Lines:
         """Yield the connections whose answer has come by now, or in `wait_s` at most."""
         for number, _ in self._epoll.poll(wait_s):
             line = self._lines[number]
-            status = self._status_of(line)
+            status = line.status = self._status_of(line)
             if status is None:
                 continue
             self._found.statuses[status] += 1

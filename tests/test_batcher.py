@@ -145,7 +145,9 @@ def test_those_who_left_make_room_before_anybody_is_refused() -> None:
     queue = _queue(2)
     _add(queue, "ab").gone = True
     _add(queue, "cd")
-    assert _all_taken(queue) == "cd"
+    batch = queue.take(100, NOW)
+    assert [entry.payload for entry in batch.entries] == ["c", "d"]
+    assert [entry.payload for entry in batch.dropped] == ["a", "b"], "they are counted all the same"
 
 
 def test_every_text_is_taken_once_and_the_cost_is_kept_account_of() -> None:
@@ -160,3 +162,14 @@ def test_every_text_is_taken_once_and_the_cost_is_kept_account_of() -> None:
     while len(queue):
         got += [entry.payload for entry in queue.take(100, NOW).entries]
     assert sorted(got) == sorted(sent) and queue.cost == 0
+
+
+def test_what_is_before_a_request_is_what_has_its_turn_before_its_first_text() -> None:
+    queue = _queue()
+    _add(queue, "abcdefghi")  # nine texts of one request: their turns lie 10/3 apart
+    gone = _add(queue, "z")
+    assert queue.ahead_of([10], NOW) == 3 * 10 + 10
+    gone.gone = True
+    assert queue.ahead_of([10], NOW) == 3 * 10
+    assert queue.ahead_of([10] * 9, NOW) == 10
+    assert _queue().ahead_of([10], NOW) == 0

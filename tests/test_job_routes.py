@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.testclient import TestClient
 
 from copydesk.errors import RequestRefused
-from copydesk.serve.access import Door, Keys
+from copydesk.serve.access import Door, Guard, Keys
 from copydesk.serve.app import STATUS
 from copydesk.serve.job_routes import job_routes
 from copydesk.serve.jobs import JobRules, Text
@@ -64,7 +64,9 @@ def _client(store: Any, keys: Keys | None = None) -> Iterator[TestClient]:
 
     app = FastAPI(exception_handlers={RequestRefused: refuse})
     app.include_router(job_routes(store, accept, limits=lambda: Limits(job_body_bytes=10_000)))
-    app.add_middleware(Door, keys=keys or Keys({}), metrics=Metrics(), is_draining=lambda: False)
+    if keys:
+        app.add_middleware(Guard, keys=keys, metrics=Metrics())
+    app.add_middleware(Door, metrics=Metrics(), is_draining=lambda: False)  # the last one is the outermost
     with TestClient(app) as client:
         yield client
 

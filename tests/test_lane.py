@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from copydesk.errors import DeadlinePassed, Overloaded
 from copydesk.serve.batcher import Batch, Ticket
-from copydesk.serve.lane import Engine, Lane, Times
+from copydesk.serve.lane import Engine, Lane, Pace, Times
 
 Floats = NDArray[np.float32]
 
@@ -61,12 +62,13 @@ def _with_lane(
     most_texts: int = 100,
     at_once: int = 0,
     threads: int = 1,
+    most_wait_s: float = math.inf,
 ) -> Recorder:
     recorder = Recorder()
 
     async def run() -> None:
         engine: Engine[str] = Engine("fake", gate, budget=50, threads=threads, at_once=at_once)
-        lane = Lane(engine, most_texts=most_texts, watcher=recorder)
+        lane = Lane(engine, most_texts=most_texts, most_wait_s=most_wait_s, watcher=recorder)
         try:
             await scenario(lane, recorder)
         finally:
@@ -173,6 +175,37 @@ def test_beyond_its_room_the_lane_refuses_and_goes_on() -> None:
     _with_lane(gate, scenario, most_texts=2)
 
 
+def test_whose_turn_would_come_too_late_is_refused_with_the_time_it_would_take() -> None:
+    gate = Gate()
+
+    async def scenario(lane: Lane[str], _: Recorder) -> None:
+        waiting = [asyncio.create_task(_ask(lane, "first"))]
+        await _until(gate.entered.is_set)
+        lane.pace.note(cost=10_000, seconds=1_000)  # a text a second
+        for place, text in enumerate(("ab", "cd", "ef"), 1):
+            waiting.append(asyncio.create_task(_ask(lane, text)))
+            await _until(lambda place=place: len(lane.queue) == place)
+        with pytest.raises(Overloaded, match=r"Its turn would come in 3\.0 s and 2\.5 s are the most") as refused:
+            await _ask(lane, "gh")
+        assert refused.value.retry_after_s == 3
+        many = asyncio.create_task(_ask(lane, *"123456789"))  # its first turn comes soon; it may take its time to end
+        await _until(lambda: len(lane.queue) == 12)
+        gate.opened.set()
+        await asyncio.gather(*waiting, many)
+
+    _with_lane(gate, scenario, most_wait_s=2.5)
+
+
+def test_nobody_is_refused_for_a_time_that_nobody_knows_yet() -> None:
+    pace = Pace()
+    assert pace.per_second == 0
+    pace.note(100, 2.0)
+    assert pace.per_second == 50
+    for _ in range(100):
+        pace.note(100, 1.0)
+    assert pace.per_second == pytest.approx(100, rel=0.01)  # a slow beginning is forgotten
+
+
 def test_the_times_tell_waiting_from_work() -> None:
     gate, times = Gate(), Times()
 
@@ -197,3 +230,33 @@ def test_several_threads_take_batches_beside_each_other() -> None:
         await asyncio.gather(*asked)
 
     assert _with_lane(gate, scenario, threads=2).sizes == [5, 5]
+
+
+def test_an_engine_that_gives_too_few_rows_is_a_fault_and_keeps_nobody_waiting() -> None:
+    class Short(Gate):
+        def __call__(self, texts: Sequence[str]) -> Floats:
+            return super().__call__(texts)[1:]
+
+    async def scenario(lane: Lane[str], _: Recorder) -> None:
+        async with asyncio.timeout(5):
+            found = await asyncio.gather(_ask(lane, "a", "b"), _ask(lane, "c"), return_exceptions=True)
+        assert [str(fault) for fault in found] == ["The engine gave 0 rows to 1 texts; one each is expected."] * 2
+
+    _with_lane(Short(is_open=True), scenario)
+
+
+def test_what_is_answered_on_the_loop_is_given_out_before_the_next_batch_is_begun() -> None:
+    gate = Gate(is_open=True)
+
+    async def scenario(lane: Lane[str], _: Recorder) -> None:
+        told: list[list[float]] = []
+
+        async def note(*texts: str) -> None:
+            told.append([*(await _ask(lane, *texts)), len(gate.batches)])
+
+        await asyncio.gather(*(note("x" * size) for size in range(1, 201)))
+        assert told[0] == [1, 1], "the first to come has its answer after the first batch"
+        assert [row[0] for row in told] == list(range(1, 201))
+
+    _with_lane(gate, scenario, at_once=1_000, most_texts=1_000)
+    assert len(gate.batches) == 40

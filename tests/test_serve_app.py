@@ -230,6 +230,12 @@ def test_keys_guard_what_costs_and_nothing_else(tmp_path: Path) -> None:
         assert client.get("/v1/models").status_code == 401
 
 
+def test_two_keys_of_one_name_are_both_good_while_one_is_changed_for_the_other(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("newsroom 0123456789abcdef-old\nnewsroom 0123456789abcdef-new\n")
+    keys = Keys.read(tmp_path / "keys", "")
+    assert [keys.owner(f"0123456789abcdef-{one}") for one in ("old", "new", "none")] == ["newsroom", "newsroom", None]
+
+
 def test_keys_that_could_be_guessed_and_empty_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("short\n")
     with pytest.raises(errors.UsageError, match="API key 1 has 5 characters; at least 16"):
@@ -250,6 +256,26 @@ def test_other_origins_may_ask_only_where_they_were_named() -> None:
         assert allowed["access-control-allow-origin"] == "https://ours.example"
         others = client.options("/v1/classify", headers={**asked, "origin": "https://theirs.example"}).headers
         assert "access-control-allow-origin" not in others
+
+
+def test_a_page_of_a_named_origin_can_read_why_it_is_refused_and_when_to_come_again() -> None:
+    access = Access(Keys.read(None, "0123456789abcdef"), origins=["https://ours.example"])
+    with served(access=access) as client:
+        answer = client.post("/v1/classify", json={"text": "good"}, headers={"origin": "https://ours.example"})
+        assert answer.status_code == 401
+        assert answer.headers["access-control-allow-origin"] == "https://ours.example"
+        assert {"Retry-After", "Location"} <= set(answer.headers["access-control-expose-headers"].split(", "))
+
+
+def test_what_fails_unforeseen_on_any_route_is_told_in_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the secret path")
+
+    monkeypatch.setattr(Feedback, "add", fail)
+    with served() as client:
+        answer = client.post("/v1/feedback", json={})
+    assert answer.status_code == 500 and answer.headers["content-type"] == "application/json"
+    assert "X-Request-Id" in answer.json()["detail"] and "secret" not in answer.text
 
 
 def test_a_request_id_is_kept_if_it_is_harmless_and_made_if_not() -> None:
@@ -306,6 +332,16 @@ def test_corrections_are_kept_as_lines() -> None:
     lines = [json.loads(line) for line in Path("feedback.jsonl").read_text("utf-8").splitlines()]
     assert [line["text"] for line in lines] == ["one\ntwo", "drei ü"]
     assert all(set(line) == {"at", "id", "label", "text"} for line in lines)
+
+
+def test_a_version_that_only_a_client_knows_is_no_metric_of_its_own() -> None:
+    with served() as client:
+        for version in ("v1", "made-up-1", "made-up-2"):
+            asked = {"id": f"{version}.00112233445566aa", "label": "blame"}
+            assert client.post("/v1/feedback", json=asked).status_code == 204
+        page = client.get("/metrics").text
+    assert 'copydesk_feedback_total{version="v1"} 1.0' in page
+    assert 'copydesk_feedback_total{version="(other)"} 2.0' in page and "made-up" not in page
 
 
 def test_before_the_model_is_loaded_and_when_the_end_is_near_it_is_not_ready() -> None:

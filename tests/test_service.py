@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,52 @@ def test_a_version_that_cannot_be_loaded_leaves_the_present_one_in_its_place() -
     assert 'copydesk_swaps_total{outcome="failed"} 1.0' in _run(service_of(shelf), scenario)
 
 
+@pytest.mark.parametrize("fault", [BundleError("a file is missing"), KeyError("of a file that was half written")])
+def test_a_version_that_was_not_whole_yet_is_tried_again(fault: Exception) -> None:
+    shelf = Shelf(classifier_of(FakeModel(LOGITS, 2)))
+
+    async def scenario(service: Service) -> None:
+        shelf.put(fault, "v2")
+        assert not await service.refresh()
+        shelf.put(classifier_of(FakeModel(OTHER, 2)), "v2")  # the manifest was there first: it is the same
+        assert await service.refresh()
+        assert await _label(service) == ("v2", "blame")
+
+    _run(service_of(shelf, again_s=0), scenario)
+
+
+def test_a_version_that_cannot_be_loaded_is_not_tried_all_the_time() -> None:
+    shelf = Shelf(classifier_of(FakeModel(LOGITS, 2)))
+
+    async def scenario(service: Service) -> None:
+        shelf.put(BundleError("broken"), "v2")
+        assert not await service.refresh()
+        assert not await service.refresh()
+
+    assert 'copydesk_swaps_total{outcome="failed"} 1.0' in _run(service_of(shelf), scenario)
+
+
+def test_the_end_waits_for_what_a_version_before_had_accepted() -> None:
+    slow = Held()
+    service = service_of(Shelf(classifier_of(slow)))
+
+    async def scenario() -> None:
+        await service.start()
+        slow.opened.clear()
+        begun = asyncio.create_task(_label(service, "good " + "x" * 5_000))
+        await asyncio.sleep(0.01)
+        object.__setattr__(service, "_reference", Shelf(classifier_of(FakeModel(OTHER, 2)), "v2").reference)
+        assert await service.refresh()
+        closing = asyncio.create_task(service.close())
+        await asyncio.sleep(0.01)
+        assert not closing.done()
+        slow.opened.set()
+        assert await begun == ("v1", "praise")
+        await closing
+
+    asyncio.run(scenario())
+
+
 def test_a_name_that_leads_nowhere_for_a_while_changes_nothing() -> None:
     shelf = Shelf(classifier_of(FakeModel(LOGITS, 2)))
     service = service_of(shelf)
@@ -143,6 +190,14 @@ def test_the_metrics_tell_what_was_answered_and_refused() -> None:
         'copydesk_confidence_count{version="v1"} 3.0',
     ):
         assert line in page, line
+
+
+def test_the_confidence_of_several_labels_is_counted_whether_scores_are_asked_for_or_not() -> None:
+    with served(classifier_of(FakeModel(LOGITS, 2), "multi")) as client:
+        for path in ("/v1/classify", "/v1/classify?scores=true"):
+            (found,) = client.post(path, json={"text": "good"}).json()["predictions"]
+            assert found["labels"] == ["praise", "blame"] and ("scores" in found) == path.endswith("true")
+        assert 'copydesk_confidence_count{version="v1"} 4.0' in client.get("/metrics").text
 
 
 def test_the_metrics_count_the_labels_of_every_task() -> None:
@@ -240,3 +295,23 @@ def test_an_overloaded_shadow_gives_way() -> None:
         await asyncio.sleep(0.01)
 
     assert "copydesk_shadow_texts_total{" not in _run(service, scenario)
+
+
+def test_a_candidate_that_fails_is_counted_and_troubles_nobody() -> None:
+    class Broken(FakeModel):
+        def logits(self, texts: Sequence[str]) -> Any:  # noqa: ANN401
+            if "good" in texts:
+                raise KeyError("a weight")
+            return super().logits(texts)
+
+    candidate = Shelf(classifier_of(Broken(LOGITS, 2)), "candidate")
+    service = service_of(Shelf(classifier_of(FakeModel(LOGITS, 2))), shadow=(candidate.reference, 1.0))
+    counted = 'copydesk_shadow_texts_total{agrees="failed",version="candidate"} 1.0'
+
+    async def scenario(service: Service) -> None:
+        assert await _label(service) == ("v1", "praise")
+        async with asyncio.timeout(20):
+            while counted not in service.metrics.page().decode():
+                await asyncio.sleep(0.005)
+
+    _run(service, scenario)

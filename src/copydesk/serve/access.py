@@ -23,13 +23,17 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copydesk.errors import UsageError
+from copydesk.serve.lag import Lag
 from copydesk.serve.metrics import Metrics
 
 LOG = logging.getLogger("copydesk.access")
 KEYS_VARIABLE = "COPYDESK_API_KEYS"
 _LEAST_KEY = 16
 _GUARDED = "/v1/"
+FAILED = "The server failed; its log says why, under this request's X-Request-Id."
 _NO_KEY = "An API key is needed: send it as Authorization: Bearer KEY, or as X-API-Key."
+_BEHIND = "More requests come than can be read. Come again later."
+_MOST_LAG_S = 0.2
 _IDS = random.Random(secrets.randbits(128))
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -38,9 +42,12 @@ _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 @dataclass(frozen=True)
 class Keys:
-    """The API keys that are known, as SHA-256 digests by name. Without any, nobody is asked."""
+    """The names of the API keys that are known, by SHA-256 digest. Without any, nobody is asked.
 
-    digests: dict[str, bytes]
+    Two keys may have one name: while a key is changed for another, both are good.
+    """
+
+    names: dict[bytes, str]
 
     @classmethod
     def read(cls, file: Path | None, environment: str | None = None) -> Keys:
@@ -65,17 +72,17 @@ class Keys:
     def owner(self, key: str) -> str | None:
         """Return whose key this is; the time it takes does not depend on how much of it is right."""
         digest, found = _digest(key), None
-        for name, known in self.digests.items():
+        for known, name in self.names.items():
             if hmac.compare_digest(digest, known):
                 found = name
         return found
 
 
 class Door:
-    """The outermost ASGI layer."""
+    """The outermost ASGI layer: request ids, metrics, the log, and what fails unforeseen."""
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, metrics: Metrics, is_draining: Callable[[], bool]) -> None:
-        self._app, self._keys, self._metrics, self._is_draining = app, keys, metrics, is_draining
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, is_draining: Callable[[], bool]) -> None:
+        self._app, self._metrics, self._is_draining = app, metrics, is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -83,8 +90,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        headers = dict(scope["headers"])
-        request_id = _request_id(headers)
+        request_id = _request_id(dict(scope["headers"]))
         facts: dict[str, Any] = {"request_id": request_id}
         scope.setdefault("state", {})["facts"] = facts
         status = 0
@@ -99,17 +105,15 @@ class Door:
             await send(message)
 
         try:
-            owner = self._keys.owner(_key(headers)) if self._keys.digests and _is_guarded(scope) else ""
-            if owner is None:
-                self._metrics.refused("Unauthorised")
-                await _send(answer, 401, _NO_KEY, (b"www-authenticate", b"Bearer"))
+            if self._lag.is_too_long() and _is_guarded(scope):
+                self._metrics.refused("Overloaded")
+                await _send(answer, 429, _BEHIND, (b"retry-after", b"1"))
             else:
-                facts |= {"key": owner} if owner else {}
                 await self._app(scope, receive, answer)
         except Exception:
             LOG.exception("failed", extra={"fields": facts})
             if not status:
-                await _send(answer, 500, "The server failed; its log says why, under this request's X-Request-Id.")
+                await _send(answer, 500, FAILED)
         finally:
             self._note(scope, status, time.perf_counter() - started, facts)
 
@@ -119,6 +123,24 @@ class Door:
         if scope["path"] not in _QUIET and LOG.isEnabledFor(logging.INFO):
             line = {"method": scope["method"], "path": scope["path"], "status": status, "ms": round(seconds * 1000, 2)}
             LOG.info("request", extra={"fields": line | facts})
+
+
+class Guard:
+    """Lets those in who have a key. It stands within CORS, so that a web page can read that it has none."""
+
+    def __init__(self, app: ASGIApp, *, keys: Keys, metrics: Metrics) -> None:
+        self._app, self._keys, self._metrics = app, keys, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] == "http" and _is_guarded(scope):
+            owner = self._keys.owner(_key(dict(scope["headers"])))
+            if owner is None:
+                self._metrics.refused("Unauthorised")
+                await _send(send, 401, _NO_KEY, (b"www-authenticate", b"Bearer"))
+                return
+            scope["state"]["facts"]["key"] = owner
+        await self._app(scope, receive, send)
 
 
 async def _send(send: Send, status: int, detail: str, *headers: tuple[bytes, bytes]) -> None:
@@ -142,12 +164,12 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     return given if _REQUEST_ID.fullmatch(given) else f"{_IDS.getrandbits(64):016x}"
 
 
-def _named(lines: Iterable[str]) -> Iterable[tuple[str, bytes]]:
+def _named(lines: Iterable[str]) -> Iterable[tuple[bytes, str]]:
     for number, line in enumerate(lines, 1):
         name, _, key = line.rpartition(" ")
         if len(key) < _LEAST_KEY:
             raise UsageError(f"API key {number} has {len(key)} characters; at least {_LEAST_KEY} are expected.")
-        yield name.strip() or f"key {number}", _digest(key)
+        yield _digest(key), name.strip() or f"key {number}"
 
 
 def _digest(key: str) -> bytes:

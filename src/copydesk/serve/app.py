@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from copydesk import __version__, errors
-from copydesk.serve.access import Door, Keys
+from copydesk.serve.access import FAILED, Door, Guard, Keys
 from copydesk.serve.explain_routes import explain_routes
 from copydesk.serve.feedback import Feedback
 from copydesk.serve.job_routes import job_routes
@@ -49,6 +49,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     errors.DeadlinePassed: HTTPStatus.GATEWAY_TIMEOUT,
 }
 _TELLS_WHEN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_TOLD_TO_PAGES = ["Location", "Retry-After", "Server-Timing", "X-Request-Id"]
 _JSON = "application/json"
 _UNTOLD = TelemetryConfig(tracing=False, metrics=False, logs=False)
 """FastAPI would report every request to OpenTelemetry where that is installed; `metrics.py` counts what matters."""
@@ -92,6 +93,7 @@ def create_app(
     api = FastAPI(title="Copydesk", version=__version__, lifespan=life, summary="A text classifier.", telemetry=_UNTOLD)
     for kind in STATUS:
         api.add_exception_handler(kind, refuse)
+    api.add_exception_handler(Exception, _failed)
     api.include_router(answer_routes(classify))
     api.include_router(explain_routes(service))
     api.include_router(feedback_routes(service, feedback))
@@ -101,9 +103,12 @@ def create_app(
         api.include_router(job_routes(jobs, service.accept_job, limits=lambda: service.limits, draining=draining))
     api.include_router(page_routes())
     app: ASGIApp = Direct(api, Route(CLASSIFY, classify, methods=["POST"]), refuse)
+    if access.keys.names:
+        app = Guard(app, keys=access.keys, metrics=service.metrics)
     if access.origins:
-        app = CORSMiddleware(app, access.origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=["*"])
-    return Door(app, keys=access.keys, metrics=service.metrics, is_draining=draining)
+        methods = ["GET", "POST", "DELETE"]
+        app = CORSMiddleware(app, access.origins, methods, allow_headers=["*"], expose_headers=_TOLD_TO_PAGES)
+    return Door(app, metrics=service.metrics, is_draining=draining)
 
 
 class Direct:
@@ -127,6 +132,11 @@ class Direct:
         except errors.RequestRefused as error:
             response = await self._refuse(request, error)
         await response(scope, receive, send)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    """Answer what nobody foresaw; Starlette raises it again, and `Door` logs it."""
+    return Response(to_json({"detail": FAILED}), HTTPStatus.INTERNAL_SERVER_ERROR, media_type=_JSON)
 
 
 def _refusal(service: Service) -> Refuse:

@@ -74,6 +74,7 @@ class Queue(Generic[Payload]):
         self.most_texts = most_texts
         self._is_padded = is_padded
         self._heap: list[Entry[Payload]] = []
+        self._dropped: list[Entry[Payload]] = []
         self._virtual_time = 0.0
         self._number = 0
         self._cost = 0
@@ -99,12 +100,17 @@ class Queue(Generic[Payload]):
             raise Overloaded(
                 f"{len(self._heap):,} texts are waiting and at most {self.most_texts:,} may. Come again later."
             )
-        turn, weight = self._virtual_time, math.sqrt(max(len(payloads), 1))
+        turn = self._virtual_time
         for payload, cost in zip(payloads, costs, strict=True):
-            turn += max(cost, 1) / weight
+            turn += _step(cost, len(payloads))
             self._number += 1
             heapq.heappush(self._heap, Entry(turn, self._number, cost, payload, ticket))
             self._cost += cost
+
+    def ahead_of(self, costs: Sequence[int], now: float) -> int:
+        """Return what the texts cost whose turn comes before the first text of a request with these costs."""
+        turn = self._virtual_time + _step(costs[0], len(costs))
+        return sum(entry.cost for entry in self._heap if entry.turn <= turn and entry.ticket.is_wanted(now))
 
     def take(self, budget: int, now: float) -> Batch[Payload]:
         """Return the next batch: the text whose turn it is, always, and others while they fit the budget."""
@@ -121,7 +127,8 @@ class Queue(Generic[Payload]):
         return Batch(chosen, dropped)
 
     def _purge(self, now: float) -> None:
-        """Take out what nobody waits for; only done when there is no room, as `take` does it in passing."""
+        """Take out what nobody waits for; only done when there is no room, as `take` does it in passing, and tells."""
+        self._dropped += [entry for entry in self._heap if not entry.ticket.is_wanted(now)]
         self._heap = [entry for entry in self._heap if entry.ticket.is_wanted(now)]
         heapq.heapify(self._heap)
         self._cost = sum(entry.cost for entry in self._heap)
@@ -129,7 +136,7 @@ class Queue(Generic[Payload]):
     def _next(self, budget: int, now: float) -> tuple[list[Entry[Payload]], list[Entry[Payload]]]:
         """Pop the texts that the next batch is chosen from, in the order of turns."""
         near: list[Entry[Payload]] = []
-        dropped: list[Entry[Payload]] = []
+        dropped, self._dropped = self._dropped, []
         cost = 0
         while self._heap and len(near) < _LOOK_AHEAD and cost < 2 * budget:
             entry = heapq.heappop(self._heap)
@@ -155,3 +162,8 @@ class Queue(Generic[Payload]):
             chosen.append(entry)
             longest, cost = longest_then, cost + entry.cost
         return chosen, []
+
+
+def _step(cost: int, texts: int) -> float:
+    """Return how far a text's turn lies behind that of the text before it, in a request of so many."""
+    return max(cost, 1) / math.sqrt(max(texts, 1))

@@ -26,6 +26,7 @@ class Limits:
     text_chars: int = 20_000
     batch_texts: int = 256
     queue_texts: int = 2_048
+    queue_seconds: float = 0.4
     job_texts: int = MAX_JOB_TEXTS
     body_bytes: int = 8 * _MEGABYTE
     job_body_bytes: int = 64 * _MEGABYTE
@@ -43,6 +44,7 @@ class Limits:
             text_chars=serve.max_text_chars,
             batch_texts=serve.max_batch_texts,
             queue_texts=serve.queue_texts,
+            queue_seconds=serve.queue_seconds,
             body_bytes=serve.max_body_mb * _MEGABYTE,
             job_body_bytes=serve.max_job_body_mb * _MEGABYTE,
         )

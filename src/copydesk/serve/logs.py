@@ -49,10 +49,13 @@ class Gathered(MemoryHandler):
         self._lines = lines
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write what was gathered; lines that cannot be written are lost, and no request with them."""
         with self.lock:  # type: ignore[union-attr]
             records, self.buffer = self.buffer, []
-            self._lines.write(records)
+            try:
+                self._lines.write(records)
+            except Exception:
+                self._lines.handleError(records[-1])
 
 
 def log_to_stderr(level: str) -> None:

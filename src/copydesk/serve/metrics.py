@@ -53,13 +53,16 @@ DECLARED: dict[str, Declared] = {
     "copydesk_model_info": Declared(Gauge, "1 for a version that answers, 0 for one that did.", ("name", "version")),
     "copydesk_swaps_total": Declared(Counter, "Changes of the served version.", ("outcome",)),
     "copydesk_shadow_texts_total": Declared(
-        Counter, "Texts that a candidate answered in the shadow, by whether it agreed.", ("version", "agrees")
+        Counter, "Texts that a candidate answered in the shadow: yes, it agreed; no; failed.", ("version", "agrees")
     ),
-    "copydesk_feedback_total": Declared(Counter, "Corrections sent by users.", ("version",)),
+    "copydesk_feedback_total": Declared(
+        Counter, "Corrections sent by users, of a version served here or (other).", ("version",)
+    ),
 }
 JOBS = "copydesk_jobs"
 JOBS_TEXT = "Jobs by status."
 _ABSTAINED = "(none)"
+_OTHER = "(other)"
 
 
 class Metrics:
@@ -70,6 +73,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._metrics: dict[str, Any] = {name: self._made(name, declared) for name, declared in DECLARED.items()}
         self._children: dict[tuple[str, ...], Any] = {}
+        self._versions: set[str] = set()
 
     def _made(self, name: str, declared: Declared) -> Counter | Gauge | Histogram:
         options: dict[str, Any] = {"registry": self.registry}
@@ -122,20 +126,21 @@ class Metrics:
 
     def serves(self, version: ModelVersion, *, now: bool) -> None:
         """Say that a version answers, or does no more."""
+        self._versions.add(version.version)
         self._of("copydesk_model_info", version.name, version.version).set(int(now))
 
     def swapped(self, outcome: str) -> None:
         """Count a change of versions: `done` or `failed`."""
         self._of("copydesk_swaps_total", outcome).inc()
 
-    def shadowed(self, version: str, *, agreeing: int, differing: int) -> None:
-        """Count what a candidate answered beside."""
-        self._of("copydesk_shadow_texts_total", version, "yes").inc(agreeing)
-        self._of("copydesk_shadow_texts_total", version, "no").inc(differing)
+    def shadowed(self, version: str, **texts: int) -> None:
+        """Count what a candidate answered beside: `yes` it agreed, `no`, or it `failed`."""
+        for outcome, number in texts.items():
+            self._of("copydesk_shadow_texts_total", version, outcome).inc(number)
 
     def corrected(self, version: str) -> None:
-        """Count a correction."""
-        self._of("copydesk_feedback_total", version).inc()
+        """Count a correction. Its version is what a client sent: only those that were served have a name here."""
+        self._of("copydesk_feedback_total", version if version in self._versions else _OTHER).inc()
 
     def page(self, jobs: Mapping[JobStatus, int] | None = None) -> bytes:
         """Return all metrics of all processes in Prometheus' text form; `jobs` are the numbers by status."""

@@ -20,8 +20,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
@@ -45,6 +47,17 @@ _BACKLOG = 4_096
 _GRACE_S = 60
 _IDLE_S = 75
 """Longer than the usual load balancer's 60 seconds, so that it is never the server that closes first."""
+
+
+class Workers(Multiprocess):
+    """uvicorn's processes. One that died takes its gauges along: nothing waits in its queue any more."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Put a new process in the place of each that died."""
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for gone in before - {process.pid for process in self.processes}:
+            mark_process_dead(gone)  # type: ignore[no-untyped-call]
 
 
 class Options(BaseModel):
@@ -115,7 +128,7 @@ def run(options: Options, *, bound: Callable[[str], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)  # uvicorn handles it, and when all is done sends it once more
         if options.workers > 1:
-            Multiprocess(config, [listening]).run()
+            Workers(config, [listening]).run()
         else:
             uvicorn.Server(config).run([listening])
 
@@ -147,15 +160,19 @@ def app() -> ASGIApp:
 
 
 def _drain_before_the_end(seconds: float, begin: Callable[[], None]) -> None:
-    """Put a time of draining before what SIGTERM and SIGINT do now; told a second time, they do it at once."""
+    """Put a time of draining before what SIGTERM and SIGINT do now; told a second time, they do it at once.
+
+    After that time it is SIGTERM's end, whatever came: a second SIGINT would have uvicorn drop what it has accepted.
+    """
     loop = asyncio.get_running_loop()
+    end_now: Any = signal.getsignal(signal.SIGTERM)
     for number in (signal.SIGTERM, signal.SIGINT):
         end = signal.getsignal(number)
 
-        def drain(number: int, frame: FrameType | None, end: object = end) -> None:
+        def drain(number: int, frame: FrameType | None, end: Any = end) -> None:  # noqa: ANN401 (a handler)
             begin()
-            signal.signal(number, end)  # type: ignore[arg-type]
-            loop.call_soon_threadsafe(loop.call_later, seconds, signal.raise_signal, number)
+            signal.signal(number, end)
+            loop.call_soon_threadsafe(loop.call_later, seconds, end_now, signal.SIGTERM, None)
 
         signal.signal(number, drain)
 

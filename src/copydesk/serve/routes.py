@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic_core import to_json
+from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from copydesk.errors import ClientGone, JobsUnavailable, UnknownModel
@@ -255,6 +256,6 @@ def probe_routes(service: Service, jobs: Jobs | None) -> APIRouter:
     @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
         """Return the metrics of all processes in Prometheus' text form."""
-        return Response(await asyncio.to_thread(page), media_type=CONTENT_TYPE)
+        return Response(await run_in_threadpool(page), media_type=CONTENT_TYPE)  # as jobs: texts have other threads
 
     return routes

@@ -8,14 +8,12 @@ answers a share of the texts after their clients have theirs.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from copydesk.errors import CopydeskError, NotReady, RequestRefused
 from copydesk.models.cores import allowed_cores
@@ -31,6 +29,7 @@ from copydesk.types import ModelVersion
 
 LOG = logging.getLogger("copydesk.serve")
 _LOOK_S = 2.0
+_AGAIN_S = 30.0
 _DRAIN_LOOK_S = 0.05
 
 
@@ -65,6 +64,7 @@ class Service:
         shadow: tuple[Reference, float] | None = None,
         threads: int = 0,
         look_s: float = _LOOK_S,
+        again_s: float = _AGAIN_S,
     ) -> None:
         self.metrics = metrics
         self.is_draining = False
@@ -72,8 +72,9 @@ class Service:
         self._threads, self._look_s = threads or allowed_cores(), look_s
         self._served: Served | None = None
         self._shadow: Served | None = None
-        self._seen = ""
+        self._seen, self._again_s, self._again_at = "", again_s, math.inf
         self._due = 0.0
+        self._retiring: list[Served] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -126,20 +127,25 @@ class Service:
     async def refresh(self) -> bool:
         """Change to what the name leads to, if that is another version; tell whether it did.
 
-        A version that cannot be loaded leaves the present one in its place, and is tried again when it changes.
+        A version that cannot be loaded leaves the present one in its place, and is tried again when it changes, or
+        after a while: its folder may not have been whole yet.
         """
         try:
             found = await asyncio.to_thread(self._reference.fingerprint)
-        except (OSError, CopydeskError):
-            return False  # being written, or taken away: the present one stays
-        if found == self._seen:
+        except Exception as error:  # being written, or taken away: the present one stays
+            LOG.debug("nothing to look at", extra={"fields": {"model": self._reference.name, "error": repr(error)}})
             return False
-        self._seen = found
+        now = time.monotonic()
+        if found == self._seen and now < self._again_at:
+            return False
+        self._seen, self._again_at = found, math.inf
         try:
             served = await self._loaded(self._reference)
-        except (OSError, CopydeskError) as error:
-            LOG.error("swap failed", extra={"fields": {"model": self._reference.name, "error": str(error)}})
+        except Exception as error:  # whatever it is, the next version may be sound, and must be looked for
+            facts = {"model": self._reference.name, "error": str(error)}
+            LOG.error("swap failed", exc_info=not isinstance(error, CopydeskError), extra={"fields": facts})
             self.metrics.swapped("failed")
+            self._again_at = now + self._again_s
             return False
         old, self._served = self.served, served
         self.metrics.serves(old.version, now=False)
@@ -147,7 +153,8 @@ class Service:
         self.metrics.swapped("done")
         facts = {"model": self._reference.name, "from": old.version.version, "to": served.version.version}
         LOG.info("swapped", extra={"fields": facts})
-        self._go(_retire(old))
+        self._retiring.append(old)
+        self._go(self._retire(old))
         return True
 
     def drain(self) -> None:
@@ -155,22 +162,30 @@ class Service:
         self.is_draining = True
 
     async def close(self) -> None:
-        """Wait for what was accepted, then end."""
+        """Wait for what was accepted, by the present version and by those before it, then end."""
         self.drain()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for served in filter(None, (self._served, self._shadow)):
+        for served in filter(None, (*self._retiring, self._served, self._shadow)):
             await _retire(served)
 
     async def _loaded(self, reference: Reference) -> Served:
         classifier, version = await asyncio.to_thread(reference.load)
         limits = self._limits or (Limits.of(classifier.recipe.serve) if classifier.is_bundle else Limits())
         served = Served(classifier, version, limits=limits, watcher=self.metrics, threads=self._threads)
-        await served.warm_up()
+        try:
+            await served.warm_up()
+        except BaseException:
+            served.close()
+            raise
         if reference is self._reference and self._served is None:
             self.metrics.serves(version, now=True)
         return served
+
+    async def _retire(self, old: Served) -> None:
+        await _retire(old)
+        self._retiring.remove(old)
 
     async def _watch(self) -> None:
         while True:
@@ -178,13 +193,18 @@ class Service:
             await self.refresh()
 
     async def _compare(self, shadow: Served, texts: Sequence[Text], answered: Answered) -> None:
-        """Let the candidate answer what was answered, and count where it differs."""
-        with contextlib.suppress(RequestRefused):  # overloaded: the shadow is the first to give way
+        """Let the candidate answer what was answered, and count where it differs, or fails."""
+        version = shadow.version.version
+        try:
             other = await shadow.predict(texts, Ticket(deadline=time.monotonic() + self._look_s))
-            same = np.array(
-                [first == second for first, second in zip(_decisions(answered), _decisions(other), strict=True)]
-            )
-            self.metrics.shadowed(other.version.version, agreeing=int(same.sum()), differing=int((~same).sum()))
+        except RequestRefused:
+            return  # overloaded: the shadow is the first to give way
+        except Exception as error:  # the candidate's fault is nobody's but its own
+            LOG.debug("the candidate failed", extra={"fields": {"version": version, "error": type(error).__name__}})
+            self.metrics.shadowed(version, failed=len(texts))
+            return
+        same = sum(first == second for first, second in zip(_decisions(answered), _decisions(other), strict=True))
+        self.metrics.shadowed(version, yes=same, no=len(texts) - same)
 
     def _go(self, work: Any) -> None:  # noqa: ANN401 (a coroutine)
         task = asyncio.get_running_loop().create_task(work)
