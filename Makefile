@@ -22,11 +22,13 @@ demo: setup
 	$(BIN)/copydesk demo recipes/clickbait.yaml
 
 # One process of tests on each core, at most four, each with one thread: several threads in each would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not e2e' -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term --cov-fail-under=90
+	$(PYTEST) -m 'not e2e' --cov --cov-report=term --cov-fail-under=90
 
 test-e2e: setup
-	$(BIN)/python -m pytest -m e2e
+	$(PYTEST) -m e2e --durations=15
 
 check: setup
 	$(BIN)/ruff format --check .

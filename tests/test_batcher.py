@@ -173,3 +173,14 @@ def test_what_is_before_a_request_is_what_has_its_turn_before_its_first_text() -
     assert queue.ahead_of([10], NOW) == 3 * 10
     assert queue.ahead_of([10] * 9, NOW) == 10
     assert _queue().ahead_of([10], NOW) == 0
+
+
+def test_a_long_text_among_short_ones_that_keep_coming_has_its_turn_after_a_few_batches() -> None:
+    queue = _queue(is_padded=False)
+    _add(queue, "l", cost=100)
+    for batches in range(1, 10):
+        for _ in range(30):
+            _add(queue, "s", cost=20)
+        if "l" in _taken(queue, 600):
+            break
+    assert batches <= 5

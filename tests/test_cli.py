@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from copydesk import __version__
+from copydesk.cli import demo
 from copydesk.cli import main as cli
 from copydesk.data.review_file import Header, Item, Review, write_review
 from copydesk.review.server import ReviewServer
@@ -513,3 +514,14 @@ def test_review_says_what_is_wrong_with_its_file(
     done = run("review", *arguments, "--no-browser")
     assert done.code == code
     assert message in done.err
+
+
+@pytest.mark.parametrize(
+    ("called", "shown"), [("/x/copydesk/__main__.py", f"{sys.executable} -m copydesk"), ("/x/bin/copydesk",) * 2]
+)
+def test_the_demo_names_the_program_as_it_can_be_typed(
+    monkeypatch: pytest.MonkeyPatch, called: str, shown: str
+) -> None:
+    monkeypatch.setattr(demo.shutil, "which", lambda _: None)
+    monkeypatch.setattr(sys, "argv", [called])
+    assert demo._program() == shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,26 @@ def test_another_precision_is_taken_only_for_more_than_clocks_vary_by(
     ticks = [0, 10, 20, 20 + seconds]
     made = _compiled(_encoder(tiny_encoder, task.outputs), task, ticks, min_agreement=0, max_drop=0.99)
     assert made.compiled.precision == precision
+
+
+def test_time_that_the_machine_gives_to_others_does_not_count(
+    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held_up(file: Path) -> Any:
+        run = compiled_module.session(file)
+
+        def after_others(inputs: Any) -> Any:
+            time.sleep(0.1)
+            return run(inputs)
+
+        return after_others
+
+    monkeypatch.setattr(compile_module, "session", held_up)
+    task, model = TASKS["single"], _encoder(tiny_encoder, 3)
+    rules = Runtime(precision="fp32")
+    made = compile_encoder(model, task, TEXTS, np.zeros(len(TEXTS), np.int64), rules, progress=Listener())
+    assert isinstance(made, CompiledModel)
+    assert made.compiled.facts["candidates"][0]["texts_per_second"] > len(TEXTS) / 0.1  # one batch alone waits as long
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

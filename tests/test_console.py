@@ -38,6 +38,16 @@ def test_slow_work_has_a_rate_too(capsys: pytest.CaptureFixture[str], monkeypatc
     assert capsys.readouterr().err.splitlines()[0].startswith("work: 6/300 hours, 0.5/s, 588 s left")
 
 
+def test_before_anything_is_done_no_time_is_promised(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([0.0, 12.0, 13.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    with console.listener(quiet=False).track("work", 300, "texts") as advance:
+        advance(0, "starting")
+    assert capsys.readouterr().err.splitlines()[0] == "work: 0/300 texts  starting"
+
+
 def test_in_a_terminal_there_is_a_bar() -> None:
     screen = io.StringIO()
     listener = console._Terminal(Console(file=screen, force_terminal=True, width=120))

@@ -236,6 +236,12 @@ def test_two_keys_of_one_name_are_both_good_while_one_is_changed_for_the_other(t
     assert [keys.owner(f"0123456789abcdef-{one}") for one in ("old", "new", "none")] == ["newsroom", "newsroom", None]
 
 
+def test_a_variable_of_keys_that_is_set_and_empty_does_not_open_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COPYDESK_API_KEYS", " ,")
+    with pytest.raises(errors.UsageError, match="COPYDESK_API_KEYS is set and holds no API key"):
+        Keys.read(None)
+
+
 def test_keys_that_could_be_guessed_and_empty_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("short\n")
     with pytest.raises(errors.UsageError, match="API key 1 has 5 characters; at least 16"):

@@ -192,6 +192,14 @@ def test_the_metrics_tell_what_was_answered_and_refused() -> None:
         assert line in page, line
 
 
+def test_the_confidence_of_several_labels_is_counted_whether_scores_are_asked_for_or_not() -> None:
+    with served(classifier_of(FakeModel(LOGITS, 2), "multi")) as client:
+        for path in ("/v1/classify", "/v1/classify?scores=true"):
+            (found,) = client.post(path, json={"text": "good"}).json()["predictions"]
+            assert found["labels"] == ["praise", "blame"] and ("scores" in found) == path.endswith("true")
+        assert 'copydesk_confidence_count{version="v1"} 4.0' in client.get("/metrics").text
+
+
 def test_the_metrics_count_the_labels_of_every_task() -> None:
     metrics = Metrics()
     metrics.classified(

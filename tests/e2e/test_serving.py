@@ -206,6 +206,25 @@ def test_several_workers_count_as_one_and_a_killed_one_is_replaced(bundles: dict
         assert counted() == 50
 
 
+def test_workers_whose_server_was_killed_leave_the_port(bundles: dict[str, Path]) -> None:
+    with _server(bundles["en"], "--jobs", "off", "--workers", 2) as server:
+        workers = _children(server.process)
+        server.process.kill()
+        deadline = time.monotonic() + 60
+        while any(map(_lives, workers)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{server.url}/healthz")
+
+
+def _lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_jobs_go_on_after_the_server_and_its_worker_were_killed(bundles: dict[str, Path], tmp_path: Path) -> None:
     texts = [f"{text} {number}" for number in range(300) for text in _TEXTS]
     state = tmp_path / "state"

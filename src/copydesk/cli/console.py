@@ -65,9 +65,10 @@ class _Lines:
             if now - told >= _PLAIN_INTERVAL_S:
                 told = now
                 rate = done / (now - started)
-                left = f", {(total - done) / rate if rate else 0.0:,.0f} s left" if total else ""
+                left = f", {(total - done) / rate:,.0f} s left" if total and rate else ""
+                speed = f", {_rate(rate)}/s{left}" if rate else ""
                 of = f"/{total:,}" if total else ""
-                self.say(f"{what}: {done:,}{of} {unit}, {_rate(rate)}/s{left}  {note}")
+                self.say(f"{what}: {done:,}{of} {unit}{speed}  {note}".rstrip())
 
         yield advance
         self.say(f"{what}: {done:,} {unit} in {time.monotonic() - started:,.1f} s")

@@ -51,5 +51,7 @@ def demo(
 
 
 def _program() -> str:
-    """Return how the user can type the command: its name if the shell finds it, else the path it was called by."""
-    return "copydesk" if shutil.which("copydesk") else sys.argv[0]
+    """Return how the user can type the command: its name if the shell finds it, else as it was called."""
+    if shutil.which("copydesk"):
+        return "copydesk"
+    return f"{sys.executable} -m copydesk" if Path(sys.argv[0]).name == "__main__.py" else sys.argv[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from typing import Annotated
 
 import typer
@@ -39,6 +38,7 @@ def worker(
     """Work on jobs until SIGTERM; the chunk in hand is finished first."""
     from copydesk.errors import UsageError
     from copydesk.serve.open_jobs import REDIS, SQLITE
+    from copydesk.serve.parent import end_with
 
     if not jobs.startswith((SQLITE, *REDIS)):
         raise UsageError(f"--jobs {jobs!r} is no job store. Expected: sqlite:///PATH or redis://HOST:PORT/0.")
@@ -46,7 +46,7 @@ def worker(
         raise UsageError(f"--processes {processes} is for redis. Start the command once more for another worker.")
     os.nice(nice)
     if parent:
-        _end_with(parent)
+        end_with(parent)
     if jobs.startswith(SQLITE):
         _embedded(jobs, quiet=quiet)
         return
@@ -81,14 +81,3 @@ def _say_ready(*, quiet: bool) -> None:
     from copydesk.cli import console
 
     console.listener(quiet=quiet).say(f"Worker {os.getpid()} is ready for jobs.")
-
-
-def _end_with(parent: int) -> None:
-    """End as on SIGTERM when the parent is another process than this one, i.e. when it is gone."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -65,9 +65,11 @@ class Keys:
                 raise UsageError(f"The API keys cannot be read from '{file}': {error}.") from None
             if not lines:
                 raise UsageError(f"'{file}' holds no API key. Write one a line: KEY, or NAME KEY.")
-        given = os.environ.get(KEYS_VARIABLE, "") if environment is None else environment
-        lines += [one.strip() for one in given.split(",") if one.strip()]
-        return cls(dict(_named(lines)))
+        given = os.environ.get(KEYS_VARIABLE) if environment is None else environment
+        more = [one.strip() for one in (given or "").split(",") if one.strip()]
+        if given is not None and not more and environment is None:
+            raise UsageError(f"{KEYS_VARIABLE} is set and holds no API key. Write one into it, or unset it.")
+        return cls(dict(_named(lines + more)))
 
     def owner(self, key: str) -> str | None:
         """Return whose key this is; the time it takes does not depend on how much of it is right."""

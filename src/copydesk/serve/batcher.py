@@ -118,7 +118,7 @@ class Queue(Generic[Payload]):
         if not near:
             return Batch([], dropped)
         chosen, rest = self._fill(near, budget)
-        self._virtual_time = max(self._virtual_time, chosen[0].turn)
+        self._virtual_time = max(self._virtual_time, *(entry.turn for entry in chosen))
         for entry in rest:
             heapq.heappush(self._heap, entry)
         self._cost -= sum(entry.cost for entry in chosen)

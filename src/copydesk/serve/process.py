@@ -37,6 +37,7 @@ from copydesk.serve.connection import Connection
 from copydesk.serve.jobs import JobRules
 from copydesk.serve.logs import log_to_stderr
 from copydesk.serve.open_jobs import SQLITE, open_jobs
+from copydesk.serve.parent import end_with
 
 _OPTIONS = "COPYDESK_SERVE"
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -142,6 +143,8 @@ def app() -> ASGIApp:
 
     options = Options.model_validate_json(os.environ[_OPTIONS])
     log_to_stderr(options.log_level)
+    if options.workers > 1:
+        end_with(os.getppid())  # killed with -9, it could not tell its workers, and they would keep the port
     service = Service(
         Reference.to(options.model),
         metrics=Metrics(),

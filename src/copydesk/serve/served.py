@@ -38,22 +38,24 @@ _WARM_UP = ("Warm up", "The first request shall not be the slow one. " * 40)
 
 @dataclass(frozen=True)
 class Answered:
-    """What a request gets: predictions with their ids, the version that made them, and where the time went."""
+    """What a request gets: predictions with their ids, the version that made them, and where the time went.
+
+    Predictions may hold every label's score; the client gets them where it asked for `scores`.
+    """
 
     version: ModelVersion
     ids: list[str]
     predictions: list[Prediction]
-    answers: NDArray[Any]
     times: Times
+    scores: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return the body of `POST /v1/classify`'s answer."""
-        return {
-            "model": {"name": self.version.name, "version": self.version.version},
-            "predictions": [
-                {"id": name, **found.to_json()} for name, found in zip(self.ids, self.predictions, strict=True)
-            ],
-        }
+        predictions = [{"id": name, **found.to_json()} for name, found in zip(self.ids, self.predictions, strict=True)]
+        if not self.scores:
+            for prediction in predictions:
+                prediction.pop("scores", None)
+        return {"model": {"name": self.version.name, "version": self.version.version}, "predictions": predictions}
 
 
 class Served:
@@ -116,9 +118,9 @@ class Served:
         return Answered(
             self.version,
             [f"{self.version.version}.{_IDS.getrandbits(64):016x}" for _ in texts],
-            self.classifier.decoded(found, stages, scores=scores),
-            self.classifier.task.answers(found),
+            self.classifier.decoded(found, stages, scores=scores or self.classifier.task.name == "multi"),  # metrics
             times,
+            scores,
         )
 
     def close(self) -> None:

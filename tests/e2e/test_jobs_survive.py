@@ -1,6 +1,6 @@
 """Whole jobs by real workers that are killed, and a Redis that restarts: every result, once, in order.
 
-By hand, at full size: JOB_TEXTS=100000 JOB_COUNT=1000 python -m pytest tests/e2e/test_jobs.py
+By hand, at full size: JOB_TEXTS=100000 JOB_COUNT=1000 python -m pytest tests/e2e/test_jobs_survive.py
 """
 
 from __future__ import annotations
