@@ -21,7 +21,7 @@ class Serve(Section):
     max_batch_texts: int = Field(256, gt=0, description="Texts of one request.")
     queue_texts: int = Field(2_048, gt=0, description="Texts that may wait; what comes beyond them is refused.")
     queue_seconds: float = Field(
-        0.4, gt=0, description="Seconds that a request may wait for its turn; what would wait longer is refused."
+        0.25, gt=0, description="Seconds that a request may wait for its turn; what would wait longer is refused."
     )
     max_body_mb: int = Field(8, gt=0, description="Megabytes of one request's body.")
     max_job_body_mb: int = Field(64, gt=0, description="Megabytes of one job's body.")

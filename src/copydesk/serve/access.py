@@ -23,7 +23,6 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copydesk.errors import UsageError
-from copydesk.serve.lag import Lag
 from copydesk.serve.metrics import Metrics
 
 LOG = logging.getLogger("copydesk.access")
@@ -32,8 +31,6 @@ _LEAST_KEY = 16
 _GUARDED = "/v1/"
 FAILED = "The server failed; its log says why, under this request's X-Request-Id."
 _NO_KEY = "An API key is needed: send it as Authorization: Bearer KEY, or as X-API-Key."
-_BEHIND = "More requests come than can be read. Come again later."
-_MOST_LAG_S = 0.1
 _IDS = random.Random(secrets.randbits(128))
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -85,7 +82,6 @@ class Door:
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, is_draining: Callable[[], bool]) -> None:
         self._app, self._metrics, self._is_draining = app, metrics, is_draining
-        self._lag = Lag(_MOST_LAG_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -108,11 +104,7 @@ class Door:
             await send(message)
 
         try:
-            if self._lag.is_too_long() and _is_guarded(scope):
-                self._metrics.refused("Overloaded")
-                await _send(answer, 429, _BEHIND, (b"retry-after", b"1"))
-            else:
-                await self._app(scope, receive, answer)
+            await self._app(scope, receive, answer)
         except Exception:
             LOG.exception("failed", extra={"fields": facts})
             if not status:

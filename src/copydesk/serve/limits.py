@@ -26,7 +26,7 @@ class Limits:
     text_chars: int = 20_000
     batch_texts: int = 256
     queue_texts: int = 2_048
-    queue_seconds: float = 0.4
+    queue_seconds: float = 0.25
     job_texts: int = MAX_JOB_TEXTS
     body_bytes: int = 8 * _MEGABYTE
     job_body_bytes: int = 64 * _MEGABYTE

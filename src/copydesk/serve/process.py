@@ -45,6 +45,9 @@ _APP = "copydesk.serve.process:app"
 LOG = logging.getLogger("copydesk.serve")
 _WORKER_LOOK_S, _WORKER_PAUSE_S, _WORKER_GRACE_S = 0.2, 1.0, 20.0
 _BACKLOG = 4_096
+_ACCEPTS = 32
+"""New connections taken in one turn of the event loop. uvloop takes one from each listening file, and under load a turn
+lasts tens of milliseconds: with one file a client that connects then would wait for seconds before it is heard."""
 _GRACE_S = 60
 _IDLE_S = 75
 """Longer than the usual load balancer's 60 seconds, so that it is never the server that closes first."""
@@ -131,7 +134,7 @@ def run(options: Options, *, bound: Callable[[str], None]) -> None:
         if options.workers > 1:
             Workers(config, [listening]).run()
         else:
-            uvicorn.Server(config).run([listening])
+            uvicorn.Server(config).run([listening.dup() for _ in range(_ACCEPTS)])
 
 
 def app() -> ASGIApp:
