@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.supervisors import multiprocess
 
-from copydesk.serve.process import Workers, _drain_before_the_end
+from copydesk.serve.process import Options, Workers, _drain_before_the_end, _environment
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 
@@ -88,3 +91,15 @@ def test_a_worker_that_died_takes_its_gauges_along(monkeypatch: pytest.MonkeyPat
     workers.keep_subprocess_alive()
     assert [process.pid for process in workers.processes] == [222, 112]
     assert {path.name for path in tmp_path.iterdir()} == {"counter_111.db", "gauge_livesum_112.db"}
+
+
+def test_a_process_whose_parent_was_gone_before_it_looked_ends_too() -> None:
+    code = "import time\nfrom copydesk.serve.parent import end_with\nend_with(2**22 + 1)\ntime.sleep(60)"
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=50)
+    assert done.returncode == -signal.SIGTERM
+
+
+def test_workers_are_told_by_whom_they_were_started() -> None:
+    with _environment(Options(model="toy", workers=2)):
+        told = Options.model_validate_json(os.environ["COPYDESK_SERVE"])
+    assert told.parent == os.getpid() and "COPYDESK_SERVE" not in os.environ

@@ -209,6 +209,7 @@ def test_several_workers_count_as_one_and_a_killed_one_is_replaced(bundles: dict
 def test_workers_whose_server_was_killed_leave_the_port(bundles: dict[str, Path]) -> None:
     with _server(bundles["en"], "--jobs", "off", "--workers", 2) as server:
         workers = _children(server.process)
+        assert len(workers) == 2
         server.process.kill()
         deadline = time.monotonic() + 60
         while any(map(_lives, workers)):

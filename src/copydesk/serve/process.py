@@ -65,7 +65,10 @@ class Workers(Multiprocess):
 
 
 class Options(BaseModel):
-    """What `copydesk serve` was asked for. `shadow` is a candidate's name, and the share of the texts it is given."""
+    """What `copydesk serve` was asked for, and the process that was asked.
+
+    `shadow` is a candidate's name, and the share of the texts it is given.
+    """
 
     model: str
     host: str = "127.0.0.1"
@@ -80,6 +83,7 @@ class Options(BaseModel):
     log_level: str = "info"
     log_texts: bool = False
     drain_s: float = 2.0
+    parent: int = 0
 
     @property
     def job_store(self) -> str:
@@ -147,7 +151,7 @@ def app() -> ASGIApp:
     options = Options.model_validate_json(os.environ[_OPTIONS])
     log_to_stderr(options.log_level)
     if options.workers > 1:
-        end_with(os.getppid())  # killed with -9, it could not tell its workers, and they would keep the port
+        end_with(options.parent)  # killed with -9, it could not tell its workers, and they would keep the port
     service = Service(
         Reference.to(options.model),
         metrics=Metrics(),
@@ -237,7 +241,7 @@ def _environment(options: Options) -> Iterator[None]:
     """Tell the processes what to serve, and several of them where to keep their metrics."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="copydesk-metrics-") as folder:
-        os.environ[_OPTIONS] = options.model_dump_json()
+        os.environ[_OPTIONS] = options.model_copy(update={"parent": os.getpid()}).model_dump_json()
         if options.workers > 1:
             os.environ[_METRICS] = folder
         try:
