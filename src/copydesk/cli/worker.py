@@ -44,7 +44,7 @@ def worker(
         raise UsageError(f"--jobs {jobs!r} is no job store. Expected: sqlite:///PATH or redis://HOST:PORT/0.")
     if processes > 1 and jobs.startswith(SQLITE):
         raise UsageError(f"--processes {processes} is for redis. Start the command once more for another worker.")
-    os.nice(nice)
+    os.nice(max(nice - os.nice(0), 0))  # a worker that begins anew is nice already
     if parent:
         end_with(parent)
     if jobs.startswith(SQLITE):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ from copydesk.types import Job
 try:
     from celery import Celery, bootsteps
     from celery.apps.worker import Worker
+    from celery.worker import state
     from kombu.exceptions import OperationalError
 
     from copydesk.serve.redis_jobs import CONNECT_S, QUEUE, REPLY_S, RedisJobs
@@ -106,6 +108,7 @@ def run_worker(url: str, processes: int) -> int:
     app = celery_app(url)
     _add_task(app, url)
     app.steps["worker"].add(Sweep)
+    app.steps["consumer"].add(Anew)
     worker = app.Worker(
         concurrency=processes,
         pool="prefork",
@@ -116,6 +119,8 @@ def run_worker(url: str, processes: int) -> int:
         without_heartbeat=True,
     )
     worker.start()
+    if Anew.is_wanted:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return int(worker.exitcode or 0)
 
 
@@ -130,6 +135,25 @@ def _add_task(app: Celery, url: str) -> None:
         chunk = opened[0].claim(job_id, place)
         if chunk is not None:
             work_on(chunk, opened[0], models)
+
+
+class Anew(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Begins the whole worker anew, with the same process id, when its connection to Redis has come back.
+
+    Celery's own coming back is not to be trusted: what it could not acknowledge may count as taken for ever, and with
+    one message at a time it then takes no other. The chunks in hand are finished first.
+    """
+
+    requires = ("celery.worker.consumer:Tasks",)
+    is_wanted = False
+    _was_connected = False
+
+    def start(self, consumer: Any) -> None:  # noqa: ANN401 (Celery's)
+        """Note a connection; from the second on, ask the worker to end as on SIGTERM."""
+        if Anew._was_connected:
+            Anew.is_wanted = True
+            state.should_stop = os.EX_OK
+        Anew._was_connected = True
 
 
 class Sweep(bootsteps.StartStopStep):  # type: ignore[misc]
