@@ -32,6 +32,7 @@ except ModuleNotFoundError as error:  # pragma: no cover (the tests have it)
 
 TASK = "copydesk.chunk"
 SWEEP_EVERY_S = 1.0
+_DEAF_AFTER_LOOKS = 5
 _log = logging.getLogger(__name__)
 
 
@@ -108,7 +109,6 @@ def run_worker(url: str, processes: int) -> int:
     app = celery_app(url)
     _add_task(app, url)
     app.steps["worker"].add(Sweep)
-    app.steps["consumer"].add(Anew)
     worker = app.Worker(
         concurrency=processes,
         pool="prefork",
@@ -119,7 +119,7 @@ def run_worker(url: str, processes: int) -> int:
         without_heartbeat=True,
     )
     worker.start()
-    if Anew.is_wanted:
+    if Sweep.is_deaf:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return int(worker.exitcode or 0)
 
@@ -137,51 +137,49 @@ def _add_task(app: Celery, url: str) -> None:
             work_on(chunk, opened[0], models)
 
 
-class Anew(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Begins the whole worker anew, with the same process id, when its connection to Redis has come back.
+class Sweep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """What the worker's main process looks at each second.
 
-    Celery's own coming back is not to be trusted: what it could not acknowledge may count as taken for ever, and with
-    one message at a time it then takes no other. The chunks in hand are finished first.
+    Chunks that need a new message get one. And where messages wait that this worker, with nothing to do, does not take,
+    it has grown deaf: when Redis goes away at the wrong moment, redis-py connects anew under kombu's feet, and nobody
+    asks for messages any more. Then it ends as on SIGTERM, and begins anew under the same process id.
     """
 
-    requires = ("celery.worker.consumer:Tasks",)
-    is_wanted = False
-    _was_connected = False
-
-    def start(self, consumer: Any) -> None:  # noqa: ANN401 (Celery's)
-        """Note a connection; from the second on, ask the worker to end as on SIGTERM."""
-        if Anew._was_connected:
-            Anew.is_wanted = True
-            state.should_stop = os.EX_OK
-        Anew._was_connected = True
-
-
-class Sweep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Sends new messages for chunks that need one; a timer of the worker's main process."""
-
     requires = ("celery.worker.components:Timer",)
+    is_deaf = False
 
     def __init__(self, worker: Worker, **options: Any) -> None:  # noqa: ANN401 (Celery's)
         super().__init__(worker, **options)
         self._timer: Any = None
+        self._idle_looks = 0
 
     def start(self, worker: Worker) -> None:
         """Begin, with the worker."""
         record = RedisJobs(worker.app.conf.broker_url)
-        self._timer = worker.timer.call_repeatedly(SWEEP_EVERY_S, sweep, (worker.app, record))
+        self._timer = worker.timer.call_repeatedly(SWEEP_EVERY_S, self.look, (worker.app, record))
 
     def stop(self, worker: Worker) -> None:
         """End, with the worker."""
         if self._timer is not None:
             self._timer.cancel()
 
+    def look(self, app: Celery, record: RedisJobs) -> None:
+        """Send what is missing, and listen to oneself."""
+        try:
+            sweep(app, record)
+            is_idle = not state.reserved_requests and record.messages() > 0
+        except JobsUnavailable as error:
+            _log.warning("%s", error)
+            return
+        self._idle_looks = self._idle_looks + 1 if is_idle else 0
+        if self._idle_looks >= _DEAF_AFTER_LOOKS:
+            _log.warning("Messages wait and none is taken: this worker begins anew.")
+            Sweep.is_deaf = True
+            state.should_stop = os.EX_OK
+
 
 def sweep(app: Celery, record: RedisJobs) -> None:
-    """Send new messages for the chunks that need one."""
-    try:
-        chunks = record.untaken(JobRules().lease_s)
-    except JobsUnavailable as error:
-        _log.warning("%s", error)
-        return
+    """Send new messages for the chunks that need one. Raises `JobsUnavailable`."""
+    chunks = record.untaken(JobRules().lease_s)
     if chunks:
         tell(app, chunks)

@@ -124,6 +124,11 @@ class RedisJobs:
         if self._rest(chunk, chunk.rules.wait_s(chunk.faults + 1), faults=1) and chunk.is_last_try:
             self._end(chunk.job_id, "failed", reason)
 
+    def messages(self) -> int:
+        """Return how many messages wait for a worker."""
+        with self._translated():
+            return int(self._redis.llen(QUEUE))
+
     def untaken(self, patience_s: float, *, most: int = 1_000) -> list[tuple[str, int]]:
         """Return the chunks that need a message: their worker died, their wait is over, or the message was lost.
 
