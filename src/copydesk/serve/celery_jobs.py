@@ -172,7 +172,7 @@ class Sweep(bootsteps.StartStopStep):  # type: ignore[misc]
             _log.warning("%s", error)
             return
         self._idle_looks = self._idle_looks + 1 if is_idle else 0
-        if self._idle_looks >= _DEAF_AFTER_LOOKS:
+        if self._idle_looks == _DEAF_AFTER_LOOKS:
             _log.warning("Messages wait and none is taken: this worker begins anew.")
             Sweep.is_deaf = True
             state.should_stop = os.EX_OK
