@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from copydesk.recipe import parse_recipe
 from copydesk.training import train_bundle
 from fakes import toy_rows, write_csv
 
 pytestmark = pytest.mark.e2e
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOSTILE = "<img src=x onerror=\"document.title='hit'\"><script>document.title='hit'</script> & <b>goal</b>"
 KEY = "a-key-of-more-than-16-characters"
 WORDS = """
@@ -32,18 +29,6 @@ en:
   emergencies: {tags: {fire: [{wildfire: -0.9}], accident: [{crash: -0.5}]}}
   sports: {tags: {game: [{goal: 0.6}]}}
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        message = f"none of {', '.join(BROWSERS)} is installed (Debian: apt-get install chromium)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
