@@ -75,9 +75,8 @@ def serve(
         log_texts=log_texts,
         drain_s=drain,
     )
-    classifier = check(options)
-    options = options.with_shadow_of(classifier)
-    for note in classifier.notes:
+    checked = check(options)
+    for note in checked.notes:
         console.listener(quiet=quiet or json).warn(note)
 
     def bound(address: str) -> None:
@@ -86,4 +85,4 @@ def serve(
         elif not quiet:
             console.out.print(f"serving: {address}", markup=False, soft_wrap=True)
 
-    run(options, bound=bound)
+    run(checked.options, bound=bound)

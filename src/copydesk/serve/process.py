@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -98,18 +99,30 @@ class Options(BaseModel):
         return self.model_copy(update={"shadow": (shadow.model, shadow.share)})
 
 
-def check(options: Options) -> Classifier:
+@dataclass(frozen=True)
+class Checked:
+    """Options that can be served, with the recipe's candidate, and what a user must know of the model.
+
+    It does not hold the model: the processes that serve load their own.
+    """
+
+    options: Options
+    notes: list[str]
+
+
+def check(options: Options) -> Checked:
     """Load the model once, so that what is wrong with it is told before anything is started. Raises as loading does."""
     from copydesk.serve.served import engines_of
 
     classifier = load_model(options.model)
     engines_of(classifier, threads=1)
+    options = options.with_shadow_of(classifier)
     if options.shadow:
         engines_of(load_model(options.shadow[0]), threads=1)
     Keys.read(options.api_keys)
     if options.job_store:
         open_jobs(options.job_store).close()
-    return classifier
+    return Checked(options, classifier.notes)
 
 
 def run(options: Options, *, bound: Callable[[str], None]) -> None:
