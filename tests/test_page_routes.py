@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from copydesk.serve.page_routes import page_files
+from copydesk.page.files import page_files
+from copydesk.serve.page_routes import PAGE
 from serving import served
 
 
@@ -21,7 +22,7 @@ def test_the_page_and_every_file_it_names_are_there_with_their_types() -> None:
 
 
 def test_every_module_that_a_script_imports_is_among_the_files() -> None:
-    scripts = {name: file.content.decode() for name, file in page_files().items() if name.endswith(".js")}
+    scripts = {name: file.content.decode() for name, file in page_files(PAGE).items() if name.endswith(".js")}
     imported = {found for script in scripts.values() for found in re.findall(r'from "\./([^"]+)"', script)}
     assert imported and imported <= set(scripts)
 
@@ -33,7 +34,7 @@ def test_nothing_runs_that_does_not_come_from_the_server() -> None:
     assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
     assert not re.search(r"<style|style=|\son\w+=|<script>|https?://", index.text)
     inserted = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function")
-    assert [name for name, file in page_files().items() if inserted.search(file.content.decode())] == []
+    assert [name for name, file in page_files(PAGE).items() if inserted.search(file.content.decode())] == []
 
 
 def test_an_unchanged_file_is_not_sent_again() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from copydesk.data.review_file import Header, Item, Review, read_review, write_review
-from copydesk.review.routes import MOST_ITEMS, SECURITY_HEADERS, Guard, Request, answer
+from copydesk.page.files import SECURITY_HEADERS
+from copydesk.review.routes import MOST_ITEMS, Guard, Request, answer
 from copydesk.review.session import Session
 
 GUARD = Guard("secret", frozenset({"127.0.0.1:8470", "localhost:8470"}))

@@ -18,13 +18,13 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from copydesk.errors import CopydeskError, DataError, Stale
+from copydesk.page.files import page_files
 from copydesk.review.counts import Counts, counts_by_reason, counts_of
 from copydesk.review.session import Seen, Session
 
@@ -32,26 +32,7 @@ TOKEN_HEADER = "x-copydesk-token"
 MOST_BYTES = 1 << 20
 """A label of thousands of names fits."""
 MOST_ITEMS = 20
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
-_FOLDERS = (Path(__file__).parents[1] / "page", Path(__file__).parent / "page")
-"""What all of Copydesk's pages share, and this page's own."""
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+_PAGE = Path(__file__).parent / "page"
 
 
 @dataclass(frozen=True)
@@ -134,18 +115,13 @@ _STATUS = {Stale: HTTPStatus.CONFLICT, DataError: HTTPStatus.UNPROCESSABLE_ENTIT
 
 
 def _file(request: Request) -> Response:
-    files = _page_files()
+    files = page_files(_PAGE)
     name = request.path.removeprefix("/") or "index.html"
     if request.method != "GET":
         return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "The page's files can be read only.")
     if name not in files:
         return _refused(HTTPStatus.NOT_FOUND, f"There is nothing at {request.path}.")
-    return Response(HTTPStatus.OK, files[name], _TYPES[Path(name).suffix])
-
-
-@cache
-def _page_files() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for folder in _FOLDERS for path in folder.iterdir() if path.suffix in _TYPES}
+    return Response(HTTPStatus.OK, files[name].content, files[name].type)
 
 
 def _overview(request: Request, session: Session) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
 from copydesk.errors import UsageError
-from copydesk.review.routes import MOST_BYTES, SECURITY_HEADERS, Guard, Request, Response, answer
+from copydesk.page.files import SECURITY_HEADERS
+from copydesk.review.routes import MOST_BYTES, Guard, Request, Response, answer
 from copydesk.review.session import Session
 
 HOST = "127.0.0.1"
@@ -104,7 +105,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)
-        headers = {**SECURITY_HEADERS, "Content-Type": response.type, "Content-Length": str(len(response.body))}
+        headers = {
+            **SECURITY_HEADERS,
+            "Cache-Control": "no-store",
+            "Content-Type": response.type,
+            "Content-Length": str(len(response.body)),
+        }
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -6,44 +6,16 @@ a name is looked up among them, never on the disk.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import PurePath
+from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-_FOLDERS = ("page", "serve/page")
-"""What all of Copydesk's pages share, and this page's own; relative to the package."""
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
+from copydesk.page.files import SECURITY_HEADERS, page_files
+
+PAGE = Path(__file__).parent / "page"
+_HEADERS = {**SECURITY_HEADERS, "Cache-Control": "no-cache"}
 """`no-cache`: kept by the browser, and asked about each time; unchanged it is answered with 304."""
-
-
-@dataclass(frozen=True)
-class PageFile:
-    """A file, and the headers it is sent with."""
-
-    content: bytes
-    headers: Mapping[str, str]
 
 
 def page_routes() -> APIRouter:
@@ -67,23 +39,10 @@ def page_routes() -> APIRouter:
 
 
 def _sent(request: Request, name: str) -> Response:
-    found = page_files().get(name)
+    found = page_files(PAGE).get(name)
     if found is None:
         raise HTTPException(404, f"The page has no file {name[:100]!r}.")
-    if found.headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=found.headers)
-    return Response(found.content, headers=found.headers)
-
-
-@cache
-def page_files() -> Mapping[str, PageFile]:
-    """Return the page's files by name."""
-    package = files("copydesk")
-    found = {}
-    for folder in _FOLDERS:
-        for file in package.joinpath(folder).iterdir():
-            if (kind := _TYPES.get(PurePath(file.name).suffix)) is not None:
-                content = file.read_bytes()
-                tag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
-                found[file.name] = PageFile(content, {**_HEADERS, "Content-Type": kind, "ETag": tag})
-    return found
+    headers = {**_HEADERS, "Content-Type": found.type, "ETag": found.tag}
+    if found.tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(found.content, headers=headers)

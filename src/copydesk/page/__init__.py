@@ -1,0 +1,1 @@
+"""What Copydesk's web pages share: scripts, styles, and how they are sent."""
