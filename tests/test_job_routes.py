@@ -19,12 +19,12 @@ from copydesk.errors import RequestRefused
 from copydesk.serve.access import Door, Guard, Keys
 from copydesk.serve.app import STATUS
 from copydesk.serve.job_routes import job_routes
-from copydesk.serve.jobs import JobRules, Text
+from copydesk.serve.jobs import JobRules
 from copydesk.serve.limits import Limits
 from copydesk.serve.metrics import Metrics
 from copydesk.serve.redis_jobs import RedisJobs
 from copydesk.serve.schemas import read_texts
-from copydesk.types import Job, ModelVersion
+from copydesk.types import Job, ModelVersion, Text
 from job_fakes import FIRST, CeleryOffice, Office, SqliteOffice
 from redis_server import RedisServer
 

@@ -38,6 +38,15 @@ Label = str | tuple[str, ...] | tuple[Signal, ...]
 """What a training text is labelled with: one name (`single`), sorted names (`multi`), sorted signals (`signals`)."""
 
 
+Text = str | dict[str, str]
+"""One text of a request, or its columns by name."""
+
+
+def characters_in(text: Text) -> int:
+    """Return how long a text is, all its columns together."""
+    return len(text) if isinstance(text, str) else sum(map(len, text.values()))
+
+
 @dataclass(frozen=True)
 class Example:
     """One text as a labelling function sees it: normalised, its columns parted by line breaks, and the row's columns.

@@ -11,9 +11,7 @@ import hmac
 import json
 import logging
 import os
-import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copydesk.errors import UsageError
+from copydesk.serve.ids import new_id
 from copydesk.serve.metrics import Metrics
 
 LOG = logging.getLogger("copydesk.access")
@@ -31,7 +30,6 @@ _LEAST_KEY = 16
 _GUARDED = "/v1/"
 FAILED = "The server failed; its log says why, under this request's X-Request-Id."
 _NO_KEY = "An API key is needed: send it as Authorization: Bearer KEY, or as X-API-Key."
-_IDS = random.Random(secrets.randbits(128))
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines: counted, not logged."""
@@ -156,7 +154,7 @@ def _key(headers: dict[bytes, bytes]) -> str:
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if _REQUEST_ID.fullmatch(given) else f"{_IDS.getrandbits(64):016x}"
+    return given if _REQUEST_ID.fullmatch(given) else new_id()
 
 
 def _named(lines: Iterable[str]) -> Iterable[tuple[bytes, str]]:

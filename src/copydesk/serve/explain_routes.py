@@ -19,8 +19,9 @@ from copydesk.errors import Overloaded, UsageError
 from copydesk.runtime.explain import Explanation, Method, explain
 from copydesk.serve.limits import read_body
 from copydesk.serve.routes import ANSWER_REFUSALS, body_of
-from copydesk.serve.schemas import ServedModel, Text, fault_in, read_as, refused
+from copydesk.serve.schemas import ServedModel, fault_in, read_as, refused
 from copydesk.serve.service import Service
+from copydesk.types import Text
 
 MOST_WAITING = 16
 _DIGITS = 5

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from copydesk.errors import DataError
 from copydesk.serve.schemas import read_as, refused
 from copydesk.tasks import Task
-from copydesk.types import Label, Signal
+from copydesk.types import Label, Signal, Text, characters_in
 
 _MOST_LABELS = 1_000
 
@@ -44,7 +44,7 @@ class FeedbackBody(BaseModel):
     label: str | None = Field(None, description="Task `single`.")
     labels: list[str] | None = Field(None, max_length=_MOST_LABELS, description="Task `multi`.")
     signals: list[RightSignal] | None = Field(None, max_length=_MOST_LABELS, description="Task `signals`.")
-    text: str | dict[str, str] | None = Field(None, description="The text; the server itself keeps none.")
+    text: Text | None = Field(None, description="The text; the server itself keeps none.")
     comment: str | None = Field(None, max_length=2_000)
 
 
@@ -84,7 +84,7 @@ def read_feedback(body: bytes, task: Task, *, most_chars: int) -> dict[str, Any]
         task.encode([given[task.field]])
     except DataError as error:
         raise refused(("body", task.field), str(error), "label") from None
-    size = len(found.text) if isinstance(found.text, str) else sum(map(len, (found.text or {}).values()))
+    size = characters_in(found.text or "")
     if size > most_chars:
         raise refused(("body", "text"), f"The text has {size:,} characters; at most {most_chars:,} are kept.", "text")
     return found.model_dump(exclude_none=True)

@@ -18,11 +18,11 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from copydesk.errors import JobsUnavailable, Overloaded, RequestRefused
-from copydesk.serve.jobs import Jobs, Submission, Text, progress_of
+from copydesk.serve.jobs import Jobs, Submission, progress_of
 from copydesk.serve.limits import Limits, read_body, wants_scores
 from copydesk.serve.routes import SCORES, body_of
 from copydesk.serve.schemas import Answers, Invalid, Refusal, ServedModel, TextsBody, refused
-from copydesk.types import Job, JobStatus, ModelVersion
+from copydesk.types import Job, JobStatus, ModelVersion, Text
 
 Accept = Callable[[bytes], tuple[ModelVersion, list[Text]]]
 """Reads a body: the version that will answer, and the texts. Raises `InvalidRequest`."""

@@ -19,8 +19,8 @@ from typing import Protocol
 
 from copydesk.errors import BundleError, JobsUnavailable
 from copydesk.progress import Progress, Silent
-from copydesk.serve.jobs import Chunk, Chunks, Text
-from copydesk.types import ModelVersion, Prediction
+from copydesk.serve.jobs import Chunk, Chunks
+from copydesk.types import ModelVersion, Prediction, Text
 
 LOG = logging.getLogger("copydesk.jobs")
 _STORE_AGAIN_S = 1.0

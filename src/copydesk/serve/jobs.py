@@ -18,10 +18,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from copydesk.errors import ExpiredJob, InvalidRequest, Overloaded, UnknownJob
-from copydesk.types import Job, JobStatus, ModelVersion
+from copydesk.types import Job, JobStatus, ModelVersion, Text, characters_in
 
-Text = str | dict[str, str]
-"""One text, or its columns by name."""
 STATUSES: tuple[JobStatus, ...] = ("pending", "running", "succeeded", "failed", "cancelled")
 _ID = re.compile("[0-9a-f]{32}")
 GRACE_S = 600.0
@@ -171,7 +169,7 @@ def chunks_of(texts: Sequence[Text], rules: JobRules) -> Iterator[tuple[int, lis
     """Yield the texts in chunks, each with the place of its first text."""
     first, chars = 0, 0
     for place, text in enumerate(texts):
-        size = len(text) if isinstance(text, str) else sum(map(len, text.values()))
+        size = characters_in(text)
         if place > first and (place - first == rules.chunk_texts or chars + size > rules.chunk_chars):
             yield first, list(texts[first:place])
             first, chars = place, 0

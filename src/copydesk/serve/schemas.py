@@ -13,9 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from copydesk.errors import InvalidRequest
+from copydesk.types import Text, characters_in
 
-Text = str | dict[str, str]
-"""One text, or its columns by name."""
 MAX_JOB_TEXTS = 100_000
 Model = TypeVar("Model", bound=BaseModel)
 _MOST_FAULTS = 20
@@ -195,7 +194,7 @@ def fault(where: tuple[str | int, ...], message: str, kind: str) -> dict[str, An
 def fault_in(text: object, columns: Sequence[str], most_chars: int) -> str:
     """Return what is wrong with a text of a request; "" for one that can be answered."""
     if isinstance(text, str):
-        size, empty = len(text), not text.strip()
+        empty = not text.strip()
     elif not isinstance(text, dict):
         return "Input should be a valid string, or an object of columns."
     else:
@@ -203,9 +202,10 @@ def fault_in(text: object, columns: Sequence[str], most_chars: int) -> str:
             return f"It has the columns {_listed(text)}; the model reads {_listed(columns)}."
         if not all(isinstance(value, str) for value in text.values()):
             return "Every column should be a valid string."
-        size, empty = sum(map(len, text.values())), not any(value.strip() for value in text.values())
+        empty = not any(value.strip() for value in text.values())
     if empty:
         return "The text is empty."
+    size = characters_in(text)
     return f"The text has {size:,} characters; at most {most_chars:,} are read." if size > most_chars else ""
 
 

@@ -7,8 +7,6 @@ cascade's first stage is sure of does not wait for the second.
 from __future__ import annotations
 
 import asyncio
-import random
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,18 +19,17 @@ from copydesk.models.base import Model
 from copydesk.models.cascade import CascadeModel, Stage
 from copydesk.models.compiled import BATCH_TOKENS, CompiledModel
 from copydesk.models.tokens import Tokens, gathered
-from copydesk.runtime.engine import Classifier, Text
+from copydesk.runtime.engine import Classifier
 from copydesk.serve.batcher import Ticket
+from copydesk.serve.ids import new_id
 from copydesk.serve.lane import Engine, Lane, Times, Watcher
 from copydesk.serve.limits import Limits
-from copydesk.types import ModelVersion, Prediction
+from copydesk.types import ModelVersion, Prediction, Text, characters_in
 
 Floats = NDArray[np.float32]
 _BATCH_CHARACTERS = 50_000
 _AT_ONCE = 4_000
 """Up to so many characters are normalised and tokenised on the event loop: less than a thread's round trip costs."""
-_IDS = random.Random(secrets.randbits(128))
-"""Unique is enough for an id; asking the system for each would cost more than a linear model's answer."""
 _WARM_UP = ("Warm up", "The first request shall not be the slow one. " * 40)
 
 
@@ -103,7 +100,7 @@ class Served:
     async def _predict(self, texts: Sequence[Text], ticket: Ticket, scores: bool) -> Answered:
         times = Times()
         started = asyncio.get_running_loop().time()
-        clean = await _near(self.classifier.prepared, texts, size=sum(map(_size, texts)))
+        clean = await _near(self.classifier.prepared, texts, size=sum(map(characters_in, texts)))
         times.tokenise += asyncio.get_running_loop().time() - started
         logits = await self._ways[0].logits(clean, ticket, times)
         stages: list[str] = []
@@ -117,7 +114,7 @@ class Served:
         found = self.classifier.calibrated(logits)
         return Answered(
             self.version,
-            [f"{self.version.version}.{_IDS.getrandbits(64):016x}" for _ in texts],
+            [f"{self.version.version}.{new_id()}" for _ in texts],
             self.classifier.decoded(found, stages, scores=scores or self.classifier.task.name == "multi"),  # metrics
             times,
             scores,
@@ -171,7 +168,3 @@ async def _near(work: Any, texts: Sequence[Any], *, size: int) -> Any:  # noqa: 
     if size <= _AT_ONCE:
         return work(texts)
     return await asyncio.get_running_loop().run_in_executor(None, work, texts)
-
-
-def _size(text: Text) -> int:
-    return len(text) if isinstance(text, str) else sum(map(len, text.values() if isinstance(text, dict) else text))

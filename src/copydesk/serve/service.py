@@ -17,7 +17,7 @@ from typing import Any
 
 from copydesk.errors import CopydeskError, NotReady, RequestRefused
 from copydesk.models.cores import allowed_cores
-from copydesk.runtime.engine import Classifier, Text
+from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.runtime.versions import fingerprint, version_of
 from copydesk.serve.batcher import Ticket
@@ -25,7 +25,7 @@ from copydesk.serve.limits import Limits
 from copydesk.serve.metrics import Metrics
 from copydesk.serve.schemas import read_texts
 from copydesk.serve.served import Answered, Served
-from copydesk.types import ModelVersion
+from copydesk.types import ModelVersion, Text
 
 LOG = logging.getLogger("copydesk.serve")
 _LOOK_S = 2.0
@@ -117,7 +117,7 @@ class Service:
                 self._go(self._compare(self._shadow, texts, answered))
         return answered
 
-    def accept_job(self, body: bytes) -> tuple[ModelVersion, list[str | dict[str, str]]]:
+    def accept_job(self, body: bytes) -> tuple[ModelVersion, list[Text]]:
         """Return the version that will answer a job, and its texts. Raises `NotReady`, `InvalidRequest`."""
         served = self.served
         columns, limits = served.classifier.settings.text, served.limits
