@@ -4,6 +4,8 @@
     settings.json   task, labels, normalisation steps, columns, calibration: what turns texts into answers
     recipe.yaml     the merged recipe, defaults included
     model/          the model's own files: safetensors and JSON, never a pickle
+    behaviours.yaml the behavioural tests that the recipe names, where it names some
+    training.safetensors   sketches of the training texts, by which leaks are found: no text can be read from them
     report.json     what evaluation found; report.html is the same for people
     history.json    the learning curve, every update
     README.md       the model card
@@ -58,6 +60,16 @@ class Layout:
     def model(self) -> Path:
         """The folder of the model's own files."""
         return self.root / "model"
+
+    @property
+    def behaviours(self) -> Path:
+        """The recipe's behavioural tests, where it has some."""
+        return self.root / "behaviours.yaml"
+
+    @property
+    def training_texts(self) -> Path:
+        """Sketches of the training texts."""
+        return self.root / "training.safetensors"
 
     @property
     def report(self) -> Path:
@@ -123,6 +135,11 @@ class Bundle:
     def layout(self) -> Layout:
         """Where the bundle's files are."""
         return Layout(self.path)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the manifest, which holds every file's: equal bundles have equal digests."""
+        return sha256_of(self.layout.manifest)
 
     @property
     def recipe(self) -> Recipe:

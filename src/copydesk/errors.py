@@ -9,6 +9,7 @@
     ├── EncoderError           pretrained weights that cannot be found or trusted
     ├── CascadeRefused         two models of which no cascade is worth making
     ├── BundleError            a bundle that is incomplete, changed or of another version
+    ├── RegistryError          a registry that does not answer, or has no such model, version or alias
     ├── RequestRefused         a request that the server does not answer; `serve/app.py` says with which status
     │   ├── InvalidRequest     a body that does not say what it must, or says too much
     │   ├── BodyTooLarge       more bytes than are read
@@ -80,6 +81,10 @@ class CascadeRefused(CopydeskError):
 
 class BundleError(CopydeskError):
     """A bundle without a manifest, with a changed or missing file, or of a format that is not known."""
+
+
+class RegistryError(CopydeskError):
+    """A registry of models that does not answer, or in which there is no such model, version or alias."""
 
 
 class RequestRefused(CopydeskError):

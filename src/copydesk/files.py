@@ -19,7 +19,16 @@ from typing import Any
 
 from copydesk.errors import CopydeskError, UsageError
 
+CACHE = "COPYDESK_CACHE"
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG, errno.ENOTDIR, errno.EEXIST)
+
+
+def cache_folder() -> Path:
+    """Return where downloads are kept: COPYDESK_CACHE, else the user's cache folder."""
+    chosen = os.environ.get(CACHE)
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "copydesk"
 
 
 def sha256_of(path: Path) -> str:

@@ -103,6 +103,63 @@ class ModelVersion:
     path: str = ""
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A rule of the gate that a candidate does not keep.
+
+    `needed` and `measured` are short and for people, the measured value with its interval where there is one; `why` is
+    a sentence.
+    """
+
+    rule: str
+    needed: str
+    measured: str
+    why: str
+
+
+@dataclass(frozen=True)
+class CaseFailure:
+    """A case of a behaviour that a model failed: what it was asked, what it should have said, what it said.
+
+    `text` and `changed` are the texts before and after a perturbation; without one `changed` is empty. `badness` orders
+    the failures, the worst highest: how far the score went the wrong way.
+    """
+
+    text: str
+    expected: str
+    got: str
+    badness: float
+    changed: str = ""
+
+
+@dataclass(frozen=True)
+class BehaviourResult:
+    """How a model did in one behaviour: `passed` of `n` cases, of which at least the share `required` must pass.
+
+    `kind` is minimum functionality (MFT), invariance (INV) or direction (DIR), after Ribeiro et al. 2020, CheckList;
+    `interval` the 95 % interval of the pass rate. `failures` are the worst ones only.
+    """
+
+    name: str
+    kind: Literal["MFT", "INV", "DIR"]
+    n: int
+    passed: int
+    interval: tuple[float, float]
+    required: float
+    failures: list[CaseFailure] = field(default_factory=list)
+    capability: str = ""
+
+    @property
+    def rate(self) -> float:
+        """The share of cases that passed; 0 of none."""
+        return self.passed / self.n if self.n else 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether enough cases passed; of none nothing can be said."""
+        return self.n > 0 and self.rate >= self.required
+
+
 JobStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 
 

@@ -24,12 +24,11 @@ from copydesk.data.remote.addresses import access_to, open_remote
 from copydesk.data.remote.base import Remote, Version
 from copydesk.data.remote.retry import Retries, status_of
 from copydesk.errors import SourceError
-from copydesk.files import sha256_of, write_json, writing
+from copydesk.files import cache_folder, sha256_of, write_json, writing
 from copydesk.progress import Progress, Silent
 
 T = TypeVar("T")
 
-CACHE = "COPYDESK_CACHE"
 _WORTH_GOING_ON_BYTES = 1 << 20
 """An attempt that brought as much is no failure: a long download over a bad line goes on as long as it gets on."""
 
@@ -40,14 +39,6 @@ class Fetched:
 
     path: Path
     revision: str | None
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept: COPYDESK_CACHE, else the user's cache folder."""
-    chosen = os.environ.get(CACHE)
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "copydesk"
 
 
 def fetch(

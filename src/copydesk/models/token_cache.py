@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from copydesk.data.fetch import cache_folder
-from copydesk.files import sha256_of
+from copydesk.files import cache_folder, sha256_of
 from copydesk.models.encoder import EncoderModel
 from copydesk.models.tokens import Tokens
 

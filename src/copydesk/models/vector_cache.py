@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from copydesk.data.fetch import cache_folder
-from copydesk.files import sha256_of
+from copydesk.files import cache_folder, sha256_of
 from copydesk.models.encoder import EncoderModel
 
 _NAME = "vectors"

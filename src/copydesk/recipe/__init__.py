@@ -4,6 +4,7 @@ Unknown keys are refused with the nearest known one; `python -m copydesk.recipe`
 It does not know whether the columns or files it names exist: the stages say so when they look.
 """
 
+from copydesk.recipe.gate import AgainstProduction, Gate
 from copydesk.recipe.load import (
     dump_recipe,
     json_schema,
@@ -24,6 +25,8 @@ from copydesk.recipe.weak import Weak
 
 __all__ = [
     "DEFAULT_ENCODER",
+    "AgainstProduction",
+    "Gate",
     "Gdelt",
     "GdeltSource",
     "Model",

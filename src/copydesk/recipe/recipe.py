@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from copydesk.recipe.base import Section, as_list
+from copydesk.recipe.gate import Gate
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
@@ -14,21 +15,6 @@ from copydesk.recipe.runtime import Runtime
 from copydesk.recipe.serve import Serve
 from copydesk.recipe.source import Source, SourceFile
 from copydesk.recipe.weak import Weak
-
-
-class AgainstProduction(Section):
-    """How a candidate is compared with the model in production."""
-
-    metric: str = "accuracy"
-    max_drop: float = Field(0.002, ge=0)
-    test: Literal["paired_bootstrap", "mcnemar"] = "paired_bootstrap"
-
-
-class Gate(Section):
-    """What a candidate must reach before it is promoted."""
-
-    floors: dict[str, float] = {}
-    against_production: AgainstProduction | None = None
 
 
 class Recipe(Section):

@@ -1,0 +1,1 @@
+"""Where finished models are kept by name, version and alias."""
