@@ -1,0 +1,198 @@
+"""The prediction log: what is kept, what is dropped, and that it never stands in the way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from copydesk.errors import UsageError
+from copydesk.monitor.entry import SCHEMA, Entry, table_of
+from copydesk.monitor.log_files import LogFiles, read
+from copydesk.monitor.record import Recorder
+from copydesk.monitor.traits import Vocabulary
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+KNOWN = Vocabulary.of(["a known headline"])
+
+
+def entry(number: int, at: datetime = NOON) -> Entry:
+    return Entry(at.timestamp(), f"1.{number:08x}", "clickbait", "1", f"headline {number}", ("news",), (0.9,), 0.9)
+
+
+def rows_of(entries: Sequence[Entry]) -> pl.DataFrame:
+    return table_of(entries, KNOWN, kept=None)
+
+
+class Kept:
+    """A store in memory that fails as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.rows: list[pl.DataFrame] = []
+        self.fails = False
+        self.held = threading.Event()
+        self.held.set()
+
+    def write(self, rows: pl.DataFrame) -> None:
+        self.held.wait(5)
+        if self.fails:
+            raise OSError(28, "No space left on device")
+        self.rows.append(rows)
+
+    def tidy(self) -> None:
+        pass
+
+
+def test_a_text_is_not_kept_unless_that_was_asked_for() -> None:
+    kept = table_of([entry(1)], KNOWN, kept=None)
+    assert kept["text"].to_list() == [None] and "headline" not in str(kept.to_dicts())
+    assert table_of([entry(1)], KNOWN, kept=str.upper)["text"].to_list() == ["HEADLINE 1"]
+
+
+def test_rows_have_the_schema_whatever_is_in_them() -> None:
+    empty = table_of([], KNOWN, kept=None)
+    odd = table_of([Entry(0.0, "1.0", "m", "1", "\ud800", (), (), 0.0)], KNOWN, kept=lambda text: "")
+    assert empty.schema == odd.schema == pl.Schema(SCHEMA)
+
+
+def test_only_the_first_texts_are_asked_for_their_language() -> None:
+    rows = table_of([entry(1), entry(2), entry(3)], KNOWN, kept=None, languages=lambda texts: ["en", "sv"])
+    assert rows["language"].to_list() == ["en", "sv", None]
+
+
+def test_the_same_text_has_the_same_hash_in_every_log() -> None:
+    assert table_of([entry(1)], KNOWN, kept=None)["text_hash"].item() == "6d854e7105486e94"
+
+
+def test_everything_offered_is_written_when_the_recorder_closes() -> None:
+    store = Kept()
+    recorder = Recorder(store, rows_of, every_s=60)
+    for number in range(10):
+        recorder.offer([entry(number)])
+    recorder.close()
+    assert pl.concat(store.rows)["id"].to_list() == [f"1.{number:08x}" for number in range(10)]
+    assert recorder.counts.written == 10
+
+
+def test_a_full_buffer_drops_and_counts_and_does_not_wait() -> None:
+    store = Kept()
+    store.held.clear()
+    recorder = Recorder(store, rows_of, most_waiting=5, every_s=60)
+    recorder.offer([entry(number) for number in range(4)])
+    recorder.offer([entry(number) for number in range(2)])
+    assert recorder.counts.dropped == 2
+    store.held.set()
+    recorder.close()
+    assert recorder.counts.written == 4
+
+
+def test_a_store_that_fails_loses_rows_and_counts_them_then_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    store = Kept()
+    store.fails = True
+    recorder = Recorder(store, rows_of, every_s=0.01)
+    recorder.offer([entry(1)])
+    _until(lambda: recorder.counts.lost == 1)
+    store.fails = False
+    recorder.offer([entry(2)])
+    recorder.close()
+    assert recorder.counts.written == 1 and pl.concat(store.rows)["id"].to_list() == ["1.00000002"]
+    assert [record.message for record in caplog.records] == ["prediction log fails"]
+
+
+def test_many_threads_may_offer_at_once() -> None:
+    store = Kept()
+    recorder = Recorder(store, rows_of, every_s=0.01)
+    threads = [
+        threading.Thread(target=lambda start=start: [recorder.offer([entry(start + one)]) for one in range(100)])
+        for start in range(0, 400, 100)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recorder.close()
+    assert sorted(pl.concat(store.rows)["id"]) == [f"1.{number:08x}" for number in range(400)]
+
+
+class Clock:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now.timestamp()
+
+
+def test_an_hours_parts_become_one_file_when_it_is_over(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    log = LogFiles(tmp_path, clock=clock)
+    for number in range(3):
+        log.write(rows_of([entry(number)]))
+        log.tidy()
+    assert len(list(tmp_path.rglob("*.parquet"))) == 3
+    clock.now += timedelta(hours=1)
+    log.write(rows_of([entry(3, clock.now)]))
+    log.tidy()
+    assert len(list((tmp_path / "2026-11-21" / "12").iterdir())) == 1
+    assert read(tmp_path).collect()["id"].to_list() == [f"1.{number:08x}" for number in range(4)]
+
+
+def test_parts_of_a_full_hour_are_put_together_before_it_is_over(tmp_path: Path) -> None:
+    log = LogFiles(tmp_path, clock=Clock(NOON), most_bytes=1)
+    for number in range(4):
+        log.write(rows_of([entry(number)]))
+    log.tidy()
+    log.write(rows_of([entry(4)]))
+    assert len(list(tmp_path.rglob("*.parquet"))) == 2
+    assert read(tmp_path).collect().height == 5
+
+
+def test_a_reader_sees_no_row_twice_while_parts_are_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogFiles(tmp_path, clock=Clock(NOON), most_bytes=1)
+    log.write(rows_of([entry(1)]))
+    log.write(rows_of([entry(2)]))
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # killed before the parts were taken away
+    log.tidy()
+    log.write(rows_of([entry(3)]))
+    assert len(list(tmp_path.rglob("*.parquet"))) == 4
+    assert read(tmp_path).collect()["id"].to_list() == ["1.00000001", "1.00000002", "1.00000003"]
+
+
+def test_days_that_were_kept_long_enough_go(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    log = LogFiles(tmp_path, keep_days=7, clock=clock)
+    log.write(rows_of([entry(1)]))
+    clock.now += timedelta(days=8)
+    log.write(rows_of([entry(2, clock.now)]))
+    log.tidy()
+    assert read(tmp_path).collect()["id"].to_list() == ["1.00000002"]
+
+
+def test_a_time_is_read_and_no_more(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    log = LogFiles(tmp_path, clock=clock)
+    for hours in range(0, 72, 6):
+        clock.now = NOON + timedelta(hours=hours)
+        log.write(rows_of([entry(hours, clock.now)]))
+    found = read(tmp_path, NOON + timedelta(hours=12), NOON + timedelta(hours=30)).collect()
+    assert found["id"].to_list() == [f"1.{hours:08x}" for hours in (12, 18, 24)]
+
+
+def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no prediction log"):
+        read(tmp_path / "nowhere")
+
+
+def _until(holds: object) -> None:
+    import time
+
+    for _ in range(500):
+        if holds():  # type: ignore[operator]
+            return
+        time.sleep(0.01)
+    raise AssertionError("It did not come true in five seconds.")
