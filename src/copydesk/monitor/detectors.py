@@ -19,6 +19,7 @@ from copydesk.monitor.compare import Floats, discrimination, homogeneity_p_value
 
 _SHOWN = 3
 _CHANCE = 0.5
+_DRAWN = 250
 
 
 @dataclass(frozen=True)
@@ -117,21 +118,26 @@ class Topics:
 
     def __init__(self, reference: Floats, *, least_effect: float = 0.6, draws: int = 100, seed: int = 0) -> None:
         self._reference, self._least, self._draws, self._seed = reference, least_effect, draws, seed
-        self._spread: dict[int, float] = {}
+        self._spread: float | None = None
 
     def update(self, window: Window) -> State:
         """Compare vectors by a classifier that must tell new texts from those of the reference."""
         area = discrimination(self._reference, window.vectors)
-        p_value = float(ndtr((_CHANCE - area) / self._spread_of(min(window.n, len(self._reference) // 2))))
+        p_value = float(ndtr((_CHANCE - area) / self._spread_of(window.n)))
         return State(self.name, window.n, "AUC", area, self._least, p_value, "0.5: not to be told apart; 1: always")
 
     def _spread_of(self, n: int) -> float:
-        """Return the standard deviation of the AUC of n texts drawn from the reference itself."""
-        if n not in self._spread:
+        """Return the standard deviation of the AUC of n texts without drift.
+
+        It is measured for windows of one size, and goes with the root of 1 / n + 1 / m as that of any such statistic.
+        """
+        m = len(self._reference)
+        drawn = min(_DRAWN, m // 2)
+        if self._spread is None:
             random = np.random.default_rng(self._seed)
             areas = []
             for _ in range(self._draws):
-                order = random.permutation(len(self._reference))
-                areas.append(discrimination(self._reference[order[n:]], self._reference[order[:n]]))
-            self._spread[n] = float(np.sqrt(np.mean((np.array(areas) - _CHANCE) ** 2)))
-        return self._spread[n]
+                order = random.permutation(m)
+                areas.append(discrimination(self._reference[order[drawn:]], self._reference[order[:drawn]]))
+            self._spread = float(np.sqrt(np.mean((np.array(areas) - _CHANCE) ** 2)))
+        return self._spread * float(np.sqrt((1 / n + 1 / m) / (1 / drawn + 1 / (m - drawn))))
