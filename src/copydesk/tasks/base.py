@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from copydesk.errors import UsageError
 from copydesk.metrics.base import Measured
+from copydesk.metrics.tally import Tallies
 from copydesk.tasks.columns import Column
 from copydesk.types import Decision, Label, Prediction
 
@@ -158,6 +159,10 @@ class Task(Protocol):
 
     def measure(self, targets: Targets, scores: Scores) -> Measured:
         """Return every metric with its interval, the labels' quality, calibration and confusions."""
+        ...
+
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text: by these two models are compared."""
         ...
 
     def answers(self, scores: Scores) -> Targets:

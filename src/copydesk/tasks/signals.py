@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from copydesk.errors import DataError
 from copydesk.metrics.base import Measured, best_threshold
-from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1
+from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1, tally_signals
+from copydesk.metrics.tally import Tallies
 from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, place_of, softmax
 from copydesk.tasks.columns import Column, Lists, Names
 from copydesk.tasks.multi import replaced_thresholds
@@ -179,6 +180,10 @@ class SignalsTask:
     def measure(self, targets: Targets, scores: Scores) -> Measured:
         """Return presence macro F1, sign accuracy, the scores' mean absolute error and tag F1."""
         return measure_signals(self.truth(targets), self.sheet(scores), self.labels, self.thresholds)
+
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text."""
+        return tally_signals(self.truth(targets), self.sheet(scores), self.right(targets, scores))
 
     def answers(self, scores: Scores) -> Targets:
         """Return scores and tag numbers; both are 0 for an absent category."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured
-from copydesk.metrics.single import measure_single
+from copydesk.metrics.single import measure_single, tally_single
+from copydesk.metrics.tally import Tallies
 from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, place_of, softmax
 from copydesk.tasks.columns import Column, Names
 from copydesk.types import Decision, Label, Prediction
@@ -104,6 +105,10 @@ class SingleTask:
             "count every text's most probable label."
         )
         return replace(measured, notes=[*measured.notes, note])
+
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text."""
+        return tally_single(targets, scores)
 
     def answers(self, scores: Scores) -> Targets:
         """Return the indices of the most probable labels."""
