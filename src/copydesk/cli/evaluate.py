@@ -32,9 +32,11 @@ def evaluate(
     from copydesk.data.labelled import read_labelled
     from copydesk.evaluate import evaluate as measure
     from copydesk.files import new_folder, refuse_existing, write_json, write_text
+    from copydesk.labelling.slice_rules import slice_rules
     from copydesk.recipe import override
     from copydesk.report_page import render_report
     from copydesk.runtime.engine import Classifier
+    from copydesk.slices import slices_of
 
     if report is not None:
         refuse_existing(report)
@@ -46,7 +48,8 @@ def evaluate(
     labelled = read_labelled(
         recipe, data, steps=classifier.settings.normalise, progress=progress, known=classifier.labels
     )
-    found = measure(classifier, labelled.texts, labelled.labels, weak=labelled.weak)
+    slices = slices_of(labelled.texts, sources=labelled.sources, rules=slice_rules(recipe))
+    found = measure(classifier, labelled.texts, labelled.labels, weak=labelled.weak, slices=slices)
     if report is not None:
         with new_folder(report) as folder:
             write_json(folder / "report.json", found.to_json())

@@ -4,6 +4,7 @@ Unknown keys are refused with the nearest known one; `python -m copydesk.recipe`
 It does not know whether the columns or files it names exist: the stages say so when they look.
 """
 
+from copydesk.recipe.evaluate import Evaluate, SliceRule
 from copydesk.recipe.gate import AgainstProduction, Gate
 from copydesk.recipe.load import (
     dump_recipe,
@@ -26,6 +27,7 @@ from copydesk.recipe.weak import Weak
 __all__ = [
     "DEFAULT_ENCODER",
     "AgainstProduction",
+    "Evaluate",
     "Gate",
     "Gdelt",
     "GdeltSource",
@@ -36,6 +38,7 @@ __all__ = [
     "Rules",
     "Runtime",
     "Serve",
+    "SliceRule",
     "SourceFile",
     "Train",
     "Weak",

@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.gate import Gate, gate_mistakes
+from copydesk.recipe.evaluate import Evaluate
+from copydesk.recipe.gate import Gate
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
@@ -42,6 +44,7 @@ class Recipe(Section):
     track: Track = Track()
     tune: Tune = Tune()
     runtime: Runtime = Runtime()
+    evaluate: Evaluate = Evaluate()
     behaviours: str | None = Field(None, description="A file of behavioural tests, relative to the recipe.")
     gate: Gate = Gate()
     serve: Serve = Serve()
