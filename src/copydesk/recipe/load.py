@@ -109,6 +109,7 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
 
     sources = [placed(source) if isinstance(source, SourceFile) else source for source in recipe.source]
     aliases = absolute(recipe.aliases) if recipe.aliases else None
+    behaviours = absolute(recipe.behaviours) if recipe.behaviours else None
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
     distil = recipe.model.distil.model_copy(update={"texts": [placed(file) for file in recipe.model.distil.texts]})
     model = recipe.model.model_copy(update={"keywords": keywords, "distil": distil})
@@ -122,6 +123,7 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         "weak": weak,
         "prepare": prepare,
         "evaluate": evaluate,
+        "behaviours": behaviours,
     }
     return recipe.model_copy(update=changed)
 

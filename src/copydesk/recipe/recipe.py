@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from copydesk.recipe.base import Section, as_list
-from copydesk.recipe.gate import Gate, gate_mistakes
 from copydesk.recipe.evaluate import Evaluate
-from copydesk.recipe.gate import Gate
+from copydesk.recipe.gate import Gate, gate_mistakes
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
