@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"ngrams", "phrases", "tasks", "data"},
     "labelling": {"data", "models", "phrases", "tasks"},
     "runtime": {"bundle", "tasks", "models", "phrases", "registry"},
-    "score": {"bundle", "data", "runtime", "tasks"},
+    "score": {"bundle", "data", "registry", "runtime", "tasks"},
     "registry": {"bundle", "mlflow_client"},
     "behaviour": {"runtime", "tasks", "metrics", "data", "labelling", "phrases"},
     "gate": {"behaviour", "bundle", "data", "evaluate", "metrics", "registry", "runtime", "tasks"},

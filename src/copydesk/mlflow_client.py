@@ -1,7 +1,8 @@
 """One way to MLflow, for who records training runs and for who registers models: where it is, and a quiet client.
 
 Without MLFLOW_TRACKING_URI that is a database and a folder in the working folder. The client loses patience with a
-dead server within seconds and reports to nobody. It is heavy, and imported when asked for; `docs/registry.md` says how heavy.
+dead server within seconds and reports to nobody. It is heavy (docs/registry.md has the figures), and imported when it
+is asked for.
 """
 
 from __future__ import annotations

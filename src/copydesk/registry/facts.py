@@ -20,15 +20,16 @@ def mover() -> Mover:
 
 
 def facts_of(bundle: Bundle, who: Mover) -> Facts:
-    """Return a bundle's facts as it is registered by somebody now."""
-    commit = commit_of()
+    """Return a bundle's facts as it is registered by somebody now; the headline metric comes first."""
+    commit, report = commit_of(), bundle.report
+    headline = {report.headline: report.metrics[report.headline]} if report.headline in report.metrics else {}
     return Facts(
         digest=bundle.digest,
         data=str(bundle.manifest.get("data", "")),
         commit=str(commit or ""),
         by=who.by,
         created=who.at,
-        metrics=dict(bundle.report.metrics),
+        metrics={**headline, **report.metrics},
     )
 
 

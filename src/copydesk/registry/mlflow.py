@@ -25,8 +25,9 @@ from copydesk import mlflow_client
 from copydesk.bundle import Bundle
 from copydesk.errors import CopydeskError, MissingExtra, RegistryError, Stale, UsageError
 from copydesk.registry.base import Change, Facts, Registered
-from copydesk.registry.mlflow_lock import Check, Turns, file_lock
+from copydesk.registry.lock import Check, file_lock
 from copydesk.registry.mlflow_tags import ATTACHED, DIGEST, MODEL, Line, State, facts_as_tags, facts_in, lines_in
+from copydesk.registry.mlflow_turns import Turns
 from copydesk.registry.names import require_alias, require_kind, require_name
 from copydesk.registry.told import moved_meanwhile, no_such
 

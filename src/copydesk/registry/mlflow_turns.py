@@ -1,17 +1,14 @@
-"""One writer at a time for each model in MLflow, which itself would let the last of two writers win.
+"""One writer at a time for each model on an MLflow server, which itself would let the last of two writers win.
 
-Beside an SQLite file it is a lock of the operating system, which dies with its process.
-
-A server has no lock and no compare-and-swap, but it makes a model of a given name only once. So who writes takes the
-next turn by making a model called NAME.turn-N; who is done marks turn N as over, with a tag of the model, and deletes
-it. N only grows, and a mark is never taken back, so nobody deletes or ends a later turn than the one he means. A turn
-that a waiter sees unchanged for `LEASE_S` by its own clock is taken for a dead one's, and marked as over.
+It has no lock and no compare-and-swap, but it makes a model of a given name only once. So who writes takes the next
+turn by making a model called NAME.turn-N; who is done marks turn N as over, with a tag of the model, and deletes it. N
+only grows, and a mark is never taken back, so nobody deletes or ends a later turn than the one he means. A turn that a
+waiter sees unchanged for `LEASE_S` by its own clock is taken for a dead one's, and marked as over.
 
 What that guarantees: of any writers that are alive and make each request within the lease, one writes at a time; a
 killed one holds the others up for the lease and no longer. What it does not: a writer that was stopped for longer than
 that finds its turn over before each of its steps and gives up, but between that look and the step itself it may be
 stopped again. Then its step still takes place: an alias it sets is the truth, and the history shows who found it there.
-Neither lock knows of the other: reach one registry in one way.
 """
 
 from __future__ import annotations
@@ -23,10 +20,10 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from copydesk.errors import RegistryError, Stale
+from copydesk.registry.lock import Check
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,25 +33,6 @@ _PATIENCE_S = 120.0
 _LOOK_S = (0.05, 0.2)
 _OVER = "copydesk.turn."
 _HOLDER = "copydesk.holder"
-
-Check = Callable[[], None]
-"""Raises `Stale` if the lock was lost meanwhile."""
-
-
-@contextmanager
-def file_lock(path: Path, *, patience_s: float = _PATIENCE_S) -> Iterator[Check]:
-    """Hold a lock file's lock, which is never lost."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path, timeout=patience_s)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise RegistryError(f"Another process has held '{path}' for {patience_s:g} s. Is it stuck? End it.") from None
-    try:
-        yield lambda: None
-    finally:
-        lock.release()
 
 
 class Turns:
