@@ -27,6 +27,7 @@ from copydesk.cli import (
     models,
     predict,
     prepare,
+    promote,
     register,
     review,
     rollback,

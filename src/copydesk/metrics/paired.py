@@ -61,7 +61,10 @@ def drop_p_value(losses: int, gains: int, texts: int, drop: float) -> float:
 
 
 def drop_bound(losses: int, gains: int, texts: int, confidence: float = CONFIDENCE) -> float:
-    """Return the drop that is not exceeded with this confidence, as a share of the texts; 1 for no texts, never below 0."""
+    """Return the drop that is not exceeded with this confidence, as a share of the texts.
+
+    1 for no texts, and 0 where a rise is shown.
+    """
     return max(_most_drop(losses, gains, texts, confidence), 0.0)
 
 

@@ -35,10 +35,6 @@ class Tally:
         """Return the metrics of all texts."""
         return {name: float(value) for name, value in self.metrics(self.rows.sum(0)).items()}
 
-    def only(self, chosen: Flags) -> Tally:
-        """Return the tally of some of the texts."""
-        return Tally(self.rows[chosen], self.best[chosen], self.worst[chosen], self.metrics)
-
 
 @dataclass(frozen=True)
 class Tallies:
@@ -60,12 +56,6 @@ class Tallies:
         """Return every metric of all texts, calibration included."""
         return {**self.quality.figures(), **(self.calibration.figures() if self.calibration else {})}
 
-    def only(self, chosen: Flags) -> Tallies:
-        """Return the tallies of some of the texts; how often labels were due and given is left as it is."""
-        calibration = self.calibration.only(chosen) if self.calibration else None
-        quality = self.quality.only(chosen)
-        return Tallies(quality, calibration, self.right[chosen], self.mistaken[chosen], self.decided, self.share)
-
     def holding(self, metric: str) -> Tally:
         """Return the tally that a metric is of. Raises `KeyError` if there is none."""
         for tally in (self.quality, self.calibration):
@@ -74,7 +64,7 @@ class Tallies:
         raise KeyError(metric)
 
 
-def calibration_tally(scores: Counts, true: Counts, errors: Counts) -> Tally:
+def calibration_tally(scores: Counts, true: Flags, errors: Counts) -> Tally:
     """Return the tally of ECE and Brier score.
 
     `scores`, shape (n, decisions), are how sure each decision was, `true`, of the same shape, whether it came true;

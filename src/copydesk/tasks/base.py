@@ -128,6 +128,16 @@ class Task(Protocol):
         ...
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each output column is about: names that two tasks have in common mean the same."""
+        ...
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """Each output's score in a text that has none of the labels."""
+        ...
+
+    @property
     def headline(self) -> str:
         """The metric that models are compared by; higher is better."""
         ...

@@ -48,6 +48,17 @@ class SignalsTask:
         """One score per category, and one column for each of its tags, the empty one included."""
         return len(self.labels) + sum(len(tags) + 1 for tags in self.tags)
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The categories, then each one's tags, the empty tag first."""
+        tags = zip(self.labels, self.tags, strict=True)
+        return (*self.labels, *(f"{category}: {tag}" for category, own in tags for tag in ("", *own)))
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """No score, and surely no tag."""
+        return (*(0.0 for _ in self.labels), *(float(not tag) for own in self.tags for tag in ("", *own)))
+
     @cached_property
     def heads(self) -> tuple[Head, ...]:
         """A tanh and a softmax per category."""

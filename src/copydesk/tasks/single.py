@@ -45,6 +45,16 @@ class SingleTask:
         """One per label."""
         return len(self.labels)
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """No label."""
+        return (0.0,) * len(self.labels)
+
     @cached_property
     def heads(self) -> tuple[Head, ...]:
         """One softmax."""
