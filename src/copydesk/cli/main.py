@@ -119,6 +119,7 @@ for stage in (
     score,
     register,
     models,
+    promote,
     rollback,
     serve,
     worker,

@@ -32,9 +32,15 @@ def gate(candidate: Evidence, champion: Evidence | None, rules: Gate) -> list[Fa
 
 
 def judge(candidate: Evidence, champion: Evidence | None, rules: Gate) -> Verdict:
-    """Return the verdict; see `gate`. Raises `ValueError` if the rules' test does not fit their metric."""
+    """Return the verdict; see `gate`. Raises `ValueError` if the rules' test does not fit their metric.
+
+    A candidate that was trained on test texts is judged by nothing else: no figure of it means anything.
+    """
+    leaked = leaks(candidate, rules.max_leaks)
+    if leaked and candidate.seen is not None:
+        return Verdict(leaked)
     alone = [
-        *leaks(candidate, rules.max_leaks),
+        *leaked,
         *under_floors(candidate, rules.floors),
         *failed_behaviours(candidate, champion),
     ]

@@ -116,8 +116,8 @@ def _least_drop(new: BehaviourResult, old: BehaviourResult) -> float:
 
 def _calibration(candidate: Evidence, champion: Evidence, most: float) -> list[Failure]:
     new, old = candidate.tallies, champion.tallies
-    if new.calibration is None or old.calibration is None or not len(new.right):
-        return []
+    if candidate.metrics.get("ece", 0.0) - champion.metrics.get("ece", 0.0) <= most:
+        return []  # a resampling would show no more
     found = difference(new, old, "ece")
     if found.high >= -most:
         return []

@@ -30,6 +30,8 @@ _TAIL = 1e-7
 _MANY = 80
 """From so many losses and gains on, the likelihood ratio's signed root is as good as normal."""
 _CLOSE = 1e-9
+_NEVER = 1e-300
+"""Stands for a share of 0, whose logarithm there is none of."""
 _PRECISION = 1e-3
 
 Floats = NDArray[np.float64]
@@ -56,8 +58,10 @@ def drop_p_value(losses: int, gains: int, texts: int, drop: float) -> float:
     extreme = _evidence(loss, gain, texts, drop) >= own - _CLOSE
     loss, gain = loss[extreme], gain[extreme]
     ways = gammaln(texts + 1) - gammaln(loss + 1) - gammaln(gain + 1) - gammaln(texts - loss - gain + 1)
-    worst = max(float(np.exp(ways + _log_chance(loss, gain, texts, share + drop, share)).sum()) for share in shares)
-    return min(worst + _OUT_OF_REACH + 2 * _TAIL, 1.0)
+    cells = np.stack([loss, gain, texts - loss - gain])
+    chances = np.stack([shares + drop, shares, 1 - 2 * shares - drop], axis=1)
+    logs = np.log(np.maximum(chances, _NEVER)) @ cells + ways
+    return min(float(np.exp(logs).sum(axis=1).max()) + _OUT_OF_REACH + 2 * _TAIL, 1.0)
 
 
 def drop_bound(losses: int, gains: int, texts: int, confidence: float = CONFIDENCE) -> float:
@@ -115,12 +119,17 @@ def _most_drop(losses: int, gains: int, texts: int, confidence: float) -> float:
     if not texts:
         return 1.0
     low, high = (losses - gains) / texts, 1.0
+
+    def excluded(drop: float) -> bool:
+        return drop_p_value(losses, gains, texts, drop) <= 1 - confidence
+
+    step = 1 / texts  # most bounds are near the estimate: a search from there takes fewer tests
+    while low + step < high and not excluded(low + step):
+        low, step = low + step, 2 * step
+    high = min(low + step, high)
     while high - low > _PRECISION * max(abs(high), 1 / texts):
         middle = (low + high) / 2
-        if drop_p_value(losses, gains, texts, middle) <= 1 - confidence:
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if excluded(middle) else (middle, high)
     return high
 
 

@@ -23,9 +23,7 @@ def union(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*first, *second]))
 
 
-def tags_of_both(
-    first: Mapping[str, Sequence[str]], second: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[str, ...]]:
+def tags_of_both(first: Mapping[str, Sequence[str]], second: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return the tags of both models' categories."""
     return {name: union(first.get(name, ()), second.get(name, ())) for name in union(tuple(first), tuple(second))}
 
@@ -36,9 +34,7 @@ def widened(task: Task, labels: Sequence[str], categories: Mapping[str, Sequence
     if thresholds:
         own = dict(zip(task.labels, thresholds, strict=True))
         thresholds = tuple(own.get(label, _NEVER) for label in labels)
-    return make_task(
-        task.name, labels, decision=replace(task.decision, thresholds=thresholds), categories=categories
-    )
+    return make_task(task.name, labels, decision=replace(task.decision, thresholds=thresholds), categories=categories)
 
 
 def widened_scores(task: Task, scores: Scores, wide: Task) -> Scores:
