@@ -3,10 +3,10 @@
     python bench/gate_simulated.py [--candidates 200] [--quick]
 
 Each text has a difficulty that both models feel, and each model an error of its own, so that their answers agree about
-as often as those of two good classifiers do (the table gives the share of texts on which they differ). Labels: 4, of 55,
-25, 15 and 5 % of the texts. Slices: four quarters and four rules that pick out 10 % each. Behaviours: 8 of 50 cases each, passed with
-97 %, 90 % needed. Scores are as honest as the model can be. Both cost the same, to 3 % in each time. A truly equal
-candidate has the same chance to answer rightly, not the same answers.
+as often as those of two good classifiers do (the table gives the share of texts on which they differ). Labels: 4, of
+55, 25, 15 and 5 % of the texts. Slices: four quarters and four rules that pick out 10 % each. Behaviours: 8 of 50 cases
+each, passed with 97 %, 90 % needed. Scores are as honest as the model can be. Both cost the same, to 3 % in each time.
+A truly equal candidate has the same chance to answer rightly, not the same answers.
 
 Printed are the shares that pass by the comparison alone (`against_production.require`) and by all rules together, with
 95 % Wilson intervals, and which other rules refused a truly better one.
@@ -48,10 +48,11 @@ class Setting:
     metric: str = "accuracy"
     test: str = "auto"
     max_drop: float = 0.01
+    confidence: float = 0.975
 
     def rules(self) -> Gate:
         """Return the gate's default rules, with what is compared."""
-        against = {key: getattr(self, key) for key in ("require", "metric", "test", "max_drop")}
+        against = {key: getattr(self, key) for key in ("require", "metric", "test", "max_drop", "confidence")}
         return Gate.model_validate({"against_production": against, "floors": {"accuracy": self.accuracy - 0.05}})
 
 
@@ -109,7 +110,7 @@ def simulate(setting: Setting, candidates: int, seed: int) -> None:
         passed += not found
         rules.update(found - {"against_production.require"})
         differing.append((candidate.tallies.right != champion.tallies.right).mean())
-    said = f"{setting.require}, {setting.metric} by {setting.test}"
+    said = f"{setting.require}, {setting.metric} by {setting.test}, {setting.confidence:g}"
     shares = " | ".join(_share(count, candidates) for count in (compared, passed))
     refused = ", ".join(f"{rule} {count}" for rule, count in rules.most_common()) or "-"
     known = f"{setting.texts:,} | {setting.accuracy:.2f} | {setting.rise:+.2f} | {np.mean(differing):.1%}"
@@ -127,14 +128,14 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=200)
     parser.add_argument("--quick", action="store_true", help="only 500 texts, accuracy 0.9")
     arguments = parser.parse_args()
-    print(
-        "| needed | texts | champion | true rise | differ | compared: pass | all rules: pass | other rules that refused |"
-    )
+    columns = ["needed", "texts", "champion", "true rise", "differ", "compared: pass", "all rules: pass", "refused by"]
+    print(f"| {' | '.join(columns)} |")
     print("|---|---|---|---|---|---|---|---|")
     sizes, accuracies = ((500,), (0.9,)) if arguments.quick else ((500, 2_800), (0.8, 0.9, 0.97))
     settings = [Setting(n, accuracy, 0.0) for n in sizes for accuracy in accuracies]
     settings += [Setting(n, accuracy, -0.01, "not_worse") for n in sizes for accuracy in accuracies[-2:]]
     settings += [Setting(n, accuracy, rise) for accuracy in accuracies[-2:] for n in sizes for rise in (0.01, 0.02)]
+    settings += [Setting(n, 0.9, rise, confidence=0.95) for n in sizes for rise in (0.0, 0.01, 0.02)]
     settings += [Setting(n, 0.9, 0.0, metric="macro_f1") for n in sizes]
     settings += [Setting(n, 0.9, 0.0, test=test) for test in ("paired_bootstrap", "mcnemar") for n in sizes]
     for seed, setting in enumerate(settings):

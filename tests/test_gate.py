@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gate_evidence import TEXTS, behaviour, made_up
 
 from copydesk.gate.evidence import Evidence, SeenTexts
 from copydesk.gate.gate import gate, judge
 from copydesk.gate.laxer import laxer
 from copydesk.recipe import Gate
+from gate_evidence import TEXTS, behaviour, made_up
 
 CHAMPION = made_up(range(100))
 BETTER = range(60)

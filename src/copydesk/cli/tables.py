@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.markup import escape
-from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -273,8 +272,8 @@ def decision_lines(name: str, decision: Decision) -> list[str]:
     lines = [f"{decision.texts:,} test texts; they have decided {decision.decided_before:,} times before"]
     if found is not None:
         lines.append(
-            f"{found.metric} {found.old:.4f} → {found.new:.4f}: {found.rise:+.4f}, 95 % sure of {found.low:+.4f} at "
-            f"least and {found.high:+.4f} at most ({found.test}, {found.texts:,} texts that neither was trained on)"
+            f"{found.metric} {found.old:.4f} → {found.new:.4f}: {found.rise:+.4f}, at least {found.low:+.4f} and at "
+            f"most {found.high:+.4f}, each with {found.confidence:.1%} ({found.test}, on {found.texts:,} texts)"
         )
     lines += [f"{ratio.cost}: {ratio}" for ratio in decision.verdict.ratios]
     before = f" (was {change.before})" if change.before is not None else ""

@@ -1,4 +1,4 @@
-"""A model's answers to the test texts, in labels that it shares with its rival, and which of them it has seen before."""
+"""A model's answers to the test texts, in labels that it shares with its rival, and which texts it has seen before."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def cautions(answered: Sequence[Answered], test: Labelled) -> Iterator[str]:
                 f"{one.contender.name} was trained or tuned on: they are left out of the comparison, for both models."
             )
         if one.leaks is not None and one.leaks.sketched < 1:
-            yield f"Near copies were looked for in {one.leaks.sketched:.0%} of what {one.contender.name} was trained on."
+            yield f"Of what {one.contender.name} was trained on, {one.leaks.sketched:.0%} was searched for near copies."
     if len(answered) == 2:
         yield from _differences(*answered)
 
@@ -114,9 +114,7 @@ def _differences(candidate: Answered, champion: Answered) -> Iterator[str]:
             named = ", ".join(only[:_NAMED]) + (" …" if len(only) > _NAMED else "")
             yield f"{len(only)} labels are known to the {who} alone, and the other never gives them: {named}."
     if mine.normalise != its.normalise:
-        yield (
-            "The two models normalise texts differently; both got the test texts as they were prepared for the candidate."
-        )
+        yield "The two models normalise texts differently; both got the texts as they were prepared for the candidate."
 
 
 def _leaks(bundle: Bundle, test: Labelled) -> Leaks | None:

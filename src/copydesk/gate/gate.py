@@ -52,7 +52,8 @@ def judge(candidate: Evidence, champion: Evidence | None, rules: Gate) -> Verdic
         why = "The two models were trained on every test text. Give texts that neither has seen: --data FILE"
         return Verdict([*alone, *failure("against_production", "texts to compare on", "none", why)], None, ratios)
     against = rules.against_production
-    found = difference(candidate.tallies, champion.tallies, rules.compared(candidate.task), test=against.test)
+    metric = rules.compared(candidate.task)
+    found = difference(candidate.tallies, champion.tallies, metric, test=against.test, confidence=against.confidence)
     compared = [*regressions(candidate, champion, rules.max_drops), *_without_reason(found, ratios, against)]
     return Verdict([*alone, *compared], found, ratios)
 

@@ -20,6 +20,8 @@ def laxer(new: Gate, old: Gate) -> list[str]:
         keys.append(_told("against_production.require", its.require, mine.require))
     if mine.metric != its.metric:
         keys.append(_told("against_production.metric", its.metric, mine.metric))
+    if mine.confidence < its.confidence:
+        keys.append(_told("against_production.confidence", its.confidence, mine.confidence))
     for section in ("max_ratios", "max_drops", "max_leaks"):
         values, before = (getattr(rules, section).model_dump() for rules in (new, old))
         keys += _higher(section, {key: (values[key], before[key]) for key in values})

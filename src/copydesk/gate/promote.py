@@ -23,8 +23,6 @@ from copydesk.registry.base import STAGING, Change, Registered, Registry
 from copydesk.registry.moves import Mover, decided_by, production_of, refuse
 from copydesk.registry.moves import promote as let_lead
 
-_LEVEL = 0.05
-
 
 @dataclass(frozen=True)
 class Shelf:
@@ -151,10 +149,11 @@ def _worn(before: int, rules: Gate) -> list[str]:
     """Return a warning where the same test texts have decided often."""
     if before < rules.test_uses:
         return []
-    chance = 1 - (1 - _LEVEL) ** (before + 1)
+    level = 1 - rules.against_production.confidence
+    chance = 1 - (1 - level) ** (before + 1)
     return [
-        f"These test texts have decided {before:,} times before. A candidate that is no better passes one decision with "
-        f"up to {_LEVEL:.0%}, one of {before + 1:,} with up to {chance:.0%}: it is time for new test texts (--data)."
+        f"These test texts have decided {before:,} times before. One candidate that is no better passes with up to "
+        f"{level:.1%}, one or more of {before + 1:,} with up to {chance:.0%}: it is time for new test texts (--data)."
     ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from copydesk.gate.evidence import Evidence, Times, failure, slow_text_ms
+from copydesk.gate.evidence import Evidence, Times, failure
 from copydesk.metrics.base import SEED, Interval
 from copydesk.recipe import MaxRatios
 from copydesk.types import Failure

@@ -26,8 +26,8 @@ class Difference:
     """What is known of a new model against an old one in a metric.
 
     `rise` is how much better the new one is on these texts, whichever way the metric counts. It is at least `low` with
-    a confidence of 95 %, and at most `high` with 95 %. `losses` and `gains` count texts of which only the old, and only
-    the new model's answer is wholly right.
+    this `confidence`, and at most `high` with the same. `losses` and `gains` count texts of which only the old, and
+    only the new model's answer is wholly right.
     """
 
     metric: str
@@ -40,6 +40,7 @@ class Difference:
     losses: int
     gains: int
     test: Test
+    confidence: float = CONFIDENCE
 
     @property
     def is_better(self) -> bool:
@@ -69,7 +70,7 @@ def difference(
     else:
         low, high = rise_interval(losses, gains, texts, confidence)
     rise = was - now if metric in LOWER_IS_BETTER else now - was
-    return Difference(metric, now, was, rise, low, high, texts, losses, gains, chosen)
+    return Difference(metric, now, was, rise, low, high, texts, losses, gains, chosen, confidence)
 
 
 def discordant(new: Tallies, old: Tallies) -> tuple[int, int]:

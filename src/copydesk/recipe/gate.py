@@ -48,6 +48,7 @@ class AgainstProduction(Section):
     cheaper: float = Field(
         0.8, gt=0, le=1, description="Cheaper: at most this share of production's latency, size or memory."
     )
+    confidence: float = Field(0.975, gt=0.5, lt=1, description="How sure what is shown must be (one-sided).")
     test: Literal["auto", "exact", "paired_bootstrap", "mcnemar"] = Field(
         "auto", description="`auto`: exact where the metric is a share of right texts, else the bootstrap."
     )
