@@ -35,7 +35,7 @@ from copydesk.training import train_on
 
 THINGS = ["phone", "film", "album", "show", "song", "book", "food", "game", "match", "party", "weather", "train"]
 GOOD, BAD = ["good", "great", "nice", "fun", "beautiful"], ["bad", "terrible", "awful", "boring", "ugly"]
-SPORT = ["game", "team", "match", "season", "play", "goal", "win", "fans", "coach", "league"]
+SPORT = ["match", "season", "team", "coach", "league", "goal", "fans"]
 SUITE = f"""
 language: en
 behaviours:

@@ -48,7 +48,7 @@ def made_up(
         "parts": parts,
         "labels": LABELS,
         "times_ms": slow * jitter * np.linspace(1.0, 2.0, 40),
-        "bundle_mb": 10.0,
+        "bundle_mb": 100.0,
         "memory_mb": 200.0,
         "seen": SeenTexts(texts),
     }

@@ -57,10 +57,17 @@ def test_noise_around_the_allowed_ratio_does_not_flip_the_verdict() -> None:
     assert not gate(made_up(BETTER, times_ms=1.5 * CHAMPION.times_ms * noise / noise.mean()), CHAMPION, rules())
 
 
-@pytest.mark.parametrize(("cost", "value"), [("bundle_mb", 16.0), ("memory_mb", 310.0)])
+@pytest.mark.parametrize(("cost", "value"), [("bundle_mb", 160.0), ("memory_mb", 310.0)])
 def test_better_but_much_larger_is_refused_for_its_size_alone(cost: str, value: float) -> None:
     assert refused_by(made_up(BETTER, **{cost: value})) == {f"max_ratios.{cost}"}
     assert refused_by(made_up(BETTER, **{cost: value}), max_ratios={cost: None}) == set()
+
+
+def test_a_few_megabytes_more_or_less_are_no_matter() -> None:
+    small = made_up(range(100), bundle_mb=1.0)
+    assert refused_by(made_up(BETTER, bundle_mb=3.0), small) == set()
+    allowed = {"against_production": {"max_drop": 0.01}}
+    assert refused_by(made_up([*range(1, 100), 500], bundle_mb=0.5), small, **allowed) == {"against_production.require"}
 
 
 def test_over_confident_scores_are_refused_for_calibration_alone() -> None:
@@ -104,7 +111,7 @@ def test_a_bundle_that_does_not_tell_what_it_was_trained_on_is_refused() -> None
 
 
 def test_a_larger_model_with_a_gain_that_may_be_chance_has_no_reason() -> None:
-    failures = gate(made_up([*range(12, 100), *range(500, 508)], bundle_mb=13.0), CHAMPION, rules())
+    failures = gate(made_up([*range(12, 100), *range(500, 508)], bundle_mb=130.0), CHAMPION, rules())
     assert [one.rule for one in failures] == ["against_production.require"]
     assert "The gain may be chance: 12 texts got better, 8 worse, of 1,000." in failures[0].why
 
@@ -112,8 +119,8 @@ def test_a_larger_model_with_a_gain_that_may_be_chance_has_no_reason() -> None:
 def test_an_equal_candidate_that_is_cheaper_passes_and_a_dearer_one_does_not() -> None:
     allowed = {"against_production": {"max_drop": 0.01}}
     equal = [*range(1, 100), 500]
-    assert refused_by(made_up(equal, bundle_mb=7.0), **allowed) == set()
-    assert refused_by(made_up(equal, bundle_mb=7.0, slow=1.2), **allowed) == {"against_production.require"}
+    assert refused_by(made_up(equal, bundle_mb=70.0), **allowed) == set()
+    assert refused_by(made_up(equal, bundle_mb=70.0, slow=1.2), **allowed) == {"against_production.require"}
     assert refused_by(made_up(equal), **allowed) == {"against_production.require"}
 
 
@@ -140,7 +147,7 @@ def test_the_first_model_needs_its_floors_and_no_reason() -> None:
 
 
 def test_costs_have_ceilings_measured_now() -> None:
-    ceilings = {"p95_latency_ms": 1.5, "bundle_mb": 9, "memory_mb": 150}
+    ceilings = {"p95_latency_ms": 1.5, "bundle_mb": 90, "memory_mb": 150}
     assert refused_by(CHAMPION, None, floors=ceilings) == {f"floors.{name}" for name in ceilings}
     assert refused_by(CHAMPION, None, floors={name: 3 * value for name, value in ceilings.items()}) == set()
 

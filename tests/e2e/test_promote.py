@@ -46,8 +46,10 @@ def recipe(folder: Path) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def dataset(recipe: Recipe) -> Dataset:
-    return prepare_dataset(recipe)
+def dataset(folder: Path, recipe: Recipe) -> Dataset:
+    prepared = prepare_dataset(recipe)
+    prepared.save(folder / "dataset")
+    return prepared
 
 
 def noisy(dataset: Dataset, share: float) -> Dataset:
@@ -92,11 +94,11 @@ def test_the_first_version_passes_by_its_floors_and_is_what_staging_leads_to(goo
     assert shelf.registry.history("toy")[0].test == decision.change.test != ""
 
 
-def test_a_better_model_takes_its_place_and_a_worse_one_does_not(weak: Bundle, good: Bundle) -> None:
+def test_a_better_model_takes_its_place_and_a_worse_one_does_not(folder: Path, weak: Bundle, good: Bundle) -> None:
     shelf = shelf_of(weak, good, production=1)
-    better = decide(shelf, version=2, recipe=None)
+    better = decide(shelf, version=2)
     assert better.promoted and better.why == "better" and better.change.before == 1
-    worse = decide(shelf, version=1)
+    worse = decide(shelf, version=1, data=str(folder / "dataset"))
     assert not worse.promoted and "against_production.require" in worse.change.reason
     assert shelf.registry.find("toy", "production").version == 2
     assert worse.decided_before == 1 and [one.action for one in shelf.registry.history("toy")] == [
@@ -105,9 +107,9 @@ def test_a_better_model_takes_its_place_and_a_worse_one_does_not(weak: Bundle, g
     ]
 
 
-def test_what_is_forced_is_recorded_with_reason_and_failures(weak: Bundle, good: Bundle) -> None:
+def test_what_is_forced_is_recorded_with_reason_and_failures(folder: Path, weak: Bundle, good: Bundle) -> None:
     shelf = shelf_of(good, weak, production=1)
-    decision = decide(shelf, version=2, overrule="the other one leaks memory")
+    decision = decide(shelf, version=2, data=str(folder / "dataset"), overrule="the other one leaks memory")
     assert decision.promoted and decision.change.action == "forced"
     assert decision.change.reason.startswith("the other one leaks memory (overruled: ")
 
@@ -131,7 +133,6 @@ def test_a_model_that_was_trained_on_the_test_texts_is_refused_for_that(
     test = dataset.frame.filter(pl.col("split") == "test")
     copied = Dataset(pl.concat([dataset.frame, test.with_columns(pl.lit("train").alias("split"))]), dataset.manifest)
     cheat = train_on(recipe, copied, folder / "cheat", run=Run(Silent()))
-    dataset.save(folder / "dataset")
     decision = decide(shelf_of(weak, cheat, production=1), version=2, data=str(folder / "dataset"))
     assert {one.rule for one in decision.verdict.failures} == {"max_leaks.exact"}
 

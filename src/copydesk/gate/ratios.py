@@ -15,6 +15,8 @@ _RESAMPLES = 400
 _ENDS = (5, 95)
 _SAME = 1.05
 """A ratio up to this counts as no dearer: page faults and file systems differ by so much from run to run."""
+_NEXT_TO_NOTHING = {"p95_latency_ms": 0.0, "bundle_mb": 10.0, "memory_mb": 50.0}
+"""A cost that grows or falls by less than this is the same, whatever the ratio: 1 MB or 2 MB are no matter."""
 UNITS = {"p95_latency_ms": "ms", "bundle_mb": "MB", "memory_mb": "MB"}
 
 
@@ -27,6 +29,11 @@ class Ratio:
     champion: float
     low: float
     high: float
+
+    @property
+    def matters(self) -> bool:
+        """Tell whether the difference is more than next to nothing."""
+        return abs(self.candidate - self.champion) >= _NEXT_TO_NOTHING[self.cost]
 
     @property
     def value(self) -> float:
@@ -56,7 +63,7 @@ def too_dear(ratios: list[Ratio], most: MaxRatios) -> list[Failure]:
     failures = []
     for ratio in ratios:
         limit = getattr(most, ratio.cost)
-        if limit is not None and ratio.low > limit:
+        if limit is not None and ratio.low > limit and ratio.matters:
             failures += failure(
                 f"max_ratios.{ratio.cost}",
                 f"at most {limit:g} x production's",
@@ -68,7 +75,8 @@ def too_dear(ratios: list[Ratio], most: MaxRatios) -> list[Failure]:
 
 def is_cheaper(ratios: list[Ratio], share: float) -> bool:
     """Tell whether one cost is shown to be at most such a share of production's, and none is higher."""
-    return any(ratio.high <= share for ratio in ratios) and all(ratio.low <= _SAME for ratio in ratios)
+    cheaper = any(ratio.high <= share and ratio.matters for ratio in ratios)
+    return cheaper and not any(ratio.low > _SAME and ratio.matters for ratio in ratios)
 
 
 def _latency_interval(mine: Times, its: Times) -> Interval:
