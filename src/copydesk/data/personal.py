@@ -187,7 +187,7 @@ def _cuts(piece: str) -> Iterator[tuple[int, int]]:
     if not groups:
         return
     first, last = groups[0], groups[-1]
-    starts = [place for place in range(first[0] + 1) if piece[place] not in _BETWEEN.replace("(", "")]
+    starts = [place for place in range(first[0] + 1) if piece[place] in "+(" or place == first[0]]
     starts += [first[1] + 1] if piece[first[1] : first[1] + 1] == " " else []
     stops = [last[1]]
     stops += [groups[-2][1]] if len(groups) > 1 and piece[last[0] - 1] == " " else []
