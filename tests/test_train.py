@@ -52,7 +52,7 @@ def test_an_encoder_that_loses_to_the_baseline_says_so(encoder_recipe: Recipe, t
     assert "LOSES to the linear baseline" in (tmp_path / "bundle" / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("kind", ["linear", "encoder", "cascade"])
+@pytest.mark.parametrize("kind", ["linear", "cascade"])
 def test_a_bundle_knows_what_it_was_trained_on_without_its_texts(
     kind: str, encoder_recipe: Recipe, toy_csv: Path, tmp_path: Path
 ) -> None:

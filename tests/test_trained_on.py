@@ -14,7 +14,7 @@ from copydesk.data.duplicates import jaccard, shingled
 from copydesk.data.trained_on import TrainedOn, find_leaks, sketch
 from copydesk.errors import BundleError
 
-WORDS = "council budget striker harbour orchestra election storm bakery museum captain referee mortgage glacier".split()
+WORDS = ["".join(random.Random(word).choices("abcdefghijklmnopqrstuvwxyz", k=6)) for word in range(400)]
 
 
 def _texts(count: int, seed: int = 0, words: int = 10) -> list[str]:
