@@ -97,8 +97,11 @@ def find_personal(texts: Sequence[str]) -> PersonalData:
             examples.append(PersonalText(place, tuple(dict.fromkeys(kinds)), _cut(masked(text))))
         found.update(kinds)
         texts_with.update(set(kinds))
-    counts = [{kind: counter[kind] for kind in KINDS} for counter in (found, texts_with)]
-    return PersonalData(len(texts), *counts, examples)
+    return PersonalData(len(texts), _by_kind(found), _by_kind(texts_with), examples)
+
+
+def _by_kind(counts: Counter[Kind]) -> dict[Kind, int]:
+    return {kind: counts[kind] for kind in KINDS}
 
 
 def personal_in(text: str) -> list[Found]:
