@@ -168,8 +168,8 @@ def find_leaks(known: TrainedOn | Path, texts: Sequence[str], *, near: float = N
 
 def _read(hashes: NDArray[Any], sketches: NDArray[Any]) -> Sketched:
     """Return a part as it was stored. Raises `ValueError` if it cannot have been."""
-    kinds, shapes = (hashes.dtype, sketches.dtype), (hashes.shape, sketches.shape)
-    if kinds != (np.uint64, np.uint8) or hashes.ndim != 1 or sketches.shape[1:] != (_BYTES,):
+    kinds, shapes = (str(hashes.dtype), str(sketches.dtype)), (hashes.shape, sketches.shape)
+    if kinds != ("uint64", "uint8") or hashes.ndim != 1 or sketches.shape[1:] != (_BYTES,):
         raise ValueError(f"tensors of {kinds[0]} {shapes[0]} and {kinds[1]} {shapes[1]}")
     return Sketched(hashes, sketches)
 
