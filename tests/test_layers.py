@@ -12,12 +12,15 @@ import pytest
 import copydesk
 
 ROOT = Path(copydesk.__file__).parent
-OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "progress", "retry_after", ""}
+OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "paths", "progress", "retry_after", ""}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "normalise": {"errors"},
     "files": {"errors"},
+    "paths": set(),
+    "signing": {"errors"},
+    "manifest": {"files", "paths", "recipe"},
     "progress": set(),
     "retry_after": set(),
     "client": set(),
@@ -25,7 +28,8 @@ ALLOWED: dict[str, set[str]] = {
     "recipe": {"errors", "normalise"},
     "metrics": set(),
     "tasks": {"metrics"},
-    "bundle": {"tasks"},
+    "bundle": {"manifest", "signing", "tasks"},
+    "archive": {"bundle", "manifest", "signing"},
     "phrases": set(),
     "data": {"ngrams"},
     "collect": {"data"},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from copydesk.cli.options import DataPath, Debug, Json, ModelPath, OutPath, Quiet, Set, overrides_of
+from copydesk.cli.options import DataPath, Debug, Json, ModelPath, OutPath, Quiet, Set, Trust, overrides_of
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +19,7 @@ def export(
     data: DataPath = None,
     out: OutPath = None,
     set_: Set = None,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -16,6 +16,7 @@ import typer
 
 from copydesk import __version__
 from copydesk.cli import (
+    archive,
     cascade,
     collect,
     compare,
@@ -30,6 +31,7 @@ from copydesk.cli import (
     run,
     score,
     serve,
+    sign,
     train,
     tune,
     worker,
@@ -115,6 +117,8 @@ for stage in (
     score,
     serve,
     worker,
+    sign,
+    archive,
 ):
     stage.register(app)
 for registered in app.registered_commands:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.bundle import Bundle, Settings, open_bundle
-from copydesk.errors import BundleError, UsageError
+from copydesk.errors import BundleError, CopydeskError, UsageError
 from copydesk.models.base import Model
 from copydesk.models.cascade import CascadeModel
 from copydesk.normalise import COLUMN_SEPARATOR, normalise
@@ -88,7 +88,14 @@ class Classifier:
         kind = bundle.settings.model
         if kind not in LOADERS:
             raise BundleError(f"'{bundle.path}' holds a model of kind {kind!r}; known kinds: {', '.join(LOADERS)}.")
-        return cls(LOADERS[kind](bundle.layout.model), bundle.settings, bundle, fallback=fallback)
+        try:
+            model = LOADERS[kind](bundle.layout.model)
+            return cls(model, bundle.settings, bundle, fallback=fallback)
+        except CopydeskError:
+            raise
+        except Exception as error:  # whoever wrote the files: each library that reads them has errors of its own
+            told = " ".join(str(error).split()) or type(error).__name__
+            raise BundleError(f"The model in '{bundle.path}' cannot be loaded: {told:.300}") from error
 
     def __fspath__(self) -> str:
         return fspath(self.path)

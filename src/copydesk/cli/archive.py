@@ -1,0 +1,62 @@
+"""`copydesk pack` and `copydesk unpack`: a bundle as one file, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from copydesk.cli.options import Debug, Json, OutPath, Quiet, Trust
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("pack")(pack)
+    app.command("unpack")(unpack)
+
+
+def pack(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The new .tar.gz; default: BUNDLE.tar.gz.")
+    ] = None,
+    trust: Trust = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Pack a bundle into one archive, the same for the same bundle; the last line is `archive: FILE`."""
+    from copydesk.archive import SUFFIX
+    from copydesk.archive import pack as write
+    from copydesk.bundle import open_bundle
+    from copydesk.cli import console
+    from copydesk.files import sha256_of
+
+    opened = open_bundle(bundle)
+    archive = write(opened, out or bundle.with_name(bundle.name + SUFFIX))
+    if json:
+        console.print_json({"archive": str(archive), "sha256": sha256_of(archive), "digest": opened.digest})
+        return
+    console.out.print(f"archive: {archive}", markup=False)
+
+
+def unpack(
+    archive: Annotated[Path, typer.Argument(metavar="FILE", help="An archive that `copydesk pack` wrote.")],
+    out: OutPath = None,
+    trust: Trust = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Unpack and verify a bundle's archive, or leave nothing behind; the last line is `bundle: DIR`."""
+    from copydesk.archive import SUFFIX
+    from copydesk.archive import unpack as read
+    from copydesk.bundle import BUNDLES
+    from copydesk.cli import console
+
+    bundle = read(archive, out or BUNDLES / archive.name.removesuffix(SUFFIX))
+    if json:
+        console.print_json({"bundle": str(bundle.path), "digest": bundle.digest})
+        return
+    console.out.print(f"bundle: {bundle.path}", markup=False)
