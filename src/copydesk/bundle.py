@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from copydesk.errors import BundleError, UsageError
 from copydesk.files import new_folder, replacing, sha256_of, write_json, write_text
@@ -126,6 +126,8 @@ class Layout:
 class Settings:
     """What stands between a text and an answer, besides the weights."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     task: str
     labels: tuple[str, ...]
     model: str
@@ -177,8 +179,12 @@ class Bundle:
 
     @property
     def report(self) -> Report:
-        """What evaluation found."""
-        return Report.from_json(parse_object(read_bounded(self.layout.report), self.layout.report))
+        """What evaluation found. Raises `BundleError` if it does not say what a report must."""
+        file = self.layout.report
+        try:
+            return Report.from_json(parse_object(read_bounded(file), file))
+        except ValidationError as error:
+            raise _misfit(file, error) from None
 
     @property
     def history(self) -> list[Step]:
@@ -231,8 +237,7 @@ def open_bundle(path: Path, *, ours: bool = False) -> Bundle:
     try:
         return Bundle(path, Settings.from_json(settings), manifest.values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(f"'{layout.settings}': {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+        raise _misfit(layout.settings, error) from None
 
 
 def sign_bundle(path: Path, key: Path, password: str | None = None) -> Bundle:
@@ -248,6 +253,11 @@ def sign_bundle(path: Path, key: Path, password: str | None = None) -> Bundle:
         with replacing(file) as temporary:
             temporary.write_bytes(signature)
     return bundle
+
+
+def _misfit(file: Path, error: ValidationError) -> BundleError:
+    first = error.errors()[0]
+    return BundleError(f"'{file}': {'.'.join(map(str, first['loc']))}: {first['msg']}.")
 
 
 def _signature(layout: Layout) -> bytes | None:
