@@ -86,7 +86,7 @@ class Classifier:
 
     @classmethod
     def of(cls, bundle: Bundle, *, fallback: str | None = None) -> Classifier:
-        """Load a verified bundle's model and ask it once; `fallback`: why it answers for another. Raises `BundleError`."""
+        """Load a verified bundle's model, and try it; `fallback`: why it answers for another. Raises `BundleError`."""
         kind = bundle.settings.model
         if kind not in LOADERS:
             raise BundleError(f"'{bundle.path}' holds a model of kind {kind!r}; known kinds: {', '.join(LOADERS)}.")
