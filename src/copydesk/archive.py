@@ -38,13 +38,11 @@ _COPIED_AT_ONCE = 1 << 20
 def pack(bundle: Bundle, out: Path) -> Path:
     """Write a bundle as one archive and return its path. Raises `UsageError` if `out` exists or a name is too long."""
     refuse_existing(out)
-    layout = bundle.layout
-    first = [MANIFEST_FILE, *([SIGNATURE_FILE] if layout.signature.is_file() else [])]
     top = f"{bundle.manifest['name']}-{bundle.digest[:_DIGITS]}"
     with replacing(out) as temporary, temporary.open("wb") as raw:
         with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as squeezed:
             with tarfile.open(fileobj=squeezed, mode="w|", format=tarfile.USTAR_FORMAT) as archive:
-                for name in [*first, *sorted(bundle.manifest["files"])]:
+                for name in sorted(bundle.members, key=_place):
                     _add(archive, f"{top}/{name}", bundle.path / name)
     return out
 
@@ -64,6 +62,10 @@ def unpack(archive: Path, out: Path) -> Bundle:
             raise BundleError(f"'{archive}' is no whole {SUFFIX} file: {error}. Copy it again.") from None
         bundle = open_bundle(folder)
     return replace(bundle, path=out)
+
+
+def _place(name: str) -> tuple[bool, bool, str]:
+    return name != MANIFEST_FILE, name != SIGNATURE_FILE, name
 
 
 def _add(archive: tarfile.TarFile, name: str, file: Path) -> None:

@@ -118,8 +118,9 @@ class Layout:
         return frozenset(path.name for path in (*read, self.report_page))
 
     def files(self) -> list[Path]:
-        """Return every file but the manifest, sorted."""
-        return sorted(path for path in self.root.rglob("*") if path.is_file() and path != self.manifest)
+        """Return every file but the manifest and its signature, sorted."""
+        own = (self.manifest, self.signature)
+        return sorted(path for path in self.root.rglob("*") if path.is_file() and path not in own)
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,12 @@ class Bundle:
     def layout(self) -> Layout:
         """Where the bundle's files are."""
         return Layout(self.path)
+
+    @property
+    def members(self) -> list[str]:
+        """The names of all files to copy: those of the manifest, the signature if there is one, the manifest last."""
+        signature = [SIGNATURE_FILE] if self.layout.signature.is_file() else []
+        return [*sorted(self.manifest["files"]), *signature, MANIFEST_FILE]
 
     @property
     def digest(self) -> str:
