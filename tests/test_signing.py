@@ -193,10 +193,17 @@ def test_the_option_goes_before_the_environment(
     assert os.environ[TRUSTED_KEYS] == str(theirs.public)
 
 
+def test_a_signature_is_copied_with_its_bundle_and_counts_as_no_file_of_it(bundle: Bundle, keys: Keys) -> None:
+    before, files = bundle.members, bundle.layout.files()
+    signed = sign_bundle(bundle.path, keys.private)
+    assert signed.members == [*before[:-1], "manifest.json.sig", "manifest.json"]
+    assert signed.layout.files() == files
+
+
 def test_every_command_that_opens_a_bundle_can_be_told_whom_to_trust() -> None:
     import typer
 
-    opening = {"MODEL", "LINEAR", "ENCODER", "--jobs"}
+    opening = {"MODEL", "LINEAR", "ENCODER"}
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
         named = {parameter.metavar for parameter in command.params if parameter.param_type_name == "argument"}
         if (named & opening) or name == "worker":

@@ -40,7 +40,7 @@ from copydesk.manifest import (
 from copydesk.recipe import Recipe, dump_recipe, parse_recipe, parse_yaml_without_aliases
 from copydesk.signing import require_signed, signature_of
 from copydesk.tasks import Task, make_task
-from copydesk.types import Decision, Report, Step
+from copydesk.types import Decision, ModelVersion, Report, Step
 
 BUNDLES = Path("bundles")
 """Where bundles go, and are looked for, unless a path is given."""
@@ -150,11 +150,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle folder."""
+    """A verified bundle folder; `registered` is the registry's version that was fetched into it, if one was."""
 
     path: Path
     settings: Settings
     manifest: dict[str, Any]
+    registered: ModelVersion | None = None
 
     @property
     def layout(self) -> Layout:
@@ -225,7 +226,7 @@ def open_bundle(path: Path, *, ours: bool = False) -> Bundle:
     """Verify a bundle folder and return it.
 
     One that is `ours`, made by this very process, needs no signature. Raises `UsageError` if there is no such folder;
-    `BundleError` naming the file that is missing, changed or unlisted, or a signature that is missing or wrong.
+    `BundleError` naming the file that is missing, changed or unlisted; `Untrusted` for want of a signature.
     """
     if not path.is_dir():
         raise UsageError(

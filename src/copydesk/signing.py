@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from copydesk.errors import BundleError, MissingExtra, UsageError
+from copydesk.errors import MissingExtra, Untrusted, UsageError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -36,7 +36,7 @@ def signature_of(content: bytes, key: Path, password: str | None = None) -> byte
 
 
 def require_signed(content: bytes, signature: bytes | None, where: str | Path) -> None:
-    """Raise `BundleError` if keys are trusted and none of them signed the content, a manifest read from `where`.
+    """Raise `Untrusted` if keys are trusted and none of them signed the content, a manifest read from `where`.
 
     Raises `UsageError` if the file of trusted keys cannot be read or holds none: then nothing is trusted.
     """
@@ -45,12 +45,12 @@ def require_signed(content: bytes, signature: bytes | None, where: str | Path) -
         return
     keys = _public_keys(file)
     if signature is None:
-        raise BundleError(
+        raise Untrusted(
             f"'{where}' is not signed, and only bundles signed by a key of '{file}' are opened here. "
             "Whoever made it signs it: copydesk sign BUNDLE --key FILE"
         )
     if not any(is_signed_by(key, signature, content) for key in keys):
-        raise BundleError(
+        raise Untrusted(
             f"'{where}' is signed by no key of '{file}', or was changed after it was signed. Nothing of it was read."
         )
 

@@ -49,14 +49,18 @@ def keys(tmp_path: Path) -> dict[str, str]:
     """A private key as a secret, its public half as a file of the project."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    for words in (
-        ("genpkey", "-algorithm", "ed25519", "-out", "key.pem"),
-        ("pkey", "-in", "key.pem", "-pubout", "-out", "trusted.pem"),
-    ):
-        subprocess.run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)
+    for words in ("genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out trusted.pem"):
+        subprocess.run(["openssl", *words.split()], cwd=tmp_path, check=True, capture_output=True)
     private = (tmp_path / "key.pem").read_text()
     (tmp_path / "key.pem").unlink()
     return {"SIGNING_KEY": private, "COPYDESK_TRUSTED_KEYS": "trusted.pem"}
+
+
+def _copydesk(words: str, folder: Path, environment: dict[str, str]) -> str:
+    command = ["copydesk", *words.split()]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_week_of_a_project(tmp_path: Path, environment: dict[str, str], keys: dict[str, str]) -> None:
@@ -67,26 +71,14 @@ def test_a_week_of_a_project(tmp_path: Path, environment: dict[str, str], keys: 
     promoting = Runner(tmp_path, {**environment, **keys, **asked})
     promoting.run(FOLDER / "promote.yml", "promote", skip=INSTALLED)
     assert (tmp_path / "decision.txt").read_text() and list((tmp_path / "checks").iterdir())
-    shown = subprocess.run(
-        ["copydesk", "models", "toy", "--json"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert {"production", "staging"} <= set(json.loads(shown.stdout)["versions"][0]["aliases"])
+    shown = _copydesk("models toy --json", tmp_path, environment)
+    assert {"production", "staging"} <= set(json.loads(shown)["versions"][0]["aliases"])
 
     Runner(tmp_path, {**environment, **keys, "TAG": "toy-v1"}).run(FOLDER / "release.yml", "pack", skip=INSTALLED)
     check = ["sha256sum", "--check", "toy-v1.tar.gz.sha256"]
     assert subprocess.run(check, cwd=tmp_path / "dist", check=True, capture_output=True).stdout
-    taken = ["copydesk", "unpack", "dist/toy-v1.tar.gz", "--out", "taken", "--trust", "trusted.pem"]
-    subprocess.run(taken, cwd=tmp_path, env=environment, check=True, capture_output=True)
-    answer = subprocess.run(
-        ["copydesk", "predict", "taken", "goal league", "--trust", "trusted.pem"],
-        cwd=tmp_path, env=environment, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    assert answer.stdout.startswith("sport\t")
+    _copydesk("unpack dist/toy-v1.tar.gz --out taken --trust trusted.pem", tmp_path, environment)
+    assert _copydesk("predict taken goal --trust trusted.pem", tmp_path, environment).startswith("sport\t")
     assert not [path for path in tmp_path.glob("tmp.*")], "the private key does not stay on the disk"
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, OutPath, Quiet, Trust
+from copydesk.cli.options import Debug, Json, ModelPath, OutPath, Quiet, Trust
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +17,9 @@ def register(app: typer.Typer) -> None:
 
 
 def pack(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle folder.")],
+    model: ModelPath,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The new .tar.gz; default: BUNDLE.tar.gz.")
+        Path | None, typer.Option("--out", metavar="FILE", help="The new .tar.gz; default: the folder's name and that.")
     ] = None,
     trust: Trust = None,
     json: Json = False,
@@ -29,14 +29,16 @@ def pack(
     """Pack a bundle into one archive, the same for the same bundle; the last line is `archive: FILE`."""
     from copydesk.archive import SUFFIX
     from copydesk.archive import pack as write
-    from copydesk.bundle import open_bundle
     from copydesk.cli import console
     from copydesk.files import sha256_of
+    from copydesk.registry.references import opened
 
-    opened = open_bundle(bundle)
-    archive = write(opened, out or bundle.with_name(bundle.name + SUFFIX))
+    bundle = opened(model)
+    version = bundle.registered
+    beside = Path(f"{version.name}-v{version.version}") if version else bundle.path
+    archive = write(bundle, out or beside.with_name(beside.name + SUFFIX))
     if json:
-        console.print_json({"archive": str(archive), "sha256": sha256_of(archive), "digest": opened.digest})
+        console.print_json({"archive": str(archive), "sha256": sha256_of(archive), "digest": bundle.digest})
         return
     console.out.print(f"archive: {archive}", markup=False)
 

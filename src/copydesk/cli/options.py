@@ -27,7 +27,7 @@ def _trust(context: typer.Context, file: Path | None) -> Path | None:
 
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file (YAML).")]
-ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder.")]
+ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a recipe, or models:/NAME@ALIAS.")]
 DataPath = Annotated[
     str | None,
     typer.Option("--data", metavar="PATH", help="CSV, TSV, JSONL, Parquet or a prepared Dataset; replaces the source."),
@@ -56,6 +56,15 @@ Trust = Annotated[
     ),
 ]
 """The command need not look at it: its callback tells everything that opens bundles."""
+RegistryAddress = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        envvar="COPYDESK_REGISTRY",
+        metavar="REGISTRY",
+        help="models:/ (MLflow), hf://OWNER or wandb://ENTITY/PROJECT.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
