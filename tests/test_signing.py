@@ -206,7 +206,7 @@ def test_every_command_that_opens_a_bundle_can_be_told_whom_to_trust() -> None:
     opening = {"MODEL", "LINEAR", "ENCODER"}
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
         named = {parameter.metavar for parameter in command.params if parameter.param_type_name == "argument"}
-        if (named & opening) or name == "worker":
+        if (named & opening) or name in ("promote", "register", "worker"):
             assert any("--trust" in parameter.opts for parameter in command.params), (
                 f"copydesk {name} opens bundles: give it `trust: Trust = None` (cli/options.py)"
             )
