@@ -145,7 +145,6 @@ def test_what_is_no_name_and_no_number_ends_the_first_step(tmp_path: Path, which
         "MLFLOW_TRACKING_URI": "https://mlflow.example",
     }
     file, job = (FOLDER / "release.yml", "pack") if which == "TAG" else (FOLDER / "promote.yml", "promote")
-    _only_first(Runner(tmp_path, {**base, **given}), file, job)
     with pytest.raises(subprocess.CalledProcessError):
         _only_first(Runner(tmp_path, {**base, **given, which: text}), file, job)
     assert not (tmp_path / "mark").exists() and (tmp_path / "github.env").read_text() == ""
