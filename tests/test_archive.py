@@ -174,7 +174,7 @@ def test_a_file_of_other_content_is_refused(archive: Path, tmp_path: Path) -> No
 
 def test_a_missing_file_is_refused(archive: Path, tmp_path: Path) -> None:
     _write(archive, _members(archive)[:-1])
-    assert "is missing from the bundle" in _nothing_left(archive, tmp_path / "out")
+    assert "bundle.tar.gz/settings.json' is missing from the bundle" in _nothing_left(archive, tmp_path / "out")
 
 
 def test_an_archive_that_would_fill_the_disk_is_refused_before_it_does(bundle: Bundle, tmp_path: Path) -> None:

@@ -60,7 +60,10 @@ def unpack(archive: Path, out: Path) -> Bundle:
                 _unpack(_Members(stream, archive), folder)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise BundleError(f"'{archive}' is no whole {SUFFIX} file: {error}. Copy it again.") from None
-        bundle = open_bundle(folder)
+        try:
+            bundle = open_bundle(folder)
+        except BundleError as error:  # the folder that it names will be gone
+            raise type(error)(str(error).replace(str(folder), str(archive))) from None
     return replace(bundle, path=out)
 
 
