@@ -1,4 +1,4 @@
-"""From a bundle to production and back: registered, staged, promoted, served, rolled back; the registry away and back."""
+"""From a bundle to production and back: registered, staged, promoted, served, rolled back; a registry away."""
 
 from __future__ import annotations
 
