@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -183,10 +184,9 @@ class Mlflow:
         except CopydeskError:
             raise
         except Exception as error:  # MLflow's own, and those of whatever carries its requests
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             raise RegistryError(
-                f"The registry at {self._where} does not answer as it should: {_without_password(lines[0])[:300]} "
-                f"({mlflow_client.TRACKING} and {mlflow_client.REGISTRY} say where it is.)"
+                f"The registry at {self._where} does not answer as it should: {_reason(error)}. "
+                f"{mlflow_client.TRACKING} and {mlflow_client.REGISTRY} say where it is."
             ) from error
 
     @contextmanager
@@ -206,6 +206,8 @@ class Mlflow:
                 raise RegistryError(f"No model '{name}' is registered at {self._where}. {_HOW_TO_REGISTER}") from None
 
     def _client(self) -> MlflowClient:
+        if self._database is not None and find_spec("sqlalchemy") is None:  # MLflow's small client asks servers only
+            raise MissingExtra(f"A registry in a database file ({self._where})", "train", "sqlalchemy")
         if self._database is None or self._database.is_file():
             return _opened(*self._uris, os.getpid())
         with file_lock(
@@ -252,7 +254,7 @@ def _uploaded(client: MlflowClient, bundle: Bundle, name: str, facts: Facts) -> 
     tags = {"mlflow.source.name": "copydesk register", DIGEST: facts.digest, "data.sha256": facts.data}
     run = client.create_run(mlflow_client.experiment_id(client, name), run_name=f"register {name}", tags=tags)
     try:
-        for file in [*bundle.manifest["files"], bundle.layout.manifest.name]:
+        for file in bundle.members:
             inside = PurePosixPath(_FILES, file)
             client.log_artifact(run.info.run_id, str(bundle.path / file), str(inside.parent))
         client.log_batch(run.info.run_id, metrics=_as_metrics(facts.metrics))
@@ -331,6 +333,17 @@ def _pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
         token = found.token
         if not token:
             return
+
+
+def _reason(error: BaseException) -> str:
+    """Return what lies behind an error of MLflow's in a line: the system's own word, or else MLflow's."""
+    inner = error
+    while (cause := inner.__cause__ or inner.__context__) is not None:
+        inner = cause
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return _without_password(lines[0])[:300].rstrip(".")
 
 
 def _without_password(text: str) -> str:

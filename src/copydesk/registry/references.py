@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from os import PathLike, fspath
 from pathlib import Path
 
 from copydesk.bundle import Bundle, open_bundle
-from copydesk.errors import BundleError, RegistryError, UsageError
+from copydesk.errors import BundleError, RegistryError, Untrusted, UsageError
 from copydesk.files import cache_folder, new_folder
 from copydesk.registry.base import Registered, Registry
 from copydesk.registry.lock import file_lock
@@ -64,7 +63,8 @@ class Reference:
 
 def is_reference(model: str | PathLike[str]) -> bool:
     """Tell whether a model is named by a registry's reference, rather than a path."""
-    return fspath(model).partition(":")[0] in _SCHEMES
+    scheme, colon, _ = fspath(model).partition(":")
+    return bool(colon) and scheme in _SCHEMES
 
 
 def parse(model: str) -> Reference:
@@ -80,9 +80,9 @@ def parse(model: str) -> Reference:
 
 def registry_at(address: str) -> Registry:
     """Return the registry at `models:/`, `hf://OWNER` or `wandb://ENTITY/PROJECT`. Raises `UsageError`."""
-    scheme, _, rest = address.partition(":")
+    scheme, colon, rest = address.partition(":")
     place = rest.strip("/")
-    if scheme not in _PLACES or not _PLACES[scheme].fullmatch(place):
+    if not colon or scheme not in _PLACES or not _PLACES[scheme].fullmatch(place):
         raise UsageError(f"{address[:200]!r} is no registry. Expected: models:/, hf://OWNER or wandb://ENTITY/PROJECT.")
     return _registry(scheme, place)
 
@@ -137,11 +137,11 @@ def _cached(registry: Registry, version: Registered) -> Bundle:
             f"Version {version.version} of '{version.name}' has the digest {digest[:80]!r}, which is none."
         )
     folder = cache_folder() / "models" / digest
-    with suppress(UsageError, BundleError):
-        return _whole(folder, version)
+    if (kept := _kept(folder, version)) is not None:
+        return kept
     with file_lock(folder.parent / f".{digest}.lock"):
-        with suppress(UsageError, BundleError):
-            return _whole(folder, version)
+        if (kept := _kept(folder, version)) is not None:
+            return kept
         for left in (folder, *folder.parent.glob(f".{digest}.*/")):
             shutil.rmtree(left, ignore_errors=True)  # damaged, or left by one that was killed
         with new_folder(folder) as temporary:
@@ -154,6 +154,16 @@ def _cached(registry: Registry, version: Registered) -> Bundle:
                     f"not kept: {_about(error, temporary, folder)}"
                 ) from None
         return open_bundle(folder)
+
+
+def _kept(folder: Path, version: Registered) -> Bundle | None:
+    """Return the bundle that is in the cache, None if it is not, or damaged. Raises `Untrusted`."""
+    try:
+        return _whole(folder, version)
+    except Untrusted:
+        raise  # whole, and perhaps in use by somebody who trusts it
+    except (UsageError, BundleError):
+        return None
 
 
 def _whole(folder: Path, version: Registered) -> Bundle:
