@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, Quiet, RegistryAddress
+from copydesk.cli.options import Debug, Json, Quiet, RegistryAddress, Trust
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +29,7 @@ def promote(
     force: Annotated[bool, typer.Option("--force", help="Promote although the gate refuses; needs --reason.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why it is forced; it stays in the history.")] = "",
     registry: RegistryAddress = "models:/",
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -62,7 +62,7 @@ def measure(
             Evidence(
                 name=one.contender.name,
                 task=one.task.name,
-                metrics=one.tallies(one.unseen).figures(),
+                metrics=one.tallies(one.unseen).figures() if one.unseen.any() else {},
                 slices=judged(_among(slices, one.unseen), one.right(one.unseen)),
                 tallies=one.tallies(shared),
                 parts=_among(slices, shared),
