@@ -50,9 +50,13 @@ def measure(
     warnings = [*cautions(answered, test), *(suite.notes if suite else [])]
     shared = np.logical_and.reduce([one.unseen for one in answered])
     slices = slices_of(test.texts, sources=test.sources, rules=slice_rules(recipe))
-    behaviours = [_behaviours(suite, one, test, shared) for one in answered]
-    if champion and suite and not behaviours[1]:
-        warnings.append(f"{champion.name} cannot be asked these behaviours: its labels are others.")
+    behaviours = [_behaviours(suite, answered[0], test, shared)]
+    for one in answered[1:]:
+        try:
+            behaviours.append(_behaviours(suite, one, test, shared))
+        except UsageError as error:  # it was promoted by another suite
+            behaviours.append([])
+            warnings.append(f"{one.contender.name} cannot be asked these behaviours: {error}")
     progress.say("timing one text at a time, in turns")
     times = times_in_turns([one.classifier for one in answered], test.texts)
     found = []
@@ -85,18 +89,12 @@ def _among(slices: Sequence[TextSlice], chosen: Flags) -> list[TextSlice]:
 
 
 def _behaviours(suite: Suite | None, one: Answered, test: Labelled, chosen: Flags) -> list[BehaviourResult]:
-    """Run the suite; a model in production that lacks a label of the suite cannot be asked. Raises `UsageError`."""
+    """Run the suite on some of the texts. Raises `UsageError` for a label that the model does not have."""
     if suite is None:
         return []
     places = np.flatnonzero(chosen)
-    known = {*one.classifier.task.labels}
     texts, labels = [test.texts[place] for place in places], [test.labels[place] for place in places]
-    try:
-        return run_suite(suite, one.classifier, texts=texts, labels=labels)
-    except UsageError:
-        if known == {*one.task.labels}:  # it has every label there is, so that the suite is at fault
-            raise
-        return []
+    return run_suite(suite, one.classifier, texts=texts, labels=labels)
 
 
 def _megabytes(bundle: Bundle) -> float:

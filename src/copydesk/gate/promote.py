@@ -87,12 +87,16 @@ def promote(shelf: Shelf, name: str, request: Request, mover: Mover, *, progress
     Raises `Stale` if production was moved meanwhile, `UsageError` if the candidate is there already or cannot be
     compared, `RegistryError`, and what reading the test texts does.
     """
-    candidate = shelf.registry.find(name, request.version or STAGING)
+    candidate = shelf.registry.find(name, STAGING if request.version is None else request.version)
     champion = production_of(shelf.registry, name)
     if champion and champion.version == candidate.version:
         raise UsageError(f"Version {candidate.version} of '{name}' is in production already.")
     bundle, opponent = shelf.open(candidate), shelf.open(champion) if champion else None
     recipe = load_recipe(request.recipe) if request.recipe else bundle.recipe
+    if recipe.task != bundle.settings.task:
+        raise UsageError(
+            f"Recipe '{recipe.name}' is for task {recipe.task!r}, the candidate's is {bundle.settings.task!r}."
+        )
     test = read_test_part(bundle, recipe, request.data, _labels(bundle, opponent), progress)
     before = decided_by(shelf.registry.history(name), test.hash)
     measured = measure(

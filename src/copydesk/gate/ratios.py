@@ -59,11 +59,11 @@ def cost_ratios(candidate: Evidence, champion: Evidence) -> list[Ratio]:
 
 
 def too_dear(ratios: list[Ratio], most: MaxRatios) -> list[Failure]:
-    """Return the costs that are shown to be more than so many times production's."""
+    """Return the costs that are more than so many times production's, and shown to be higher at all."""
     failures = []
     for ratio in ratios:
         limit = getattr(most, ratio.cost)
-        if limit is not None and ratio.low > limit and ratio.matters:
+        if limit is not None and ratio.value > limit and ratio.low > _SAME and ratio.matters:
             failures += failure(
                 f"max_ratios.{ratio.cost}",
                 f"at most {limit:g} x production's",
@@ -89,6 +89,6 @@ def _latency_interval(mine: Times, its: Times) -> Interval:
     rounds, texts = mine.shape
     rows = rng.integers(rounds, size=(_RESAMPLES, rounds, 1))
     columns = rng.integers(texts, size=(_RESAMPLES, 1, texts))
-    slow = [np.percentile(np.median(times[rows, columns], axis=1), 95, axis=1) for times in (mine, its)]
+    slow = [np.percentile(times[rows, columns].min(axis=1), 95, axis=1) for times in (mine, its)]
     low, high = np.percentile(slow[0] / slow[1], _ENDS)
     return float(low), float(high)

@@ -22,7 +22,7 @@ from copydesk.metrics.tally import LOWER_IS_BETTER, Tally
 
 RESAMPLES = 2_000
 _AT_ONCE = 100
-_FEW_COLUMNS = 64
+_FEW_COLUMNS = 40
 """With so many columns rows are looked through for equal ones, which are drawn together."""
 
 
@@ -33,24 +33,26 @@ def paired_rises(new: Tally, old: Tally, metric: str, *, resamples: int = RESAMP
     """
     rng = np.random.default_rng(seed)
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    both = np.concatenate([new.rows, old.rows], axis=1)
     rises = []
-    for sums in _resampled(both, resamples, rng):
+    for sums in _resampled(new.rows, old.rows, resamples, rng):
         mine, its = np.split(sums + _imagined(new, old, len(sums), rng), 2, axis=1)
         rises.append(sign * (new.metrics(mine)[metric] - old.metrics(its)[metric]))
     return np.concatenate(rises)
 
 
-def _resampled(rows: Counts, resamples: int, rng: np.random.Generator) -> Iterator[Counts]:
-    """Yield blocks of sums over drawn texts, shape (block, columns). Equal rows are drawn as one, by their number."""
-    texts = len(rows)
-    if rows.shape[1] <= _FEW_COLUMNS:
-        rows, times = np.unique(rows, axis=0, return_counts=True)
-    else:
-        times = np.ones(texts, np.int64)
+def _resampled(new: Counts, old: Counts, resamples: int, rng: np.random.Generator) -> Iterator[Counts]:
+    """Yield blocks of both models' sums over the same drawn texts, shape (block, columns of both).
+
+    Equal rows are drawn as one, by their number.
+    """
+    texts = len(new)
+    tables, times = [new, old], np.ones(texts, np.int64)
+    if new.shape[1] <= _FEW_COLUMNS:
+        rows, times = np.unique(np.concatenate(tables, axis=1), axis=0, return_counts=True)
+        tables = [rows]
     for start in range(0, resamples, _AT_ONCE):
         draws = rng.multinomial(texts, times / texts, size=min(_AT_ONCE, resamples - start))
-        yield draws @ rows
+        yield np.concatenate([draws.astype(table.dtype) @ table for table in tables], axis=1, dtype=np.float64)
 
 
 def _imagined(new: Tally, old: Tally, resamples: int, rng: np.random.Generator) -> Counts:

@@ -22,7 +22,7 @@ from copydesk.metrics.base import (
     resamples,
 )
 from copydesk.metrics.single import calibration_error, reliability_bins
-from copydesk.metrics.tally import Tallies, Tally, calibration_tally
+from copydesk.metrics.tally import Tallies, Tally, calibration_tally, pool
 from copydesk.types import Calibration
 
 Value = TypeVar("Value")
@@ -46,9 +46,9 @@ def tally_multi(truth: Flags, given: Flags, scores: Counts) -> Tallies:
     """Return what given labels add to each metric, text by text, against the truth, all of shape (n, labels)."""
     once = list(_per_text(truth, given))
 
-    def rows(found: Flags) -> Counts:
-        texts = np.stack([*_per_text(truth, found).values(), np.ones(len(truth))], axis=1)
-        return np.concatenate([truth, found, truth & found, texts], axis=1).astype(np.float64)
+    def rows(true: Flags, found: Flags) -> Counts:
+        texts = np.stack([*_per_text(true, found).values(), np.ones(len(true))], axis=1)
+        return np.concatenate([true, found, true & found, texts], axis=1, dtype=np.float32)
 
     def metrics(sums: Counts) -> dict[str, Counts]:
         counted, texts = sums[..., : -len(once) - 1], sums[..., -len(once) - 1 :]
@@ -56,7 +56,8 @@ def tally_multi(truth: Flags, given: Flags, scores: Counts) -> Tallies:
         return {**_of_labels(LabelCounts(*np.split(counted, 3, axis=-1))), **means}
 
     calibration = calibration_tally(scores, truth, ((scores - truth) ** 2).mean(axis=1))
-    quality = Tally(rows(given), rows(truth), rows(np.zeros_like(truth)), metrics)
+    some = truth[pool(len(truth))]
+    quality = Tally(rows(truth, given), rows(some, some), rows(some, np.zeros_like(some)), metrics)
     decided = truth.sum(axis=0) + given.sum(axis=0, dtype=np.float64)
     return Tallies(quality, calibration, (truth == given).all(1), truth != given, decided, "subset_accuracy")
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.metrics.base import RESAMPLES, SEED, Counts, Interval, LabelCounts, Measured, percentiles
-from copydesk.metrics.tally import Tallies, Tally, calibration_tally
+from copydesk.metrics.tally import Tallies, Tally, calibration_tally, pool
 from copydesk.types import Calibration, Confusion, ReliabilityBin
 
 Indices = NDArray[np.int64]
@@ -37,10 +37,11 @@ def tally_single(targets: Indices, scores: Counts) -> Tallies:
     labels = np.eye(scores.shape[1])
     predicted = scores.argmax(axis=1)
     actual, given, right = labels[targets], labels[predicted], predicted == targets
+    some = actual[pool(len(actual))]
     quality = Tally(
         np.concatenate([actual, given, actual * given], axis=1),
-        np.concatenate([actual, actual, actual], axis=1),
-        np.concatenate([actual, np.zeros_like(actual), np.zeros_like(actual)], axis=1),
+        np.concatenate([some, some, some], axis=1),
+        np.concatenate([some, np.zeros_like(some), np.zeros_like(some)], axis=1),
         lambda sums: _metrics(LabelCounts(*np.split(sums, 3, axis=-1))),
     )
     calibration = calibration_tally(scores.max(axis=1)[:, None], right[:, None], ((scores - actual) ** 2).sum(axis=1))

@@ -10,20 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from copydesk.metrics.base import Counts, Flags, ratio
 
 LOWER_IS_BETTER = frozenset({"hamming", "score_mae", "ece", "brier"})
 """Metrics that count what is wrong."""
 _BINS = 10
+_POOL = 1_000
 
 
 @dataclass(frozen=True)
 class Tally:
     """A model's answers to some texts as rows to sum, shape (n, columns), and the metrics of such sums.
 
-    `metrics` takes sums of shape (..., columns). `best` and `worst` are the rows that right answers and no answers
-    would have: what an imagined text may add.
+    `metrics` takes sums of shape (..., columns). `best` and `worst` are the rows that right answers and no answers to
+    the texts of a `pool` would have: what an imagined text may add.
     """
 
     rows: Counts
@@ -33,7 +35,8 @@ class Tally:
 
     def figures(self) -> dict[str, float]:
         """Return the metrics of all texts."""
-        return {name: float(value) for name, value in self.metrics(self.rows.sum(0)).items()}
+        sums = self.rows.sum(0, dtype=np.float64)
+        return {name: float(value) for name, value in self.metrics(sums).items()}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class Tallies:
         raise KeyError(metric)
 
 
+def pool(texts: int) -> NDArray[np.int64]:
+    """Return the places of the texts that may be imagined once more: all, or a thousand of many."""
+    return np.linspace(0, texts - 1, min(texts, _POOL)).astype(np.int64)
+
+
 def calibration_tally(scores: Counts, true: Flags, errors: Counts) -> Tally:
     """Return the tally of ECE and Brier score.
 
@@ -74,7 +82,8 @@ def calibration_tally(scores: Counts, true: Flags, errors: Counts) -> Tally:
     inside = [bins == number for number in range(_BINS)]
     columns = [values for own in inside for values in (own.sum(1), (scores * own).sum(1), (true * own).sum(1))]
     rows = np.stack([*columns, errors, np.ones(len(scores))], axis=1).astype(np.float64)
-    return Tally(rows, np.zeros_like(rows), np.zeros_like(rows), _calibration)
+    nothing = np.zeros((len(pool(len(rows))), rows.shape[1]))
+    return Tally(rows, nothing, nothing, _calibration)
 
 
 def _calibration(sums: Counts) -> dict[str, Counts]:
