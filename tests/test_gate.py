@@ -172,6 +172,11 @@ def test_a_small_slice_fails_only_where_that_is_shown() -> None:
     assert refused_by(made_up(range(12), slices={"few": range(36)}), None, floors=floor) != set()
 
 
+@pytest.mark.parametrize("floor", ["behaviours", "worst_slice_accuracy"])
+def test_a_floor_of_which_nothing_is_known_is_not_reached(floor: str) -> None:
+    assert refused_by(CHAMPION, None, floors={floor: 0.1}) == {f"floors.{floor}"}
+
+
 def test_no_text_that_both_have_not_seen_is_a_failure_that_says_so() -> None:
     nothing = made_up([], texts=0, metrics={}, seen=SeenTexts(100))
     failures = gate(nothing, made_up([], texts=0), rules())

@@ -20,7 +20,7 @@ def under_floors(candidate: Evidence, floors: dict[str, float]) -> list[Failure]
         if name == "worst_slice_accuracy":
             failures += _weak_slices(rule, candidate.slices, floor)
         elif name == "behaviours":
-            failures += [one for result in candidate.behaviours for one in _under(rule, result, floor)]
+            failures += _weak_behaviours(rule, candidate.behaviours, floor)
         elif name == "ml_test_score":
             failures += _low_score(rule, candidate, floor)
         elif name in UNITS:
@@ -49,6 +49,9 @@ def _too_much(rule: str, value: float, most: float, unit: str) -> list[Failure]:
 
 
 def _weak_slices(rule: str, slices: list[Slice], floor: float) -> list[Failure]:
+    if not slices:
+        why = "The test texts are too few for slices, so nothing is known of the worst. Give more, or remove the floor."
+        return failure(rule, f"at least {floor:g} in every slice", "no slices", why)
     weak = [part for part in slices if part.accuracy < floor and (_counts(part) or part.interval[1] < floor)]
     failures = []
     for part in sorted(weak, key=lambda part: part.accuracy):
@@ -57,6 +60,13 @@ def _weak_slices(rule: str, slices: list[Slice], floor: float) -> list[Failure]:
         why = f"Of the {part.n:,} texts in “{part.name}” too few are answered rightly."
         failures += failure(rule, f"at least {floor:g} in every slice", measured, why)
     return failures
+
+
+def _weak_behaviours(rule: str, results: list[BehaviourResult], floor: float) -> list[Failure]:
+    if not results:
+        why = "The candidate's bundle has no behaviours. Name them in the recipe and train again, or give --recipe."
+        return failure(rule, f"at least {floor:.0%} of each", "no behaviours", why)
+    return [one for result in results for one in _under(rule, result, floor)]
 
 
 def _counts(part: Slice) -> bool:
