@@ -54,6 +54,21 @@ def spell_number(argument: Any, words: Words, where: str) -> Change:  # noqa: AN
     return Change("spell_number", apply)
 
 
+def drop_number(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (the same)
+    """Leave out a count that begins the text, as of a list of things nobody has counted."""
+    no_argument(argument, where)
+    is_count = _counts(words, where)
+
+    def apply(text: str, chance: random.Random) -> str | None:
+        found = _first_count(text, is_count)
+        if found is None or found.start() > 0:
+            return None
+        rest = text[found.end() :].lstrip()
+        return rest[:1].upper() + rest[1:]
+
+    return Change("drop_number", apply, "first")
+
+
 def _first_count(text: str, is_count: Callable[[str, re.Match[str]], bool]) -> re.Match[str] | None:
     return next((match for match in _COUNT.finditer(text) if is_count(text, match)), None)
 
@@ -62,6 +77,7 @@ def _counts(words: Words, where: str) -> Callable[[str, re.Match[str]], bool]:
     """Return what tells whether a number in a text is a mere count."""
     after, before = set(words.known("number_after", where)), set(words.known("number_before", where))
     names, meanings = list(words.known("number_names", where)), set(words.known("number_meanings", where))
+    for_words = set(words.known("digits_for_words", where))
 
     def is_count(text: str, match: re.Match[str]) -> bool:
         value, folded = int(match[0]), text.casefold()
@@ -79,6 +95,8 @@ def _counts(words: Words, where: str) -> Callable[[str, re.Match[str]], bool]:
             return False
         if not preceding:
             return True
+        if value in for_words:
+            return False
         plain = preceding.strip('"“(,;').casefold()
         return plain.isalpha() and plain not in before and not preceding[0].isupper() and preceding[-1].isalpha()
 
