@@ -48,7 +48,8 @@ class Answers:
 
     def __init__(self, classifier: Classifier, cases: Sequence[Case]) -> None:
         """Ask the model."""
-        texts = sorted({text for case in cases for text in (case.text, case.changed) if text})
+        changed = {case.changed for case in cases if not case.wanted}
+        texts = sorted({case.text for case in cases} | changed)
         self.task: Task = classifier.task
         self._places = {text: place for place, text in enumerate(texts)}
         self._scores = classifier.scores(texts) if texts else np.zeros((0, classifier.task.outputs))
