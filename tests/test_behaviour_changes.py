@@ -142,6 +142,7 @@ def test_a_count_becomes_another_of_its_size() -> None:
     assert "13 people were rescued" not in found  # thirteen has a meaning of its own
     assert _results("spell_number", "17 Things You Know") == {"Seventeen Things You Know"}
     assert _results("spell_number", "Police freed 43 workers") == {"Police freed forty-three workers"}
+    assert _results("spell_number", "Some 60 people came") == {"Some sixty people came"}
     assert _results("drop_number", "17 things you know") == {"Things you know"}
     assert _results("drop_number", "Police freed 43 workers") == set()
 

@@ -77,7 +77,7 @@ def _counts(words: Words, where: str) -> Callable[[str, re.Match[str]], bool]:
     """Return what tells whether a number in a text is a mere count."""
     after, before = set(words.known("number_after", where)), set(words.known("number_before", where))
     names, meanings = list(words.known("number_names", where)), set(words.known("number_meanings", where))
-    for_words = set(words.known("digits_for_words", where))
+    for_words, lead = set(words.known("digits_for_words", where)), set(words.known("number_lead", where))
 
     def is_count(text: str, match: re.Match[str]) -> bool:
         value, folded = int(match[0]), text.casefold()
@@ -98,6 +98,8 @@ def _counts(words: Words, where: str) -> Callable[[str, re.Match[str]], bool]:
         if value in for_words:
             return False
         plain = preceding.strip('"“(,;').casefold()
+        if plain in lead:
+            return True
         return plain.isalpha() and plain not in before and not preceding[0].isupper() and preceding[-1].isalpha()
 
     return is_count
