@@ -9,7 +9,7 @@ import pytest
 
 from copydesk.behaviour.cases import Asked, Case, Move
 from copydesk.behaviour.load import Suite, load_suite, suite_of
-from copydesk.behaviour.run import Answers, result_of, run_suite
+from copydesk.behaviour.run import Answers, result_of, run_suite, shown_pair
 from copydesk.bundle import Settings, open_bundle
 from copydesk.errors import RecipeError, UsageError
 from copydesk.metrics.base import proportion_interval
@@ -138,6 +138,14 @@ def test_the_worst_failures_come_first_and_no_more_than_ten() -> None:
     result = _judged(_single(**words), *cases)
     assert [failure.text for failure in result.failures] == [f"w{number}" for number in range(20, 10, -1)]
     assert result.passed == 0 and not result.holds
+
+
+def test_of_long_texts_the_changed_place_is_shown() -> None:
+    long = "word " * 200
+    text, changed = shown_pair(f"{long}end here", f"{long}end there")
+    assert text.endswith("end here") and changed.endswith("end there") and len(text) < 320 and text[0] == "…"
+    assert shown_pair("short", "shorter") == ("short", "shorter")
+    assert shown_pair(long, "") == (long, "")
 
 
 SUITE = """
