@@ -210,6 +210,7 @@ def test_a_suite_travels_in_its_bundle_without_its_python(tmp_path: Path, toy_cs
     assert run_suite(found, Classifier.of(bundle))[0].passed == 1
     bundle.layout.behaviours.write_text("python: [more.py]\n" + suite.read_text("utf-8"), "utf-8")
     (bundle.path / "more.py").write_text("raise SystemExit('code from a bundle')\n", "utf-8")
+    train_bundle(bundle.recipe, data=toy_csv, out=tmp_path / "again")  # as a retraining does
     with_code = suite_of(bundle)
     assert with_code is not None and len(with_code.behaviours) == 1
     assert with_code.notes == ["The behaviours in more.py are not run: code is not read from a bundle."]

@@ -32,7 +32,7 @@ def load_suite(path: str | Path, recipe: Recipe) -> Suite:
 
     Raises `RecipeError` naming the file and the place that is wrong.
     """
-    said, written = _read(path, recipe)
+    said, written = read_written(path, recipe)
     functions = [one for file in said.python for one in read_functions(Path(path).parent / file)]
     behaviours: list[WrittenBehaviour | BehaviourFunction] = [*written, *functions]
     names = [one.name for one in behaviours]
@@ -47,12 +47,13 @@ def suite_of(bundle: Bundle) -> Suite | None:
     path = bundle.layout.behaviours
     if not path.is_file():
         return None
-    said, written = _read(path, bundle.recipe)
+    said, written = read_written(path, bundle.recipe)
     left_out = f"The behaviours in {', '.join(said.python)} are not run: code is not read from a bundle."
     return Suite([*written], [left_out] if said.python else [])
 
 
-def _read(path: str | Path, recipe: Recipe) -> tuple[SuiteFile, list[WrittenBehaviour]]:
+def read_written(path: str | Path, recipe: Recipe) -> tuple[SuiteFile, list[WrittenBehaviour]]:
+    """Read a suite's file and no Python, whoever wrote it. Raises `RecipeError`."""
     said, behaviours = read_suite_file(path)
     words = words_of(said, f"Behaviours file '{path}'")
     return said, [WrittenBehaviour.read(name, one, words, recipe, str(path)) for name, one in behaviours.items()]

@@ -30,7 +30,7 @@ def names(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (w
                 return _whole(name).sub(chance.choice(others), text)
         return None
 
-    return Change("names", apply, "all" if len(lists) < 1 else "any")
+    return Change("names", apply)
 
 
 def _stands_alone(name: str, text: str) -> bool:
