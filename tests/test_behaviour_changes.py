@@ -97,6 +97,7 @@ def test_quotes_change_their_shape_alone() -> None:
 def test_contractions_mean_the_same() -> None:
     assert _results("contractions", "We do not know them.") == {"We don't know them."}
     assert _results("contractions", "Don't go there.") == {"Do not go there."}
+    assert _results("contractions", "21 Dips You Won't Believe Exist") == {"21 Dips You Will Not Believe Exist"}
     _never("contractions", "It is not only good.", "Isn't it good?", "Isn't it great that we came.", "It is not")
 
 
@@ -123,6 +124,10 @@ def test_contractions_mean_the_same() -> None:
         "7 out of 10 people",
         "8.5 is what they gave",
         "this is 2 much for me",
+        "a burger for 23 which is fair",
+        "it costs 600 Euros there",
+        "they sit on floor 5 probably",
+        "the back 9 on Sunday",
         "a 17-year-old was hurt",
         "he is number 12 there",
         "1 dog came",
@@ -212,6 +217,10 @@ def test_intensifiers_are_not_piled_up_nor_put_after_a_negation() -> None:
         "All was well.",
         "We liked it.",
         "So it was",
+        "I wish it was true.",
+        "We came up...last time it was good.",
+        "The nice old man who lives next door was kind.",
+        "My brother from the north of the country was kind.",
     ],
 )
 def test_nothing_is_negated_twice_in_questions_or_across_clauses(text: str) -> None:

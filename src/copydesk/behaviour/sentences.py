@@ -11,7 +11,9 @@ from copydesk.behaviour.words import Words
 from copydesk.errors import RecipeError
 
 _ENDS = re.compile(r"[.!?…][\"'”’)]*$")
-_SENTENCES = re.compile(r"[.!?…]+(?=\s)")
+_SENTENCES = re.compile(r"[.!?…]+(?=\s|\w)")
+_LONGEST_SUBJECT = 5
+"""Words before the verb: after more of them it is another clause's, as a rule."""
 
 
 def negate(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (whatever YAML holds)
@@ -30,7 +32,9 @@ def negate(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (
         if blocked or words.negations.union(clauses).intersection(said) or any(word.endswith("n't") for word in said):
             return None
         found = [match for match in WORD.finditer(text) if match[0] in verbs]
-        if len(found) != 1 or found[0].start() == 0 or not WORD.match(text[found[0].end() :].lstrip()):
+        if len(found) != 1 or not WORD.match(text[found[0].end() :].lstrip()):
+            return None
+        if not 0 < len(text[: found[0].start()].split()) <= _LONGEST_SUBJECT:
             return None
         return f"{text[: found[0].start()]}{verbs[found[0][0]]}{text[found[0].end() :]}"
 

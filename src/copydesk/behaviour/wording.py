@@ -142,7 +142,8 @@ def contractions(argument: Any, words: Words, where: str) -> Change:  # noqa: AN
                 following = WORD.match(text[match.end() :].lstrip())
                 after = following[0].casefold() if following else ""
                 if after and after not in kept and after not in pronouns:
-                    return text[: match.start()] + in_the_case_of(new, match[0]) + text[match.end() :]
+                    written = new.title().replace("'T", "'t") if is_title_case(text) else in_the_case_of(new, match[0])
+                    return text[: match.start()] + written + text[match.end() :]
         return None
 
     return Change("contractions", apply, "all")
