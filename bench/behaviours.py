@@ -3,7 +3,9 @@
     python bench/behaviours.py restaurant reviews.tsv --model linear --seeds 3
 
 Both models are asked the same fresh cases, drawn by other seeds than those that showed what failed; a lesson can be
-none of them. `--before` is a bundle that was trained already, on the same data.
+none of them. But lessons fill the templates that the cases fill, with other words: `--other` names a suite of other
+sentences (bench/behaviours_restaurant.yaml), which tells how far the repair reaches. `--before` is a bundle that was
+trained already, on the same data.
 """
 
 from __future__ import annotations
@@ -48,6 +50,10 @@ def main() -> None:
         print(f"{recipe.name}, {recipe.model.kind}: {len(lessons.lessons)} lessons beside {rows:,} training texts")
         failed = {result.name for result in results if not result.holds}
         _print_rates(_rates(suite, before, dataset, seeds), _rates(suite, after, dataset, seeds), failed)
+        if arguments.other:
+            other = load_suite(arguments.other, recipe)
+            print("  other sentences, of which no template was taught:")
+            _print_rates(_rates(other, before, dataset, seeds), _rates(other, after, dataset, seeds), set())
         _print_test(before, after, dataset)
 
 
@@ -58,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="linear", help="the kind of model")
     parser.add_argument("--label", help="the label column, where it is not the recipe's")
     parser.add_argument("--before", help="a bundle that was trained on the same data")
+    parser.add_argument("--other", help="a suite about the same in other sentences, that nothing is taught of")
     parser.add_argument("--seeds", type=int, default=3, help="how many fresh sets of cases")
     return parser.parse_args()
 
@@ -87,7 +94,7 @@ def _print_rates(before: Rates, after: Rates, failed: set[str]) -> None:
         mark = "taught" if name in failed else ""
         if asked:
             print(f"  {name:58} {asked:5} cases  {passed / asked:7.1%} -> {better / asked:7.1%}  {mark}")
-    for what, names in (("taught", failed), ("the others", before.keys() - failed)):
+    for what, names in (("taught", failed), ("not taught", before.keys() - failed)):
         asked = sum(before[name][1] for name in names)
         rates = [sum(table[name][0] for name in names) / max(asked, 1) for table in (before, after)]
         print(f"  {what.upper():58} {asked:5} cases  {rates[0]:7.1%} -> {rates[1]:7.1%}")
