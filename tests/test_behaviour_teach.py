@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,18 @@ def test_training_with_lessons_repairs_a_behaviour_on_fresh_cases(tmp_path: Path
     assert [result.holds for result in run_suite(suite, after, seed=1)] == [True, True]
     assert after.report.n == before.report.n == len(load_dataset(tmp_path / "data").part("test")[0])
     assert after.report.metrics["accuracy"] >= before.report.metrics["accuracy"]
+
+
+def test_the_counterweight_is_of_the_same_capability_where_there_is_one(tmp_path: Path) -> None:
+    suite = _suite(
+        tmp_path,
+        """
+behaviours:
+  not bad: {capability: negation, templates: ['The {dish} was not bad.'], expect: "1"}
+  not good: {capability: negation, templates: ['The {dish} was not good.'], expect: "0"}
+  plain: {capability: vocabulary, templates: ['The {dish} was bad.'], expect: "0"}
+""",
+    )
+    results = [replace(result, capability="negation") for result in _results(suite, "not good", "plain")]
+    lessons = suggest(suite, results).lessons
+    assert {lesson.text.split(maxsplit=2)[2] for lesson in lessons} == {"was not bad.", "was not good."}
