@@ -93,11 +93,9 @@ def _evenly(lessons: Iterable[Lesson], most: int, seed: int) -> list[Lesson]:
     by_label: dict[Label, list[Lesson]] = defaultdict(list)
     for lesson in {lesson.text: lesson for lesson in lessons}.values():
         by_label[lesson.label].append(lesson)
-    each = min(map(len, by_label.values()), default=0)
-    each = max(min(each, most // max(len(by_label), 1)), 1)
-    return [
-        lesson for found in by_label.values() for lesson in _drawn(found, each if len(by_label) > 1 else most, seed)
-    ]
+    least = min(map(len, by_label.values()), default=0)
+    each = max(min(least, most // len(by_label)), 1) if len(by_label) > 1 else most
+    return [lesson for found in by_label.values() for lesson in _drawn(found, each, seed)][:most]
 
 
 def _drawn(lessons: Sequence[Lesson], count: int, seed: int) -> list[Lesson]:
