@@ -16,6 +16,7 @@ import typer
 
 from copydesk import __version__
 from copydesk.cli import (
+    archive,
     cascade,
     collect,
     compare,
@@ -24,12 +25,16 @@ from copydesk.cli import (
     evaluate,
     export,
     label,
+    models,
     predict,
     prepare,
+    register,
     review,
+    rollback,
     run,
     score,
     serve,
+    sign,
     train,
     tune,
     worker,
@@ -113,8 +118,13 @@ for stage in (
     predict,
     export,
     score,
+    register,
+    models,
+    rollback,
     serve,
     worker,
+    sign,
+    archive,
 ):
     stage.register(app)
 for registered in app.registered_commands:

@@ -116,8 +116,16 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
     files = {key: [absolute(path) for path in getattr(recipe.prepare, key)] for key in ("reviewed", "lessons")}
     prepare = recipe.prepare.model_copy(update=files)
-    changed = {"source": sources, "aliases": aliases, "model": model, "weak": weak, "prepare": prepare}
-    changed["behaviours"] = behaviours
+    evaluate = recipe.evaluate.model_copy(update={"functions": [absolute(path) for path in recipe.evaluate.functions]})
+    changed = {
+        "source": sources,
+        "aliases": aliases,
+        "model": model,
+        "weak": weak,
+        "prepare": prepare,
+        "evaluate": evaluate,
+        "behaviours": behaviours,
+    }
     return recipe.model_copy(update=changed)
 
 
