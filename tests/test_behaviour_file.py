@@ -64,6 +64,11 @@ def test_columns_of_a_text_are_named(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("behaviors: {}", "unknown key 'behaviors'. Did you mean 'behaviours'"),
+        (
+            "lists: {a: &a [x], b: *a}\nbehaviours: {b: {texts: [x], expect: a}}",
+            "a reference (*name) is not expected here",
+        ),
+        ("x: " + "[" * 5000, "nested too deeply"),
         ("[1]", "holds list, not a mapping"),
         ("language: en", "holds no behaviours"),
         (
@@ -177,3 +182,10 @@ def test_labels_may_be_numbers(tmp_path: Path) -> None:
     suite = _suite(tmp_path, "behaviours: {b: {texts: [x], expect: 1}}\n")
     wanted: Any = suite.behaviours[0].asked([], 0).cases[0].wanted
     assert wanted[0].label == "1"
+
+
+def test_more_fillings_than_a_range_can_hold_are_drawn_all_the_same(tmp_path: Path) -> None:
+    names = [f"word_{letter}" for letter in "abcdefghijklmnop"]
+    template, slots = " ".join(f"{{{name}}}" for name in names), dict.fromkeys(names, [f"w{n}" for n in range(60)])
+    suite = _suite(tmp_path, f"behaviours: {{b: {{templates: '{template}', slots: {slots}, expect: x, cases: 3}}}}\n")
+    assert len(set(_texts(suite))) == 3

@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime": {"bundle", "tasks", "models", "phrases", "registry"},
     "score": {"bundle", "data", "registry", "runtime", "tasks"},
     "registry": {"bundle", "mlflow_client"},
-    "behaviour": {"bundle", "runtime", "tasks", "metrics", "models", "data", "labelling"},
+    "behaviour": {"bundle", "manifest", "runtime", "tasks", "metrics", "models", "data", "labelling"},
     "gate": {
         "behaviour",
         "bundle",

@@ -16,6 +16,7 @@ from copydesk.behaviour.written import WrittenBehaviour
 from copydesk.bundle import Bundle
 from copydesk.errors import RecipeError
 from copydesk.labelling.negation import known_negations
+from copydesk.manifest import read_bounded
 from copydesk.recipe import Recipe
 
 
@@ -43,10 +44,14 @@ def load_suite(path: str | Path, recipe: Recipe) -> Suite:
 
 
 def suite_of(bundle: Bundle) -> Suite | None:
-    """Return the suite that travels in a bundle, without Python; None if it has none. Raises `RecipeError`."""
+    """Return the suite that travels in a bundle, without Python; None if it has none.
+
+    Raises `RecipeError` for what is wrong in it, `BundleError` if it is larger than anything that people write.
+    """
     path = bundle.layout.behaviours
     if not path.is_file():
         return None
+    read_bounded(path)
     said, written = read_written(path, bundle.recipe)
     left_out = f"The behaviours in {', '.join(said.python)} are not run: code is not read from a bundle."
     return Suite([*written], [left_out] if said.python else [])

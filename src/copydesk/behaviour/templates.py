@@ -12,7 +12,9 @@ Fillings are drawn evenly over templates, without repetition, by a seed. It does
 from __future__ import annotations
 
 import math
+import random
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,7 +71,7 @@ class Template:
             return []
         sides = {name: divided(self.values[name], taught=taught) or list(self.values[name]) for name in self.names}
         total = math.prod(map(len, sides.values()))
-        drawn = chance_for(*seed, self.parts).sample(range(total), min(total, count * _MOST_TRIES))
+        drawn = _drawn(total, min(total, count * _MOST_TRIES), chance_for(*seed, self.parts))
         texts: dict[str, None] = {}
         for number in drawn:
             chosen = self._chosen(number, sides)
@@ -93,6 +95,13 @@ class Template:
 
     def _text(self, chosen: Mapping[str, str]) -> str:
         return "".join(part if isinstance(part, str) else part.filled(chosen[part.name]) for part in self.parts)
+
+
+def _drawn(total: int, count: int, chance: random.Random) -> list[int]:
+    """Return so many different numbers below the total, which may be more than a range can hold."""
+    if total < sys.maxsize:
+        return chance.sample(range(total), count)
+    return list(dict.fromkeys(chance.randrange(total) for _ in range(count)))
 
 
 def template_of(
