@@ -17,11 +17,12 @@ CONTENT = bytes(range(256)) * 4_000
 
 @dataclass
 class Asked:
-    """One request: the method, the path with its query, the headers (names in lower case)."""
+    """One request: the method, the path with its query, the headers (names in lower case), the body."""
 
     method: str
     path: str
     headers: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass
@@ -65,7 +66,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        asked = Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        asked = Asked(self.command, self.path, headers, body)
         self.server.asked.append(asked)
         answer = self.server.answer(asked)
         self.send_response(answer.status)
@@ -82,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
 
-    do_HEAD = do_GET
+    do_HEAD = do_POST = do_PUT = do_GET
 
 
 @contextmanager
