@@ -61,6 +61,7 @@ class Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else headers and body, sent apart, wait 40 ms for each other
 
     def log_message(self, format: str, *args: object) -> None:
         pass

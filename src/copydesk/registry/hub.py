@@ -34,18 +34,18 @@ from copydesk.registry.hub_card import TAG, hub_card
 from copydesk.registry.hub_files import BRANCH, HubFiles
 from copydesk.registry.hub_refusals import explained
 from copydesk.registry.ledger import Ledger, no_such
+from copydesk.registry.names import require_alias, require_kind, require_name
 
 LEDGER, CARD, FILES = "copydesk.json", "README.md", "bundle"
 _MADE_WITH_A_REPOSITORY = {".gitattributes"}
-_NAME = re.compile(r"(?=.{1,96}\Z)(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z")
-_KIND = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
+_OWNER = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 
 
 class Hub:
     """The models of one owner, a user or an organisation. New repositories are private: their owner may open them."""
 
     def __init__(self, place: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        if not _NAME.match(place):
+        if not _OWNER.fullmatch(place):
             raise UsageError(f"'{place}' is no owner on the Hugging Face Hub. Expected a reference hf://OWNER/NAME@v3.")
         self._owner, self._files = place, HubFiles(sleep)
         self._seen: dict[str, tuple[str, Ledger | None]] = {}
@@ -107,7 +107,7 @@ class Hub:
         Raises `Stale` if the alias does not lead to `change.before` any more.
         """
         self._ledger(name)
-        summary = f"v{change.version} {change.action}: {change.alias}"
+        summary = f"v{change.version} {change.action}: {require_alias(change.alias)}"
         self._changed(self._repository(name), lambda ledger: ledger.pointed(name, change), summary)
 
     def note(self, name: str, change: Change) -> None:
@@ -133,11 +133,9 @@ class Hub:
         return None if content is None else dict(json.loads(content))
 
     def _repository(self, name: str) -> str:
-        if not _NAME.match(name):
-            raise UsageError(
-                f"'{name}' is no model's name on the Hugging Face Hub. Expected letters, digits, '-', '_' and '.', "
-                "at most 96, not beginning or ending with '-' or '.', without '--' and '..'."
-            )
+        """Return the repository of a model; the Hub takes fewer names than recipes have."""
+        if not _OWNER.fullmatch(require_name(name)):
+            raise RegistryError(f"'{name}' is no name on the Hub: without '--' and '..', and no '-' or '.' at the end.")
         return f"{self._owner}/{name}"
 
     def _ledger(self, name: str) -> Ledger:
@@ -145,7 +143,7 @@ class Hub:
         repository = self._repository(name)
         ledger = self._ledger_at(repository, self._files.head(repository))
         if ledger is None or not ledger.versions:
-            raise RegistryError(f"'{repository}' on the Hub has no version that Copydesk registered.")
+            raise RegistryError(f"'{name}' of '{self._owner}' on the Hub has no version that Copydesk registered.")
         return ledger
 
     def _ledger_at(self, repository: str, commit: str) -> Ledger | None:
@@ -209,9 +207,7 @@ class Hub:
 
 
 def _attachment(version: Registered, kind: str) -> str:
-    if not _KIND.match(kind):
-        raise UsageError(f"'{kind}' is no kind of attachment. Expected lower-case letters, digits, '-' and '_'.")
-    return f"attached/v{version.version}/{kind}.json"
+    return f"attached/v{version.version}/{require_kind(kind)}.json"
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -44,17 +44,17 @@ def may_have_been_done(error: Exception) -> bool:
 
 
 @contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Turn whatever the Hub's client raises inside the block into a `RegistryError` about `what`."""
+def explained(repository: str) -> Iterator[None]:
+    """Turn whatever the Hub's client raises inside the block into a `RegistryError` about a repository, or an owner."""
     hub = client()
+    owner, _, name = repository.partition("/")
+    what = f"'{name}' of '{owner}' on the Hub" if name else f"'{owner}' on the Hub"
     try:
         yield
     except hub.errors.OfflineModeIsEnabled:
-        raise RegistryError(
-            f"'{what}' is on the Hub, and HF_HUB_OFFLINE keeps Copydesk from it. Unset it, or use a bundle's folder."
-        ) from None
+        raise RegistryError(f"{what}: HF_HUB_OFFLINE keeps Copydesk from it. Unset it, or use a bundle's folder.") from None
     except (hub.errors.HTTPError, hub.errors.LocalEntryNotFoundError, RuntimeError) as error:
-        raise RegistryError(f"'{what}': {_reason(error)}.") from error
+        raise RegistryError(f"{what}: {_reason(error)}.") from error
 
 
 def _reason(error: BaseException) -> str:
@@ -64,8 +64,8 @@ def _reason(error: BaseException) -> str:
         remedy = _REMEDIES.get(status, "The Hub has a fault of its own. Try again later")
         return f"{remedy} (HTTP {status}{f': {said.splitlines()[0][:200]}' if said else ''})"
     cause = _told(error)
-    first = (str(cause).strip().splitlines() or [""])[0][:200]
-    return f"the Hub does not answer ({type(cause).__name__}: {first}). Check the network and HF_ENDPOINT, then try again"
+    said = (str(cause).strip().splitlines() or [""])[0][:200]
+    return f"The Hub does not answer ({type(cause).__name__}: {said}). Check the network and HF_ENDPOINT, and try again"
 
 
 def _told(error: BaseException) -> BaseException:
