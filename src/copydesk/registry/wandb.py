@@ -1,0 +1,239 @@
+"""A registry in Weights & Biases: an artifact of type `model` for each model, its versions and aliases W&B's own.
+
+W&B counts versions from v0, Copydesk from 1. So that `wandb://ENTITY/PROJECT/NAME:v3` and version 3 are the same, v0
+holds no model: it is the model's book, whose metadata carry the history. Facts are the metadata of their version; what
+is attached to a version is an artifact of its own, beside it.
+
+A version is whole or not there: W&B gives it its number when all its files have arrived. Aliases are another matter.
+W&B moves an alias without asking where it led, so it is looked at before and after. Somebody who moves an alias from
+where it is no more is told; but of two who move it within the same second or so, it ends where the later one put it, and
+the earlier one may not be told. Nor are two lines of history written in the same instant safe: each writer looks whether
+its own stands there, and writes it again if not. Where that is not enough, use MLflow or the Hub.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from copydesk.bundle import Bundle
+from copydesk.errors import RegistryError, Stale, UsageError
+from copydesk.registry.base import Change, Facts, Registered
+from copydesk.registry.contents import MANIFEST, listed_files
+from copydesk.registry.ledger import moved_meanwhile, no_such
+from copydesk.registry.names import is_alias, require_alias, require_kind, require_name
+from copydesk.registry.wandb_session import WandbSession, client
+
+KIND, ATTACHED = "model", "copydesk-attachment"
+_PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,127}")
+_FACTS, _HISTORY = "copydesk", "copydesk_history"
+_BOOK = "copydesk.txt"
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model as W&B has it: its book, and the artifacts of its versions by number."""
+
+    name: str
+    book: Any
+    artifacts: dict[int, Any]
+
+    @property
+    def aliases(self) -> dict[str, int]:
+        """Where its aliases lead."""
+        return {alias: number for number, one in self.artifacts.items() for alias in one.aliases if is_alias(alias)}
+
+    @property
+    def history(self) -> list[Change]:
+        """What the book says was done."""
+        return TypeAdapter(list[Change]).validate_json(self.book.metadata[_HISTORY])
+
+    def registered(self, number: int) -> Registered:
+        """Return a version. Raises `RegistryError` if its metadata are not facts."""
+        artifact = self.artifacts[number]
+        try:
+            facts = TypeAdapter(Facts).validate_python(artifact.metadata[_FACTS])
+        except ValidationError:
+            raise RegistryError(f"Version {number} of '{self.name}' in W&B lost its facts: somebody edited them.") from None
+        return Registered(self.name, number, facts, tuple(sorted(filter(is_alias, artifact.aliases))))
+
+
+class Wandb:
+    """The models of one project. WANDB_API_KEY and WANDB_BASE_URL are W&B's own variables."""
+
+    def __init__(self, place: str) -> None:
+        entity, _, project = place.partition("/")
+        if not (_PLACE.fullmatch(entity) and _PLACE.fullmatch(project)):
+            raise UsageError(f"'{place}' is no project in W&B. Expected a reference wandb://ENTITY/PROJECT/NAME:production.")
+        self._place, self._session = place, WandbSession(entity, project)
+
+    def names(self) -> list[str]:
+        """Return the project's models that have a version, by alphabet."""
+        if not self._has_models():
+            return []
+        with self._session.explained():
+            found = [one.name for one in self._session.api.artifact_type(KIND, self._place).collections()]
+        models = [model for name in found if (model := self._look(name)) is not None]
+        return sorted(model.name for model in models if model.artifacts)
+
+    def add(self, bundle: Bundle, name: str, facts: Facts) -> Registered:
+        """Keep a bundle as the next version, whole or not at all; one that is there already is returned as it is."""
+        model = self._look(require_name(name)) or self._begun(name)
+        known = [model.registered(number) for number in model.artifacts]
+        same = next((version for version in known if version.facts.digest == facts.digest), None)
+        if same is not None:
+            return same
+        artifact = client().Artifact(name, KIND, metadata={_FACTS: asdict(facts)})
+        for file in [*bundle.manifest["files"], MANIFEST]:
+            artifact.add_file(str(bundle.path / file), name=file, policy="immutable", skip_cache=True)
+        logged = self._session.log(artifact, f"register {name}")
+        return self.find(name, int(logged.version.removeprefix("v")))
+
+    def versions(self, name: str) -> list[Registered]:
+        """Return a model's versions, the newest first. Raises `RegistryError` if there is no such model."""
+        model = self._model(name)
+        return [model.registered(number) for number in sorted(model.artifacts, reverse=True)]
+
+    def find(self, name: str, which: int | str) -> Registered:
+        """Return the version of a number or an alias. Raises `RegistryError` naming what there is."""
+        model = self._model(name)
+        number = model.aliases.get(which) if isinstance(which, str) else which
+        if number not in model.artifacts:
+            raise RegistryError(no_such(name, which, sorted(model.artifacts), model.aliases))
+        return model.registered(number)
+
+    def download(self, version: Registered, folder: Path) -> None:
+        """Fill an empty folder with the files that the bundle's manifest names."""
+        artifact = self._artifact(version)
+        with self._session.explained():
+            manifest = _fetched(artifact, MANIFEST, folder)
+            content = manifest.read_bytes()
+            manifest.unlink()  # a folder without it is not finished
+            for name in listed_files(content, version):
+                _fetched(artifact, name, folder)
+        manifest.write_bytes(content)
+
+    def point(self, name: str, change: Change) -> None:
+        """Let the change's alias lead to its version, and add the change to the history.
+
+        Raises `Stale` if the alias does not lead to `change.before` any more; see the module for what W&B cannot tell.
+        """
+        model = self._model(name)
+        if change.version not in model.artifacts:
+            raise RegistryError(no_such(name, change.version, sorted(model.artifacts), model.aliases))
+        present = model.aliases.get(require_alias(change.alias))
+        if present != change.before:
+            raise Stale(moved_meanwhile(name, change, present))
+        artifact = model.artifacts[change.version]
+        with self._session.explained():
+            artifact.aliases.append(change.alias)
+            artifact.save()
+        present = self._model(name).aliases.get(change.alias)
+        if present != change.version:
+            raise Stale(moved_meanwhile(name, change, present))
+        self._write(name, change)
+
+    def note(self, name: str, change: Change) -> None:
+        """Add a change that moves no alias, such as a refused promotion, to the history."""
+        self._write(name, change)
+
+    def history(self, name: str) -> list[Change]:
+        """Return the model's history, oldest first."""
+        return self._model(name).history
+
+    def attach(self, version: Registered, kind: str, content: dict[str, Any]) -> None:
+        """Keep a JSON object beside a version, under a kind such as `checks`; a later one replaces it."""
+        artifact = client().Artifact(_attachment(version, kind), ATTACHED)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, f"{kind}.json")
+            file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+            artifact.add_file(str(file), policy="immutable", skip_cache=True)
+            self._session.log(artifact, f"attach {kind}")
+
+    def attached(self, version: Registered, kind: str) -> dict[str, Any] | None:
+        """Return what was attached under this kind, or None."""
+        name = f"{self._place}/{_attachment(version, kind)}:latest"
+        with self._session.explained(), tempfile.TemporaryDirectory() as folder:
+            if not self._session.api.artifact_exists(name):
+                return None
+            artifact = self._session.api.artifact(name)
+            return dict(json.loads(_fetched(artifact, f"{kind}.json", Path(folder)).read_bytes()))
+
+    def _has_models(self) -> bool:
+        """Tell whether the project has any model; the client cannot read the answer where there is no project yet."""
+        with self._session.explained():
+            try:
+                return any(kind.name == KIND for kind in self._session.api.artifact_types(self._place))
+            except ValueError:
+                return False
+
+    def _look(self, name: str) -> _Model | None:
+        """Return a model as it is now, or None. Raises `RegistryError` if an artifact of this name is not Copydesk's."""
+        with self._session.explained():
+            if not self._session.api.artifact_collection_exists(f"{self._place}/{name}", KIND):
+                return None
+            found = self._session.api.artifacts(KIND, f"{self._place}/{name}", per_page=100)
+            by_number = {int(one.version.removeprefix("v")): one for one in found}
+        book = by_number.get(0)
+        if book is None or _HISTORY not in book.metadata:
+            return None
+        return _Model(name, book, {number: one for number, one in by_number.items() if _FACTS in one.metadata})
+
+    def _model(self, name: str) -> _Model:
+        model = self._look(require_name(name))
+        if model is None or not model.artifacts:
+            raise RegistryError(f"'{name}' has no version in '{self._place}' in W&B that Copydesk registered.")
+        return model
+
+    def _artifact(self, version: Registered) -> Any:  # noqa: ANN401 (the client's Artifact)
+        model = self._model(version.name)
+        if version.version not in model.artifacts:
+            raise RegistryError(no_such(version.name, version.version, sorted(model.artifacts), model.aliases))
+        return model.artifacts[version.version]
+
+    def _begun(self, name: str) -> _Model:
+        """Return a new model with its book; of two who begin it at once, W&B takes the equal books for one."""
+        with self._session.explained():
+            if self._session.api.artifact_collection_exists(f"{self._place}/{name}", KIND):
+                raise RegistryError(
+                    f"'{name}' in '{self._place}' in W&B was not made by Copydesk. Nothing was changed; register the "
+                    "model under another name."
+                )
+        book = client().Artifact(name, KIND, metadata={_HISTORY: "[]"})
+        with book.new_file(_BOOK) as file:
+            file.write(f"The book of {name}: its history is in the metadata. The models are v1 and later.\n")
+        self._session.log(book, f"begin {name}")
+        model = self._look(name)
+        assert model is not None
+        return model
+
+    def _write(self, name: str, change: Change) -> None:
+        """Add a change to the history, and look whether it stands there."""
+        for _ in range(_TRIES):
+            model = self._model(name)
+            if change in model.history:
+                return
+            with self._session.explained():
+                model.book.metadata[_HISTORY] = json.dumps([asdict(one) for one in [*model.history, change]])
+                model.book.save()
+        raise RegistryError(f"'{name}' was changed in W&B, and its history does not say so: others keep writing it.")
+
+
+def _attachment(version: Registered, kind: str) -> str:
+    """Return the artifact's name; no model has one with a capital."""
+    return f"Attached-{version.name}-v{version.version}-{require_kind(kind)}"
+
+
+def _fetched(artifact: Any, name: str, folder: Path) -> Path:  # noqa: ANN401 (the client's Artifact)
+    """Fetch one file of an artifact. Raises `RegistryError` if it has none, or only says where one would be."""
+    entry = artifact.manifest.entries.get(name)
+    if entry is None or entry.ref is not None:
+        raise RegistryError(f"'{artifact.name}' in W&B has no file '{name}' of its own.")
+    return Path(entry.download(root=str(folder), skip_cache=True))

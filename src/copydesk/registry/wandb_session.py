@@ -1,0 +1,138 @@
+"""Asking Weights & Biases through its own client, quietly, and what its refusals mean to the one who asked.
+
+The client starts a process of its own (wandb-core) that does the talking. It is told to print nothing, to measure
+nothing of the machine, and not to send reports of its own faults to W&B's makers; and it gives up after some seconds,
+where by itself it would try for minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from copydesk.errors import MissingExtra, RegistryError
+
+_CLOUD = "https://api.wandb.ai"
+_SECONDS = 15
+_RETRIES = 3
+_REMEDIES = (
+    (("401", "not logged in", "invalid credentials", "verify credentials"), "W&B does not know the key. Set WANDB_API_KEY "
+     "(https://wandb.ai/authorize), and WANDB_BASE_URL for a server of your own"),
+    (("403", "permission"), "The key may not do this there. Use one of somebody who may write to the project"),
+    (("429", "rate limit"), "W&B was asked too often. Wait some minutes and try again"),
+    (("409",), "Somebody else changed it at the same time. Try again"),
+)  # fmt: skip
+
+
+def client() -> Any:  # noqa: ANN401 (a module that may not be installed)
+    """Return W&B's client library. Raises `MissingExtra` with the command that installs it."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    try:
+        import wandb
+    except ImportError:
+        raise MissingExtra("A registry in Weights & Biases", "wandb", "wandb") from None
+    return wandb
+
+
+class WandbSession:
+    """The user's own access to one project. WANDB_API_KEY (or .netrc) and WANDB_BASE_URL are W&B's own variables."""
+
+    def __init__(self, entity: str, project: str) -> None:
+        self.entity, self.project = entity, project
+        self._wandb = client()
+        self._api: Any = None
+
+    @property
+    def api(self) -> Any:  # noqa: ANN401 (the client's Api)
+        """The client's public API, opened when it is first needed. Raises `RegistryError` without a key or a way."""
+        if self._api is None:
+            if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
+                raise RegistryError(
+                    f"{self._what()}: WANDB_MODE is {os.environ['WANDB_MODE']}, so W&B cannot be reached, and offline it "
+                    "keeps no versions. Unset it, or use a bundle's folder."
+                )
+            self._settings = self._quiet()
+            self._wandb.setup(self._settings)
+            with self.explained():
+                self._api = self._wandb.Api(
+                    {"base_url": self._settings.base_url}, timeout=_SECONDS, api_key=self._settings.api_key
+                )
+        return self._api
+
+    def log(self, artifact: Any, doing: str) -> Any:  # noqa: ANN401 (the client's Artifact)
+        """Upload an artifact, and return it when W&B has it whole: then, and not before, it has a version."""
+        assert self.api is not None
+        with self.explained(), tempfile.TemporaryDirectory(prefix="copydesk-wandb-") as folder:
+            run = self._wandb.init(
+                entity=self.entity,
+                project=self.project,
+                name=doing,
+                job_type="registry",
+                dir=folder,
+                reinit="create_new",
+                settings=self._settings,
+            )
+            try:
+                logged = run.log_artifact(artifact).wait()
+            except BaseException:
+                run.finish(exit_code=1)
+                raise
+            run.finish()
+        return logged
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn whatever W&B's client raises inside the block into a `RegistryError`."""
+        import requests
+
+        try:
+            yield
+        except (self._wandb.errors.Error, requests.RequestException, ValueError, TimeoutError) as error:
+            raise RegistryError(f"{self._what()}: {_reason(error)}.") from error
+
+    def _what(self) -> str:
+        return f"'{self.entity}/{self.project}' in W&B"
+
+    def _quiet(self) -> Any:  # noqa: ANN401 (the client's Settings)
+        url = (os.environ.get("WANDB_BASE_URL") or self._wandb.setup().settings.base_url or _CLOUD).rstrip("/")
+        return self._wandb.Settings(
+            base_url=url,
+            api_key=self._key(url),
+            silent=True,
+            console="off",
+            disable_git=True,
+            save_code=False,
+            init_timeout=_SECONDS,
+            x_disable_meta=True,
+            x_disable_stats=True,
+            x_disable_machine_info=True,
+            x_save_requirements=False,
+            x_graphql_retry_max=_RETRIES,
+            x_graphql_retry_wait_max_seconds=1,
+            x_graphql_timeout_seconds=_SECONDS,
+            x_file_transfer_retry_max=_RETRIES,
+            x_file_transfer_retry_wait_max_seconds=1,
+            x_file_stream_retry_max=_RETRIES,
+            x_file_stream_retry_wait_max_seconds=1,
+        )
+
+    def _key(self, url: str) -> str:
+        """Return the API key; the client would ask for one on the terminal."""
+        import requests.utils
+
+        saved = requests.utils.get_netrc_auth(url)
+        key = os.environ.get("WANDB_API_KEY") or (saved[1] if saved else "")
+        if not key:
+            raise RegistryError(f"{self._what()}: there is no key. Set WANDB_API_KEY, or run `wandb login`.")
+        return str(key)
+
+
+def _reason(error: Exception) -> str:
+    said = " ".join(str(error).split())[:300].rstrip(".")
+    for signs, remedy in _REMEDIES:
+        if any(sign in said.lower() for sign in signs):
+            return f"{remedy} ({said})"
+    return f"W&B does not do it ({type(error).__name__}: {said}). Check the network and WANDB_BASE_URL, and try again"
