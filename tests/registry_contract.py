@@ -115,37 +115,34 @@ class RegistryContract:
         assert registry.find("toy", 2).facts == three[1].facts
         assert registry.find("toy", "production") == replace(three[1], aliases=("production",))
 
-    @pytest.mark.parametrize("which", [9, 0, "production"])
-    def test_what_there_is_not_is_told_with_what_there_is(
-        self, registry: Registry, three: list[Registered], which: int | str
-    ) -> None:
+    def test_what_there_is_not_is_told_with_what_there_is(self, registry: Registry, three: list[Registered]) -> None:
         registry.point("toy", promoted(2, None, alias="staging", action="pointed"))
-        with pytest.raises(RegistryError, match=r"(?s)'toy'.*staging"):
-            registry.find("toy", which)
+        for which in (9, 0, "production"):
+            with pytest.raises(RegistryError, match=r"(?s)'toy'.*staging"):
+                registry.find("toy", which)
 
     def test_an_unknown_model_is_told(self, registry: Registry, three: list[Registered]) -> None:
         for ask in (registry.versions, registry.history, lambda name: registry.find(name, 1)):
             with pytest.raises(RegistryError, match="'nothing'"):
                 ask("nothing")
 
-    @pytest.mark.parametrize("name", ["../toy", "a/b", "a:b", "A", "", "a' OR '1'='1", "a\nb", "x" * 65, "-a", "a\n"])
-    def test_a_name_that_no_recipe_may_have_goes_nowhere(
-        self, registry: Registry, bundles: list[Bundle], name: str
-    ) -> None:
-        for ask in (registry.versions, registry.history, lambda name: registry.find(name, 1)):
+    def test_a_name_that_no_recipe_may_have_goes_nowhere(self, registry: Registry, bundles: list[Bundle]) -> None:
+        for name in ("../toy", "a/b", "a:b", "A", "", "a' OR '1'='1", "a\nb", "x" * 65, "-a", "a\n"):
+            for ask in (registry.versions, registry.history, lambda name: registry.find(name, 1)):
+                with pytest.raises(RegistryError, match="name"):
+                    ask(name)
             with pytest.raises(RegistryError, match="name"):
-                ask(name)
-        with pytest.raises(RegistryError, match="name"):
-            registry.add(bundles[0], name, facts_for(bundles[0]))
-        with pytest.raises(RegistryError, match="name"):
-            registry.point(name, promoted(1, None))
+                registry.add(bundles[0], name, facts_for(bundles[0]))
+            with pytest.raises(RegistryError, match="name"):
+                registry.point(name, promoted(1, None))
+        assert registry.names() == []
 
-    @pytest.mark.parametrize("alias", ["a/b", "latest", "v3", "3", "", "a b", "a'b", "x" * 65])
     def test_an_alias_that_could_be_a_version_or_a_path_goes_nowhere(
-        self, registry: Registry, three: list[Registered], alias: str
+        self, registry: Registry, three: list[Registered]
     ) -> None:
-        with pytest.raises(RegistryError, match="alias"):
-            registry.point("toy", promoted(1, None, alias=alias))
+        for alias in ("a/b", "latest", "v3", "3", "", "a b", "a'b", "x" * 65):
+            with pytest.raises(RegistryError, match="alias"):
+                registry.point("toy", promoted(1, None, alias=alias))
         assert registry.history("toy") == []
 
     def test_an_alias_moves_and_the_history_says_so(

@@ -12,7 +12,7 @@ reference names: `Mlflow("")`, `Hub("OWNER")`, `Wandb("ENTITY/PROJECT")`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -48,6 +48,10 @@ class Registered:
     version: int
     facts: Facts
     aliases: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the version as plain JSON values, its facts among them."""
+        return {"name": self.name, "version": self.version, "aliases": list(self.aliases), **asdict(self.facts)}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from copydesk.errors import RegistryError, UsageError
 from copydesk.registry.base import PRODUCTION, Change, Registered, Registry
+from copydesk.registry.names import require_alias
 
 _DECISIONS = ("promoted", "forced", "refused")
 
@@ -65,14 +66,19 @@ def refuse(registry: Registry, candidate: Registered, mover: Mover, *, reason: s
 
 def point(registry: Registry, version: Registered, alias: str, mover: Mover) -> Change | None:
     """Let an alias other than `production` lead to a version; None if it does already. Raises `Stale`, `UsageError`."""
-    if alias == PRODUCTION:
-        raise UsageError(f"'{PRODUCTION}' is not set by hand: copydesk promote {version.name} {version.version}")
+    require_settable(alias)
     before = next((one.version for one in registry.versions(version.name) if alias in one.aliases), None)
     if before == version.version:
         return None
     change = Change("pointed", version.version, mover.by, mover.at, alias, before)
     registry.point(version.name, change)
     return change
+
+
+def require_settable(alias: str) -> None:
+    """Raise `UsageError` for the alias that the gate alone moves, `RegistryError` for what is none."""
+    if require_alias(alias) == PRODUCTION:
+        raise UsageError(f"'{PRODUCTION}' is not set by hand; the gate decides. Run: copydesk promote NAME VERSION")
 
 
 def rollback(registry: Registry, name: str, mover: Mover, *, to: int | None = None, reason: str = "") -> Change:

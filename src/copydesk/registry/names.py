@@ -19,7 +19,8 @@ def require_name(name: str) -> str:
     """Return a model's name. Raises `RegistryError` for one that no recipe may have."""
     if not _NAME.fullmatch(name):
         raise RegistryError(
-            f"{name[:80]!r} is no name of a model. A name has 1 to 64 of a-z, 0-9, '.', '_', '-', a letter or digit first."
+            f"{name[:80]!r} is no name of a model. A name has 1 to 64 of a-z, 0-9, '.', '_', '-', and begins with a "
+            "letter or a digit."
         )
     return name
 
@@ -33,8 +34,8 @@ def require_alias(alias: str) -> str:
     """Return an alias. Raises `RegistryError` for one that could be a path, a number, or another's word."""
     if not is_alias(alias):
         raise RegistryError(
-            f"{alias[:80]!r} is no alias. An alias such as 'staging' has up to 63 of a-z, 0-9, '_', '-', a letter first; "
-            "'latest' and 'v3' mean something else."
+            f"{alias[:80]!r} is no alias. An alias such as 'staging' has up to 63 of a-z, 0-9, '_', '-', and begins "
+            "with a letter; 'latest' and 'v3' mean something else."
         )
     return alias
 
