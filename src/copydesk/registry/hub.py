@@ -33,8 +33,9 @@ from copydesk.registry.contents import MANIFEST, listed_files
 from copydesk.registry.hub_card import TAG, hub_card
 from copydesk.registry.hub_files import BRANCH, HubFiles
 from copydesk.registry.hub_refusals import explained
-from copydesk.registry.ledger import Ledger, no_such
+from copydesk.registry.ledger import Ledger
 from copydesk.registry.names import require_alias, require_kind, require_name
+from copydesk.registry.told import no_such
 
 LEDGER, CARD, FILES = "copydesk.json", "README.md", "bundle"
 _MADE_WITH_A_REPOSITORY = {".gitattributes"}

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from copydesk.errors import RegistryError, Stale
 from copydesk.registry.base import Change, Facts, Registered
+from copydesk.registry.told import moved_meanwhile, no_such
 
 
 @dataclass(frozen=True)
@@ -82,19 +83,3 @@ class Ledger:
             raise RegistryError(no_such(name, version, sorted(self.versions), self.aliases))
         return self.versions[version]
 
-
-def moved_meanwhile(name: str, change: Change, present: int | None) -> str:
-    """Return what to tell somebody whose alias was moved by somebody else."""
-    before, now = (f"version {one}" if one is not None else "no version" for one in (change.before, present))
-    return (
-        f"'{change.alias}' of '{name}' leads to {now}, not to {before} any more: somebody moved it meanwhile. Nothing "
-        "was changed; look at `copydesk models` and decide again."
-    )
-
-
-def no_such(name: str, which: int | str, versions: list[int], aliases: dict[str, int]) -> str:
-    """Return what to tell somebody who asks for a version or an alias that is not there."""
-    wanted = f"version {which}" if isinstance(which, int) else f"alias '{which}'"
-    there = ", ".join(map(str, versions)) or "none"
-    named = ", ".join(f"{alias} → {version}" for alias, version in sorted(aliases.items())) or "none"
-    return f"'{name}' has no {wanted}. Its versions: {there}; its aliases: {named}."

@@ -26,12 +26,12 @@ from copydesk.bundle import Bundle
 from copydesk.errors import RegistryError, Stale, UsageError
 from copydesk.registry.base import Change, Facts, Registered
 from copydesk.registry.contents import MANIFEST, listed_files
-from copydesk.registry.ledger import moved_meanwhile, no_such
 from copydesk.registry.names import is_alias, require_alias, require_kind, require_name
+from copydesk.registry.told import moved_meanwhile, no_such
 from copydesk.registry.wandb_session import WandbSession, client
 
 KIND, ATTACHED = "model", "copydesk-attachment"
-_PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,127}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _FACTS, _HISTORY = "copydesk", "copydesk_history"
 _BOOK = "copydesk.txt"
 _TRIES = 5
@@ -70,7 +70,7 @@ class Wandb:
 
     def __init__(self, place: str) -> None:
         entity, _, project = place.partition("/")
-        if not (_PLACE.fullmatch(entity) and _PLACE.fullmatch(project)):
+        if not (_WORD.fullmatch(entity) and _WORD.fullmatch(project)):
             raise UsageError(f"'{place}' is no project in W&B. Expected a reference wandb://ENTITY/PROJECT/NAME:production.")
         self._place, self._session = place, WandbSession(entity, project)
 
@@ -93,7 +93,7 @@ class Wandb:
         artifact = client().Artifact(name, KIND, metadata={_FACTS: asdict(facts)})
         for file in [*bundle.manifest["files"], MANIFEST]:
             artifact.add_file(str(bundle.path / file), name=file, policy="immutable", skip_cache=True)
-        logged = self._session.log(artifact, f"register {name}")
+        logged = self._session.log(artifact)
         return self.find(name, int(logged.version.removeprefix("v")))
 
     def versions(self, name: str) -> list[Registered]:
@@ -150,12 +150,8 @@ class Wandb:
 
     def attach(self, version: Registered, kind: str, content: dict[str, Any]) -> None:
         """Keep a JSON object beside a version, under a kind such as `checks`; a later one replaces it."""
-        artifact = client().Artifact(_attachment(version, kind), ATTACHED)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, f"{kind}.json")
-            file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-            artifact.add_file(str(file), policy="immutable", skip_cache=True)
-            self._session.log(artifact, f"attach {kind}")
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        self._log_text(client().Artifact(_attachment(version, kind), ATTACHED), f"{kind}.json", text)
 
     def attached(self, version: Registered, kind: str) -> dict[str, Any] | None:
         """Return what was attached under this kind, or None."""
@@ -206,13 +202,19 @@ class Wandb:
                     f"'{name}' in '{self._place}' in W&B was not made by Copydesk. Nothing was changed; register the "
                     "model under another name."
                 )
-        book = client().Artifact(name, KIND, metadata={_HISTORY: "[]"})
-        with book.new_file(_BOOK) as file:
-            file.write(f"The book of {name}: its history is in the metadata. The models are v1 and later.\n")
-        self._session.log(book, f"begin {name}")
+        text = f"The book of {name}: its history is in the metadata. The models are v1 and later.\n"
+        self._log_text(client().Artifact(name, KIND, metadata={_HISTORY: "[]"}), _BOOK, text)
         model = self._look(name)
         assert model is not None
         return model
+
+    def _log_text(self, artifact: Any, name: str, text: str) -> None:  # noqa: ANN401 (the client's Artifact)
+        """Upload an artifact of one small file."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, name)
+            file.write_text(text, "utf-8")
+            artifact.add_file(str(file), policy="immutable", skip_cache=True)
+            self._session.log(artifact)
 
     def _write(self, name: str, change: Change) -> None:
         """Add a change to the history, and look whether it stands there."""
@@ -233,7 +235,6 @@ def _attachment(version: Registered, kind: str) -> str:
 
 def _fetched(artifact: Any, name: str, folder: Path) -> Path:  # noqa: ANN401 (the client's Artifact)
     """Fetch one file of an artifact. Raises `RegistryError` if it has none, or only says where one would be."""
-    entry = artifact.manifest.entries.get(name)
-    if entry is None or entry.ref is not None:
+    if name not in artifact.manifest.entries or artifact.get_entry(name).ref is not None:
         raise RegistryError(f"'{artifact.name}' in W&B has no file '{name}' of its own.")
-    return Path(entry.download(root=str(folder), skip_cache=True))
+    return Path(artifact.get_entry(name).download(root=str(folder), skip_cache=True))

@@ -62,14 +62,14 @@ class WandbSession:
                 )
         return self._api
 
-    def log(self, artifact: Any, doing: str) -> Any:  # noqa: ANN401 (the client's Artifact)
+    def log(self, artifact: Any) -> Any:  # noqa: ANN401 (the client's Artifact)
         """Upload an artifact, and return it when W&B has it whole: then, and not before, it has a version."""
         assert self.api is not None
         with self.explained(), tempfile.TemporaryDirectory(prefix="copydesk-wandb-") as folder:
             run = self._wandb.init(
                 entity=self.entity,
                 project=self.project,
-                name=doing,
+                name=artifact.name,
                 job_type="registry",
                 dir=folder,
                 reinit="create_new",
