@@ -120,7 +120,7 @@ class ModelHub(Server):
         if user is None:
             return _error(401, "Invalid username or password.")
         if owner != user:
-            return _error(403, f"You don't have the rights to create a model under the namespace \"{owner}\"")
+            return _error(403, f'You don\'t have the rights to create a model under the namespace "{owner}"')
         name = f"{owner}/{wanted['name']}"
         there = name in self.repositories
         if not there:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import copy
+import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from copydesk.bundle import Bundle
+from copydesk.bundle import Bundle, open_bundle
+from copydesk.errors import BundleError, MissingExtra, RegistryError, Stale, UsageError
 from copydesk.registry.base import Registered, Registry
 from copydesk.registry.wandb import Wandb
-from registry_contract import RegistryContract, facts_for
-from servers import running
-from wandb_server import WandbServer
+from registry_contract import RegistryContract, facts_for, promoted, small_bundle
+from servers import Answer, Asked, running
+from wandb_server import Sequence, State, WandbServer
 
 KEY = "k" * 40
 PLACE = "team/desk"
-_THREE: dict[str, object] = {}
+_THREE: dict[str, State] = {}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,16 @@ def server(whole_server: WandbServer, monkeypatch: pytest.MonkeyPatch, tmp_path:
     return whole_server
 
 
+def _three(server: WandbServer, bundles: list[Bundle]) -> list[Registered]:
+    """Register three versions, and after that begin with what the server then held: it takes seconds."""
+    if "state" not in _THREE:
+        for bundle in bundles:
+            Wandb(PLACE).add(bundle, "toy", facts_for(bundle))
+        _THREE["state"] = copy.deepcopy(server.state)
+    server.state = copy.deepcopy(_THREE["state"])
+    return [Registered("toy", number, facts_for(bundle)) for number, bundle in enumerate(bundles, 1)]
+
+
 class TestContract(RegistryContract):
     @pytest.fixture
     def registry(self, server: WandbServer) -> Registry:
@@ -52,10 +65,199 @@ class TestContract(RegistryContract):
         return lambda: Wandb(PLACE)
 
     @pytest.fixture
-    def three(self, server: WandbServer, registry: Registry, bundles: list[Bundle]) -> list[Registered]:
-        """Register three versions, and after that begin with what the server then held: it takes a second."""
-        if not _THREE:
-            versions = [registry.add(bundle, "toy", facts_for(bundle)) for bundle in bundles]
-            _THREE.update(versions=versions, state=copy.deepcopy(server.state))
-        server.state = copy.deepcopy(_THREE["state"])  # type: ignore[assignment]
-        return list(_THREE["versions"])  # type: ignore[call-overload]
+    def three(self, server: WandbServer, bundles: list[Bundle]) -> list[Registered]:
+        return _three(server, bundles)
+
+
+@pytest.fixture
+def toy(server: WandbServer, tmp_path: Path) -> Sequence:
+    """Return a model with three versions, as the server holds it."""
+    _three(server, [small_bundle(tmp_path / f"bundle-{number}", f"weights {number}") for number in range(1, 4)])
+    return server.state.sequences["team", "desk", "toy"]
+
+
+def _fail(server: WandbServer, part: str, answer: Answer) -> None:
+    """Let the server refuse an operation, or the way to some files, before it does what it is asked."""
+
+    def before(operation: str, asked: Asked) -> Answer | None:
+        return answer if part in operation else None
+
+    server.before = before
+
+
+def test_a_versions_number_is_the_one_that_wandb_shows(toy: Sequence) -> None:
+    assert [version.index for version in toy.versions] == [0, 1, 2, 3]
+    assert "copydesk_history" in json.loads(toy.versions[0].metadata)
+    for version in Wandb(PLACE).versions("toy"):
+        metadata = json.loads(toy.versions[version.version].metadata)
+        assert metadata["copydesk"]["digest"] == version.facts.digest
+    Wandb(PLACE).point("toy", promoted(3, None))
+    assert toy.aliases["production"] is toy.versions[3]
+
+
+def test_an_alias_that_was_moved_in_wandb_itself_is_the_truth(toy: Sequence) -> None:
+    Wandb(PLACE).point("toy", promoted(1, None))
+    toy.aliases["production"] = toy.versions[2]
+    assert Wandb(PLACE).find("toy", "production").version == 2
+    with pytest.raises(Stale, match="leads to version 2, not to version 1 any more"):
+        Wandb(PLACE).point("toy", promoted(3, 1))
+
+
+@pytest.mark.parametrize("part", ["/storage/", "CommitArtifact", "CreateArtifactFiles"])
+def test_an_upload_that_breaks_off_registers_nothing_and_can_be_done_again(
+    server: WandbServer, toy: Sequence, tmp_path: Path, part: str
+) -> None:
+    bundle = small_bundle(tmp_path / "next", "next")
+    _fail(server, part, Answer(400, body=b"broken"))
+    with pytest.raises(RegistryError, match="'team/desk' in W&B"):
+        Wandb(PLACE).add(bundle, "toy", facts_for(bundle))
+    server.before = lambda operation, asked: None
+    assert [one.version for one in Wandb(PLACE).versions("toy")] == [3, 2, 1]
+    assert Wandb(PLACE).add(bundle, "toy", facts_for(bundle)).version == 4
+
+
+def test_who_is_overtaken_between_moving_an_alias_and_looking_is_told(server: WandbServer, toy: Sequence) -> None:
+    looks = [0]
+
+    def overtake(operation: str, asked: Asked) -> Answer | None:
+        if operation == "UpdateArtifact":  # the alias is set by now
+            toy.aliases["production"] = toy.versions[3]
+        looks[0] += operation == "UpdateArtifact"
+        return None
+
+    server.before = overtake
+    with pytest.raises(Stale, match="leads to version 3"):
+        Wandb(PLACE).point("toy", promoted(2, None))
+    assert looks == [1]
+    assert Wandb(PLACE).history("toy") == []
+
+
+def test_of_two_who_move_an_alias_in_the_same_instant_the_later_one_stays(server: WandbServer, toy: Sequence) -> None:
+    def earlier(operation: str, asked: Asked) -> Answer | None:
+        if operation == "AddAliases":  # both have looked: W&B does not ask where the alias led
+            server.before = lambda operation, asked: None
+            Wandb(PLACE).point("toy", promoted(3, None, by="bob"))
+        return None
+
+    server.before = earlier
+    Wandb(PLACE).point("toy", promoted(2, None))
+    assert [one.aliases for one in Wandb(PLACE).versions("toy")] == [(), ("production",), ()]
+    assert Wandb(PLACE).history("toy") == [promoted(3, None, by="bob"), promoted(2, None)]
+
+
+def test_a_line_of_history_that_was_overwritten_is_written_again(server: WandbServer, toy: Sequence) -> None:
+    overwritten = [0]
+
+    def overwrite(operation: str, asked: Asked) -> Answer | None:
+        if operation == "ProjectArtifacts" and "refused" in toy.versions[0].metadata and not overwritten[0]:
+            overwritten[0] += 1
+            toy.versions[0].metadata = json.dumps({"copydesk_history": "[]"})
+        return None
+
+    server.before = overwrite
+    refused = promoted(2, None, action="refused")
+    Wandb(PLACE).note("toy", refused)
+    assert overwritten == [1]
+    assert Wandb(PLACE).history("toy") == [refused]
+
+
+def test_an_artifact_that_is_not_ours_is_left_alone(server: WandbServer, toy: Sequence, tmp_path: Path) -> None:
+    toy.versions[0].metadata = "{}"
+    bundle = small_bundle(tmp_path / "next", "next")
+    with pytest.raises(RegistryError, match="'toy' in 'team/desk' in W&B was not made by Copydesk"):
+        Wandb(PLACE).add(bundle, "toy", facts_for(bundle))
+    assert len(toy.versions) == 4
+    with pytest.raises(RegistryError, match="'toy' has no version in 'team/desk' in W&B that Copydesk registered"):
+        Wandb(PLACE).versions("toy")
+    assert Wandb(PLACE).names() == []
+
+
+def test_facts_that_were_edited_are_told_or_refused(toy: Sequence, tmp_path: Path) -> None:
+    facts = json.loads(toy.versions[1].metadata)
+    facts["copydesk"]["digest"] = "0" * 64
+    toy.versions[1].metadata = json.dumps(facts)
+    registry = Wandb(PLACE)
+    with pytest.raises(RegistryError, match="was changed behind the registry's back"):
+        registry.download(registry.find("toy", 1), tmp_path)
+    toy.versions[1].metadata = json.dumps({"copydesk": {"digest": 1}})
+    with pytest.raises(RegistryError, match="Version 1 of 'toy' in W&B lost its facts"):
+        registry.versions("toy")
+
+
+def test_a_file_that_was_changed_in_the_storage_is_no_bundle(
+    server: WandbServer, toy: Sequence, tmp_path: Path
+) -> None:
+    (name,) = (name for name, content in server.state.files.items() if content == b"weights 1")
+    server.state.files[name] = b"weights 2"
+    (tmp_path / "copy").mkdir()
+    Wandb(PLACE).download(Wandb(PLACE).find("toy", 1), tmp_path / "copy")
+    with pytest.raises(BundleError, match="is not the file that was trained"):
+        open_bundle(tmp_path / "copy")
+
+
+def test_a_file_that_is_only_a_reference_is_not_followed(server: WandbServer, toy: Sequence, tmp_path: Path) -> None:
+    artifact = toy.versions[1]
+    manifest = json.loads(server.state.files[artifact.manifest])
+    manifest["contents"]["recipe.yaml"] = {"digest": "x", "ref": "file:///etc/hostname", "size": 1}
+    server.state.files[artifact.manifest] = json.dumps(manifest).encode()
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(RegistryError, match="has no file 'recipe.yaml' of its own"):
+        Wandb(PLACE).download(Wandb(PLACE).find("toy", 1), tmp_path / "copy")
+    assert not (tmp_path / "copy" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"WANDB_API_KEY": "z" * 40}, r"W&B does not know the key\. Set WANDB_API_KEY"),
+        ({"WANDB_API_KEY": ""}, r"there is no key\. Set WANDB_API_KEY, or run `wandb login`"),
+        ({"WANDB_MODE": "offline"}, r"WANDB_MODE is offline, so W&B cannot be reached"),
+        ({"WANDB_BASE_URL": "http://127.0.0.1:9"}, r"Check the network and WANDB_BASE_URL"),
+    ],
+)
+def test_without_a_key_or_a_way_it_is_said_what_is_needed(
+    toy: Sequence, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RegistryError, match=message) as raised:
+        Wandb(PLACE).versions("toy")
+    assert KEY not in str(raised.value) and "zzzz" not in str(raised.value)
+
+
+def test_another_teams_project_is_not_ours(server: WandbServer, tmp_path: Path) -> None:
+    bundle = small_bundle(tmp_path / "bundle")
+    with pytest.raises(RegistryError, match="The key may not do this there"):
+        Wandb("others/desk").add(bundle, "toy", facts_for(bundle))
+    assert server.state.sequences == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(401, "does not know the key"), (403, "may not do this"), (429, "asked too often")]
+)
+def test_a_refusal_is_told_and_is_not_taken_for_an_empty_registry(
+    server: WandbServer, toy: Sequence, tmp_path: Path, status: int, message: str
+) -> None:
+    version = Wandb(PLACE).find("toy", 1)
+    for operation in ("ProjectArtifacts", "ArtifactMembershipByName", "ProjectArtifactTypes"):
+        _fail(server, operation, Answer(status))
+        registry = Wandb(PLACE)
+        ask = {
+            "ProjectArtifacts": lambda registry=registry: registry.versions("toy"),
+            "ArtifactMembershipByName": lambda registry=registry: registry.attached(version, "checks"),
+            "ProjectArtifactTypes": registry.names,
+        }[operation]
+        with pytest.raises(RegistryError, match=message):
+            ask()
+
+
+@pytest.mark.parametrize("place", ["", "team", "team/desk/more", "../desk", "team/a b", "team/"])
+def test_a_project_that_could_be_a_path_is_wrong_usage(place: str) -> None:
+    with pytest.raises(UsageError, match="is no project in W&B"):
+        Wandb(place)
+
+
+def test_without_wandbs_client_its_command_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'copydesk\[wandb\]'"):
+        Wandb(PLACE)

@@ -170,7 +170,9 @@ class WandbServer(Server):
 
     def _project(self, name: str, entityName: str) -> Object | None:  # noqa: N803 (GraphQL's name)
         self._allowed(entityName)
-        within = [one for (entity, project, _), one in self.state.sequences.items() if (entity, project) == (entityName, name)]
+        within = [
+            one for (entity, project, _), one in self.state.sequences.items() if (entity, project) == (entityName, name)
+        ]
         if not within and name not in {run.split("/")[0] for run in self.state.runs}:
             return None
 
@@ -420,7 +422,13 @@ class _Reading:
 
 def _project_info(project: tuple[str, str]) -> Object:
     entity = {"id": f"entity-{project[0]}", "name": project[0], "organization": None}
-    return {"__typename": "Project", "id": f"project-{project[1]}", "internalId": "1", "name": project[1], "entity": entity}
+    return {
+        "__typename": "Project",
+        "id": f"project-{project[1]}",
+        "internalId": "1",
+        "name": project[1],
+        "entity": entity,
+    }
 
 
 def _connection(nodes: list[Object], versions: bool = False) -> Object:

@@ -52,7 +52,9 @@ def explained(repository: str) -> Iterator[None]:
     try:
         yield
     except hub.errors.OfflineModeIsEnabled:
-        raise RegistryError(f"{what}: HF_HUB_OFFLINE keeps Copydesk from it. Unset it, or use a bundle's folder.") from None
+        raise RegistryError(
+            f"{what}: HF_HUB_OFFLINE keeps Copydesk from it. Unset it, or use a bundle's folder."
+        ) from None
     except (hub.errors.HTTPError, hub.errors.LocalEntryNotFoundError, RuntimeError) as error:
         raise RegistryError(f"{what}: {_reason(error)}.") from error
 

@@ -82,4 +82,3 @@ class Ledger:
         if version not in self.versions:
             raise RegistryError(no_such(name, version, sorted(self.versions), self.aliases))
         return self.versions[version]
-

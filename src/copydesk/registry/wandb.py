@@ -61,7 +61,9 @@ class _Model:
         try:
             facts = TypeAdapter(Facts).validate_python(artifact.metadata[_FACTS])
         except ValidationError:
-            raise RegistryError(f"Version {number} of '{self.name}' in W&B lost its facts: somebody edited them.") from None
+            raise RegistryError(
+                f"Version {number} of '{self.name}' in W&B lost its facts: somebody edited them."
+            ) from None
         return Registered(self.name, number, facts, tuple(sorted(filter(is_alias, artifact.aliases))))
 
 
@@ -71,17 +73,15 @@ class Wandb:
     def __init__(self, place: str) -> None:
         entity, _, project = place.partition("/")
         if not (_WORD.fullmatch(entity) and _WORD.fullmatch(project)):
-            raise UsageError(f"'{place}' is no project in W&B. Expected a reference wandb://ENTITY/PROJECT/NAME:production.")
+            raise UsageError(
+                f"'{place}' is no project in W&B. Expected a reference wandb://ENTITY/PROJECT/NAME:production."
+            )
         self._place, self._session = place, WandbSession(entity, project)
 
     def names(self) -> list[str]:
         """Return the project's models that have a version, by alphabet."""
-        if not self._has_models():
-            return []
-        with self._session.explained():
-            found = [one.name for one in self._session.api.artifact_type(KIND, self._place).collections()]
-        models = [model for name in found if (model := self._look(name)) is not None]
-        return sorted(model.name for model in models if model.artifacts)
+        models = [self._look(name) for name in self._session.collections(KIND)]
+        return sorted(model.name for model in models if model is not None and model.artifacts)
 
     def add(self, bundle: Bundle, name: str, facts: Facts) -> Registered:
         """Keep a bundle as the next version, whole or not at all; one that is there already is returned as it is."""
@@ -155,28 +155,15 @@ class Wandb:
 
     def attached(self, version: Registered, kind: str) -> dict[str, Any] | None:
         """Return what was attached under this kind, or None."""
-        name = f"{self._place}/{_attachment(version, kind)}:latest"
+        artifact = self._session.newest(_attachment(version, kind))
+        if artifact is None:
+            return None
         with self._session.explained(), tempfile.TemporaryDirectory() as folder:
-            if not self._session.api.artifact_exists(name):
-                return None
-            artifact = self._session.api.artifact(name)
             return dict(json.loads(_fetched(artifact, f"{kind}.json", Path(folder)).read_bytes()))
 
-    def _has_models(self) -> bool:
-        """Tell whether the project has any model; the client cannot read the answer where there is no project yet."""
-        with self._session.explained():
-            try:
-                return any(kind.name == KIND for kind in self._session.api.artifact_types(self._place))
-            except ValueError:
-                return False
-
     def _look(self, name: str) -> _Model | None:
-        """Return a model as it is now, or None. Raises `RegistryError` if an artifact of this name is not Copydesk's."""
-        with self._session.explained():
-            if not self._session.api.artifact_collection_exists(f"{self._place}/{name}", KIND):
-                return None
-            found = self._session.api.artifacts(KIND, f"{self._place}/{name}", per_page=100)
-            by_number = {int(one.version.removeprefix("v")): one for one in found}
+        """Return a model as it is now, or None if there is none, or none of Copydesk's."""
+        by_number = {int(one.version.removeprefix("v")): one for one in self._session.versions(KIND, name)}
         book = by_number.get(0)
         if book is None or _HISTORY not in book.metadata:
             return None
@@ -196,12 +183,11 @@ class Wandb:
 
     def _begun(self, name: str) -> _Model:
         """Return a new model with its book; of two who begin it at once, W&B takes the equal books for one."""
-        with self._session.explained():
-            if self._session.api.artifact_collection_exists(f"{self._place}/{name}", KIND):
-                raise RegistryError(
-                    f"'{name}' in '{self._place}' in W&B was not made by Copydesk. Nothing was changed; register the "
-                    "model under another name."
-                )
+        if self._session.versions(KIND, name):
+            raise RegistryError(
+                f"'{name}' in '{self._place}' in W&B was not made by Copydesk. Nothing was changed; register the model "
+                "under another name."
+            )
         text = f"The book of {name}: its history is in the metadata. The models are v1 and later.\n"
         self._log_text(client().Artifact(name, KIND, metadata={_HISTORY: "[]"}), _BOOK, text)
         model = self._look(name)

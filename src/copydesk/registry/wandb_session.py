@@ -8,6 +8,7 @@ where by itself it would try for minutes.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,13 +19,15 @@ from copydesk.errors import MissingExtra, RegistryError
 _CLOUD = "https://api.wandb.ai"
 _SECONDS = 15
 _RETRIES = 3
-_REMEDIES = (
-    (("401", "not logged in", "invalid credentials", "verify credentials"), "W&B does not know the key. Set WANDB_API_KEY "
-     "(https://wandb.ai/authorize), and WANDB_BASE_URL for a server of your own"),
-    (("403", "permission"), "The key may not do this there. Use one of somebody who may write to the project"),
-    (("429", "rate limit"), "W&B was asked too often. Wait some minutes and try again"),
-    (("409",), "Somebody else changed it at the same time. Try again"),
-)  # fmt: skip
+_REMEDIES = {
+    401: "W&B does not know the key. Set WANDB_API_KEY (https://wandb.ai/authorize), and WANDB_BASE_URL for a server of "
+    "your own",
+    403: "The key may not do this there. Use one of somebody who may write to the project",
+    404: "There is no such project or model, or the key may not see it",
+    409: "Somebody else changed it at the same time. Try again",
+    429: "W&B was asked too often. Wait some minutes and try again",
+}
+_STATUS = re.compile(r"\bHTTP (\d{3})\b")
 
 
 def client() -> Any:  # noqa: ANN401 (a module that may not be installed)
@@ -83,14 +86,49 @@ class WandbSession:
             run.finish()
         return logged
 
+    def collections(self, kind: str) -> list[str]:
+        """Return the names of a kind's artifacts; none where the project is not there yet."""
+        place = f"{self.entity}/{self.project}"
+        with self.explained():
+            try:  # the client cannot read the answer where there is no project yet
+                known = {one.name for one in self.api.artifact_types(place)}
+            except ValueError:
+                return []
+            return [one.name for one in self.api.artifact_type(kind, place).collections()] if kind in known else []
+
+    def versions(self, kind: str, name: str) -> list[Any]:
+        """Return an artifact's versions; none if there is no such artifact."""
+        with self.explained():
+            try:
+                return list(self.api.artifacts(kind, f"{self.entity}/{self.project}/{name}", per_page=100))
+            except ValueError:  # as above
+                return []
+
+    def newest(self, name: str) -> Any | None:  # noqa: ANN401 (the client's Artifact)
+        """Return an artifact's newest version, or None if there is no such artifact."""
+        with self.explained():
+            try:
+                return self.api.artifact(f"{self.entity}/{self.project}/{name}:latest")
+            except self._wandb.errors.CommError as error:
+                if isinstance(error.exc, ValueError):  # not found, in the client's own words
+                    return None
+                raise
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Turn whatever W&B's client raises inside the block into a `RegistryError`."""
         import requests
+        from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
         try:
             yield
-        except (self._wandb.errors.Error, requests.RequestException, ValueError, TimeoutError) as error:
+        except (
+            self._wandb.errors.Error,
+            WandbApiFailedError,
+            requests.RequestException,
+            ValueError,
+            TimeoutError,
+        ) as error:
             raise RegistryError(f"{self._what()}: {_reason(error)}.") from error
 
     def _what(self) -> str:
@@ -130,9 +168,20 @@ class WandbSession:
         return str(key)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     said = " ".join(str(error).split())[:300].rstrip(".")
-    for signs, remedy in _REMEDIES:
-        if any(sign in said.lower() for sign in signs):
-            return f"{remedy} ({said})"
+    status = _status(error)
+    if status in _REMEDIES:
+        return f"{_REMEDIES[status]} (HTTP {status}: {said})"
     return f"W&B does not do it ({type(error).__name__}: {said}). Check the network and WANDB_BASE_URL, and try again"
+
+
+def _status(error: BaseException | None) -> int:
+    """Return the HTTP status beneath an error, where the client tells it; 0 otherwise."""
+    while error is not None:
+        told = getattr(getattr(error, "response", None), "http_status", None)
+        written = _STATUS.search(str(error))
+        if told or written:
+            return int(told or (written[1] if written else 0))
+        error = error.__cause__
+    return 0
