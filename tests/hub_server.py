@@ -13,6 +13,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -88,32 +89,34 @@ class ModelHub(Server):
             return _validated(json.loads(asked.body)["content"])
         if parts == ["api", "models"]:
             return self._listed(parse_qs(place.query), user)
-        rest = parts[2:] if parts[:2] == ["api", "models"] else parts
+        rest = parts[2:] if parts[0] == "api" else parts
         name = "/".join(rest[:2]).removesuffix(".git")
         repository = self.repositories.get(name)
         if repository is None or (repository.private and user != rest[0]):
             return _error(404 if user else 401, "Repository not found", "RepoNotFound")
         if asked.method == "POST" and user != rest[0]:
             return _error(403, "You don't have the required permissions")
-        if parts[0] != "api" and rest[2] == "info":
+        if parts[0] == "api":
+            return self._about_repository(asked, name, repository, rest[2:])
+        if rest[2] == "info":
             return self._batch(json.loads(asked.body))
-        if parts[0] != "api":
-            return self._file(asked, repository, rest[3], "/".join(rest[4:]))
-        what = rest[2] if len(rest) > 2 else "revision"
-        revision = rest[3] if len(rest) > 3 else "main"
+        return self._file(asked, repository, rest[3], "/".join(rest[4:]))
+
+    def _about_repository(self, asked: Asked, name: str, repository: Repository, rest: list[str]) -> Answer:
+        what, revision, *below = [*rest, "revision", "main"] if not rest else rest
         commit = repository.at(revision)
         if commit is None:
             return _error(404, "Revision not found", "RevisionNotFound")
-        if what == "revision":
-            return _json(self._about(name, repository, commit))
-        if what == "tree":
-            return self._tree(repository.commits[commit], "/".join(rest[4:]))
-        if what == "tag":
-            return self._tag(repository, commit, json.loads(asked.body)["tag"])
-        if what == "preupload":
-            return _json({"files": [self._mode(repository, file) for file in json.loads(asked.body)["files"]]})
-        assert what == "commit", asked.path
-        return self._commit(name, repository, asked.body)
+        answers: dict[str, Callable[[], Answer]] = {
+            "revision": lambda: _json(self._about(name, repository, commit)),
+            "tree": lambda: self._tree(repository.commits[commit], "/".join(below)),
+            "tag": lambda: self._tag(repository, commit, json.loads(asked.body)["tag"]),
+            "preupload": lambda: _json(
+                {"files": [self._mode(repository, file) for file in json.loads(asked.body)["files"]]}
+            ),
+            "commit": lambda: self._commit(name, repository, asked.body),
+        }
+        return answers[what]()
 
     def _create(self, wanted: dict[str, Any], user: str | None) -> Answer:
         owner = wanted.get("organization") or user
@@ -146,7 +149,9 @@ class ModelHub(Server):
 
     def _about(self, name: str, repository: Repository, commit: str) -> dict[str, Any]:
         files = repository.commits[commit]
-        metadata = _metadata(files.get("README.md", b"").decode())
+        metadata: dict[str, Any] = {}
+        with suppress(yaml.YAMLError):
+            metadata = _metadata(files.get("README.md", b"").decode())
         return {
             "id": name,
             "sha": commit,

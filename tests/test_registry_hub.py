@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from copydesk.bundle import Bundle, open_bundle
+from copydesk.bundle import Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.errors import MissingExtra, RegistryError, Stale, UsageError
 from copydesk.registry.base import Registered, Registry
 from copydesk.registry.hub import Hub
+from copydesk.registry.references import opened
+from copydesk.types import ModelVersion
 from hub_server import ModelHub, Repository
 from registry_contract import RegistryContract, facts_for, promoted, small_bundle
 from servers import Answer, Asked, running
@@ -50,7 +53,6 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def _large(bundle: Bundle, folder: Path, content: str = "large") -> Bundle:
     """Return a bundle with a file that the Hub takes as a large one."""
-    from copydesk.bundle import Layout, Settings, write_bundle
 
     def fill(layout: Layout) -> Settings:
         (layout.model / "model.safetensors").write_text(content * 1_000)
@@ -135,6 +137,14 @@ def test_the_card_has_the_metrics_and_keeps_what_people_added(server: ModelHub, 
     assert yaml.safe_load(repository.files["README.md"].decode().split("---\n")[1])["license"] == "mit"
 
 
+def test_a_card_that_was_spoilt_by_hand_is_told(server: ModelHub, bundle: Bundle, tmp_path: Path) -> None:
+    _add(bundle)
+    repository = server.repositories["owner/toy"]
+    repository.commit({**repository.files, "README.md": b"---\nlicense: [mit\n---\n"})
+    with pytest.raises(RegistryError, match=r"metadata of the README.md on the Hub cannot be read.*Mend them there"):
+        _add(small_bundle(tmp_path / "next"))
+
+
 def test_a_repository_that_is_not_ours_is_left_alone(server: ModelHub, bundle: Bundle) -> None:
     server.repositories["owner/toy"] = theirs = Repository(private=False)
     commit = theirs.commit({"config.json": b"{}", ".gitattributes": b""})
@@ -189,7 +199,7 @@ def test_a_public_model_of_others_is_read_and_not_written(
 def test_the_hubs_refusals_are_explained(server: ModelHub, bundle: Bundle, status: int, message: str) -> None:
     _add(bundle)
     _refuse(server, "POST", "/commit/", Answer(status))
-    with pytest.raises(RegistryError, match=rf"'toy' of 'owner' on the Hub: .*{message}.*\(HTTP {status}\)"):
+    with pytest.raises(RegistryError, match=rf"'toy' of 'owner' on the Hub: .*{message}.*\(HTTP {status}"):
         _hub().point("toy", promoted(1, None))
 
 
@@ -332,8 +342,6 @@ def test_files_changed_behind_the_registrys_back_are_refused(server: ModelHub, b
 def test_a_manifest_that_names_a_place_outside_fetches_nothing(
     server: ModelHub, bundle: Bundle, tmp_path: Path, path: str
 ) -> None:
-    import hashlib
-
     version = _add(bundle)
     repository = server.repositories["owner/toy"]
     manifest = json.dumps({"files": {path: {}}}).encode()
@@ -367,6 +375,24 @@ def test_names_that_the_hub_does_not_take_are_told(server: ModelHub, bundle: Bun
     with pytest.raises(RegistryError, match="is no name on the Hub"):
         _hub().add(bundle, name, facts_for(bundle))
     assert server.asked == []
+
+
+def test_a_reference_leads_to_a_verified_folder(
+    server: ModelHub, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(bundle)
+    _hub().point("toy", promoted(1, None))
+    assert opened("hf://owner/toy@production").digest == bundle.digest
+    asked = len(server.gets("/bundle/"))
+    assert opened("hf://owner/toy@v1").registered == ModelVersion("toy", "1", "hf://owner/toy@v1")
+    assert len(server.gets("/bundle/")) == asked
+    monkeypatch.setenv("COPYDESK_CACHE", str(tmp_path / "another"))
+    repository = server.repositories["owner/toy"]
+    weights = b"x" * 5_000
+    server.large[hashlib.sha256(weights).hexdigest()] = weights
+    _edit(repository, place=repository.commit({**repository.files, "bundle/model/model.safetensors": weights}))
+    with pytest.raises(RegistryError, match="is not what was registered, and was not kept"):
+        opened("hf://owner/toy@v1")
 
 
 def test_an_owner_that_could_be_a_path_is_wrong_usage() -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from copydesk.bundle import Bundle, open_bundle
-from copydesk.errors import BundleError, MissingExtra, RegistryError, Stale, UsageError
+from copydesk.bundle import Bundle
+from copydesk.errors import MissingExtra, RegistryError, Stale, UsageError
 from copydesk.registry.base import Registered, Registry
+from copydesk.registry.references import opened
 from copydesk.registry.wandb import Wandb
+from copydesk.types import ModelVersion
 from registry_contract import RegistryContract, facts_for, promoted, small_bundle
 from servers import Answer, Asked, running
 from wandb_server import Sequence, State, WandbServer
@@ -184,17 +186,6 @@ def test_facts_that_were_edited_are_told_or_refused(toy: Sequence, tmp_path: Pat
         registry.versions("toy")
 
 
-def test_a_file_that_was_changed_in_the_storage_is_no_bundle(
-    server: WandbServer, toy: Sequence, tmp_path: Path
-) -> None:
-    (name,) = (name for name, content in server.state.files.items() if content == b"weights 1")
-    server.state.files[name] = b"weights 2"
-    (tmp_path / "copy").mkdir()
-    Wandb(PLACE).download(Wandb(PLACE).find("toy", 1), tmp_path / "copy")
-    with pytest.raises(BundleError, match="is not the file that was trained"):
-        open_bundle(tmp_path / "copy")
-
-
 def test_a_file_that_is_only_a_reference_is_not_followed(server: WandbServer, toy: Sequence, tmp_path: Path) -> None:
     artifact = toy.versions[1]
     manifest = json.loads(server.state.files[artifact.manifest])
@@ -233,22 +224,41 @@ def test_another_teams_project_is_not_ours(server: WandbServer, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("status", "message"), [(401, "does not know the key"), (403, "may not do this"), (429, "asked too often")]
+    ("operation", "status", "message"),
+    [
+        ("ProjectArtifacts", 401, "does not know the key"),
+        ("ProjectArtifacts", 429, "asked too often"),
+        ("ArtifactMembershipByName", 403, "may not do this"),
+        ("ProjectArtifactTypes", 403, "may not do this"),
+    ],
 )
 def test_a_refusal_is_told_and_is_not_taken_for_an_empty_registry(
-    server: WandbServer, toy: Sequence, tmp_path: Path, status: int, message: str
+    server: WandbServer, toy: Sequence, operation: str, status: int, message: str
 ) -> None:
-    version = Wandb(PLACE).find("toy", 1)
-    for operation in ("ProjectArtifacts", "ArtifactMembershipByName", "ProjectArtifactTypes"):
-        _fail(server, operation, Answer(status))
-        registry = Wandb(PLACE)
-        ask = {
-            "ProjectArtifacts": lambda registry=registry: registry.versions("toy"),
-            "ArtifactMembershipByName": lambda registry=registry: registry.attached(version, "checks"),
-            "ProjectArtifactTypes": registry.names,
-        }[operation]
-        with pytest.raises(RegistryError, match=message):
-            ask()
+    registry = Wandb(PLACE)
+    version = registry.find("toy", 1)
+    _fail(server, operation, Answer(status))
+    ask: dict[str, Callable[[], object]] = {
+        "ProjectArtifacts": lambda: registry.versions("toy"),
+        "ArtifactMembershipByName": lambda: registry.attached(version, "checks"),
+        "ProjectArtifactTypes": registry.names,
+    }
+    with pytest.raises(RegistryError, match=message):
+        ask[operation]()
+
+
+def test_a_reference_leads_to_a_verified_folder(
+    server: WandbServer, toy: Sequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Wandb(PLACE).point("toy", promoted(3, None))
+    bundle = opened("wandb://team/desk/toy:production")
+    assert bundle.digest == Wandb(PLACE).find("toy", 3).facts.digest
+    assert bundle.registered == ModelVersion("toy", "3", "wandb://team/desk/toy:v3")
+    monkeypatch.setenv("COPYDESK_CACHE", str(tmp_path / "another"))
+    (name,) = (name for name, content in server.state.files.items() if content == b"weights 3")
+    server.state.files[name] = b"weights X"
+    with pytest.raises(RegistryError, match="is not what was registered, and was not kept"):
+        opened("wandb://team/desk/toy:v3")
 
 
 @pytest.mark.parametrize("place", ["", "team", "team/desk/more", "../desk", "team/a b", "team/"])

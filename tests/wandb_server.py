@@ -20,9 +20,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, InlineFragmentNode, OperationDefinitionNode
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    value_from_ast_untyped,
+)
 from graphql import parse as parse_graphql
-from graphql import value_from_ast_untyped
 from graphql.language import SelectionSetNode
 
 from servers import Answer, Asked, Server

@@ -24,8 +24,8 @@ def listed_files(manifest: bytes, version: Registered) -> list[str]:
     found = hashlib.sha256(manifest).hexdigest()
     if found != version.facts.digest:
         raise RegistryError(
-            f"Version {version.version} of '{version.name}' was changed behind the registry's back: its manifest has the "
-            f"SHA-256 {found}, and {version.facts.digest} was registered. It is refused; register the model again."
+            f"Version {version.version} of '{version.name}' was changed behind the registry's back: its manifest has "
+            f"the SHA-256 {found}, and {version.facts.digest} was registered. It is refused; register the model again."
         )
     names = list(json.loads(manifest).get("files", {}))
     for name in names:

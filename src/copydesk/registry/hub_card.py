@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import yaml
+
 from copydesk.bundle import Bundle
+from copydesk.errors import RegistryError
 from copydesk.registry.base import Facts
 from copydesk.registry.hub_refusals import client
 
@@ -55,5 +58,11 @@ def _results(bundle: Bundle, facts: Facts) -> list[Any]:
 def _kept(before: str | None) -> dict[str, Any]:
     if before is None:
         return {}
-    metadata = client().RepoCard(before, ignore_metadata_errors=True).data.to_dict()
+    try:
+        metadata = client().RepoCard(before, ignore_metadata_errors=True).data.to_dict()
+    except (ValueError, yaml.YAMLError) as error:
+        raise RegistryError(
+            f"The metadata of the README.md on the Hub cannot be read: {str(error).splitlines()[0]}. Mend them there: "
+            "they may hold the licence, which is kept from version to version."
+        ) from None
     return {key: metadata[key] for key in _BY_HAND if key in metadata}

@@ -45,29 +45,36 @@ def may_have_been_done(error: Exception) -> bool:
 
 @contextmanager
 def explained(repository: str) -> Iterator[None]:
-    """Turn whatever the Hub's client raises inside the block into a `RegistryError` about a repository, or an owner."""
+    """Turn whatever the Hub's client raises inside the block into a `RegistryError` about a repository, or an owner.
+
+    What this machine's disk refuses is let through.
+    """
     hub = client()
     owner, _, name = repository.partition("/")
     what = f"'{name}' of '{owner}' on the Hub" if name else f"'{owner}' on the Hub"
     try:
         yield
     except hub.errors.OfflineModeIsEnabled:
-        raise RegistryError(
-            f"{what}: HF_HUB_OFFLINE keeps Copydesk from it. Unset it, or use a bundle's folder."
-        ) from None
-    except (hub.errors.HTTPError, hub.errors.LocalEntryNotFoundError, RuntimeError) as error:
+        message = f"{what}: HF_HUB_OFFLINE keeps Copydesk from it. Unset it, or use a bundle's folder."
+        raise RegistryError(message) from None
+    except (hub.errors.HTTPError, OSError, RuntimeError, ValueError) as error:
+        if getattr(error, "errno", None) is not None:  # the system's own; the client's errors have no number
+            raise
         raise RegistryError(f"{what}: {_reason(error)}.") from error
 
 
 def _reason(error: BaseException) -> str:
-    status = _status(error)
-    if status is not None:
-        said = (getattr(_told(error), "server_message", None) or "").strip().rstrip(".")
-        remedy = _REMEDIES.get(status, "The Hub has a fault of its own. Try again later")
-        return f"{remedy} (HTTP {status}{f': {said.splitlines()[0][:200]}' if said else ''})"
     cause = _told(error)
-    said = (str(cause).strip().splitlines() or [""])[0][:200]
-    return f"The Hub does not answer ({type(cause).__name__}: {said}). Check the network and HF_ENDPOINT, and try again"
+    status = _status(error)
+    said = (getattr(cause, "server_message", None) or str(cause)).strip().rstrip(".")
+    first = said.splitlines()[0][:200] if said else type(cause).__name__
+    if status is not None:
+        return f"{_REMEDIES.get(status, 'The Hub has a fault of its own. Try again later')} (HTTP {status}: {first})"
+    if isinstance(cause, ValueError) and not isinstance(cause, OSError):
+        return f"The Hub did not take it ({' '.join(said.split())[:200]})"
+    return (
+        f"The Hub does not answer ({type(cause).__name__}: {first}). Check the network and HF_ENDPOINT, and try again"
+    )
 
 
 def _told(error: BaseException) -> BaseException:

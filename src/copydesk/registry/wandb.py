@@ -6,9 +6,9 @@ is attached to a version is an artifact of its own, beside it.
 
 A version is whole or not there: W&B gives it its number when all its files have arrived. Aliases are another matter.
 W&B moves an alias without asking where it led, so it is looked at before and after. Somebody who moves an alias from
-where it is no more is told; but of two who move it within the same second or so, it ends where the later one put it, and
-the earlier one may not be told. Nor are two lines of history written in the same instant safe: each writer looks whether
-its own stands there, and writes it again if not. Where that is not enough, use MLflow or the Hub.
+where it is no more is told; but of two who move it within the same second or so, it ends where the later one put it,
+and the earlier one may not be told. Nor are two lines of history written in the same instant safe: each writer looks
+whether its own stands there, and writes it again if not. Where that is not enough, use MLflow or the Hub.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ _CLOUD = "https://api.wandb.ai"
 _SECONDS = 15
 _RETRIES = 3
 _REMEDIES = {
-    401: "W&B does not know the key. Set WANDB_API_KEY (https://wandb.ai/authorize), and WANDB_BASE_URL for a server of "
-    "your own",
+    401: "W&B does not know the key. Set WANDB_API_KEY (https://wandb.ai/authorize), and WANDB_BASE_URL for a server "
+    "of your own",
     403: "The key may not do this there. Use one of somebody who may write to the project",
     404: "There is no such project or model, or the key may not see it",
     409: "Somebody else changed it at the same time. Try again",
@@ -54,8 +54,8 @@ class WandbSession:
         if self._api is None:
             if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
                 raise RegistryError(
-                    f"{self._what()}: WANDB_MODE is {os.environ['WANDB_MODE']}, so W&B cannot be reached, and offline it "
-                    "keeps no versions. Unset it, or use a bundle's folder."
+                    f"{self._what()}: WANDB_MODE is {os.environ['WANDB_MODE']}, so W&B cannot be reached, and offline "
+                    "it keeps no versions. Unset it, or use a bundle's folder."
                 )
             self._settings = self._quiet()
             self._wandb.setup(self._settings)
