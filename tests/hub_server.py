@@ -103,12 +103,13 @@ class ModelHub(Server):
         return self._file(asked, repository, rest[3], "/".join(rest[4:]))
 
     def _about_repository(self, asked: Asked, name: str, repository: Repository, rest: list[str]) -> Answer:
-        what, revision, *below = [*rest, "revision", "main"] if not rest else rest
+        what, revision, *below = [*(rest or ["revision"]), "main"] if len(rest) < 2 else rest
         commit = repository.at(revision)
         if commit is None:
             return _error(404, "Revision not found", "RevisionNotFound")
         answers: dict[str, Callable[[], Answer]] = {
             "revision": lambda: _json(self._about(name, repository, commit)),
+            "refs": lambda: _json(_refs(repository)),
             "tree": lambda: self._tree(repository.commits[commit], "/".join(below)),
             "tag": lambda: self._tag(repository, commit, json.loads(asked.body)["tag"]),
             "preupload": lambda: _json(
@@ -233,6 +234,12 @@ class ModelHub(Server):
             answer = part_of(content, asked, f'"{_blob(content)}"')
         answer.headers = {**answer.headers, "X-Repo-Commit": commit}
         return answer
+
+
+def _refs(repository: Repository) -> dict[str, Any]:
+    tags = [{"name": tag, "ref": f"refs/tags/{tag}", "targetCommit": at} for tag, at in repository.tags.items()]
+    branch = {"name": "main", "ref": "refs/heads/main", "targetCommit": repository.branch}
+    return {"branches": [branch], "converts": [], "tags": tags}
 
 
 def _is_large(path: str) -> bool:

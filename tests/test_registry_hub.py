@@ -313,6 +313,27 @@ def test_many_who_register_and_move_at_once_lose_nothing(server: ModelHub, tmp_p
     assert _hub().find("toy", "production").version == done.version
 
 
+def test_a_tag_that_was_missed_is_made_when_the_bundle_is_registered_again(server: ModelHub, bundle: Bundle) -> None:
+    _refuse(server, "POST", "/tag/", Answer(503))
+    with pytest.raises(RegistryError, match="HTTP 503"):
+        _add(bundle)
+    server.before = lambda asked: None
+    assert [one.version for one in _hub().versions("toy")] == [1]
+    assert server.repositories["owner/toy"].tags == {}
+    assert _add(bundle).version == 1
+    assert list(server.repositories["owner/toy"].tags) == ["v1"]
+
+
+def test_a_tag_that_somebody_set_is_not_overwritten(server: ModelHub, bundle: Bundle, tmp_path: Path) -> None:
+    _add(bundle)
+    repository = server.repositories["owner/toy"]
+    repository.tags["v2"] = theirs = repository.commit({**repository.files, "notes.txt": b"theirs"})
+    assert _add(small_bundle(tmp_path / "next")).version == 3
+    assert repository.tags["v2"] == theirs
+    with pytest.raises(RegistryError, match="'toy' has no version 2. Its versions: 1, 3"):
+        _hub().find("toy", 2)
+
+
 def test_a_tag_that_was_moved_misleads_nobody(server: ModelHub, bundle: Bundle, tmp_path: Path) -> None:
     version = _add(bundle)
     repository = server.repositories["owner/toy"]

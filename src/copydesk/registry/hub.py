@@ -39,6 +39,7 @@ from copydesk.registry.told import no_such
 
 LEDGER, CARD, FILES = "copydesk.json", "README.md", "bundle"
 _MADE_WITH_A_REPOSITORY = {".gitattributes"}
+_TAG = re.compile(r"v\d{1,9}")
 _OWNER = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 
 
@@ -64,11 +65,12 @@ class Hub:
         ledger = self._begun(repository)
         if facts.digest not in ledger.by_digest:
             commit = self._upload(bundle, repository, facts)
-            ledger = self._changed(repository, lambda now: now.with_version(commit, facts), "Register a version")
+            taken = [int(tag[1:]) for tag in self._files.tags(repository) if _TAG.fullmatch(tag)]
+            ledger = self._changed(
+                repository, lambda now: now.with_version(commit, facts, taken), f"Register {facts.digest[:12]}"
+            )
         number = ledger.by_digest[facts.digest]
-        commit = ledger.versions[number].place
-        with explained(repository):
-            self._files.api.create_tag(repository, tag=f"v{number}", revision=commit, exist_ok=True)
+        self._files.tag(repository, f"v{number}", ledger.versions[number].place)
         return ledger.registered(name, number)
 
     def versions(self, name: str) -> list[Registered]:

@@ -42,6 +42,16 @@ class HubFiles:
         with explained(repository):
             return list(self.api.list_repo_files(repository, revision=commit))
 
+    def tags(self, repository: str) -> list[str]:
+        """Return the names of the tags."""
+        with explained(repository):
+            return [tag.name for tag in self.api.list_repo_refs(repository).tags]
+
+    def tag(self, repository: str, name: str, commit: str) -> None:
+        """Let a tag lead to a commit; one that is there already stays as it is."""
+        with explained(repository):
+            self.api.create_tag(repository, tag=name, revision=commit, exist_ok=True)
+
     def fetch(self, repository: str, path: str, revision: str, folder: Path) -> Path | None:
         """Fetch a file into a folder, under its own path, and return where it is; None if there is none."""
         with explained(repository):

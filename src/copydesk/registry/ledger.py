@@ -7,6 +7,7 @@ registry's to say (`hub.py`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -56,11 +57,15 @@ class Ledger:
         """The versions by their bundles' digests."""
         return {kept.facts.digest: number for number, kept in self.versions.items()}
 
-    def with_version(self, place: str, facts: Facts) -> Ledger:
-        """Return the ledger with the next version; a bundle that has one already gets no other."""
+    def with_version(self, place: str, facts: Facts, taken: Iterable[int] = ()) -> Ledger:
+        """Return the ledger with the next version; a bundle that has one already gets no other.
+
+        Its number is above those that are taken by something else than a version.
+        """
         if facts.digest in self.by_digest:
             return self
-        return replace(self, versions={**self.versions, max(self.versions, default=0) + 1: Kept(place, facts)})
+        number = max([0, *self.versions, *taken]) + 1
+        return replace(self, versions={**self.versions, number: Kept(place, facts)})
 
     def pointed(self, name: str, change: Change) -> Ledger:
         """Return the ledger with an alias moved. Raises `Stale` if it does not lead to `change.before` any more."""
