@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class MemoryRegistry:
         self.models = {name: dict(enumerate(facts, 1)) for name, facts in (models or {}).items()}
         self.aliases: dict[str, dict[str, int]] = {name: {} for name in self.models}
         self.lines: dict[str, list[Change]] = {name: [] for name in self.models}
+        self.lock = threading.Lock()
         self.folders: dict[str, Path] = {}
         self.extras: dict[tuple[str, int, str], str] = {}
 
@@ -55,11 +57,12 @@ class MemoryRegistry:
     def point(self, name: str, change: Change) -> None:
         require_alias(change.alias)
         self.find(name, change.version)
-        present = self.aliases[name].get(change.alias)
-        if present != change.before:
-            raise Stale(moved_meanwhile(name, change, present))
-        self.aliases[name][change.alias] = change.version
-        self.lines[name].append(change)
+        with self.lock:
+            present = self.aliases[name].get(change.alias)
+            if present != change.before:
+                raise Stale(moved_meanwhile(name, change, present))
+            self.aliases[name][change.alias] = change.version
+            self.lines[name].append(change)
 
     def note(self, name: str, change: Change) -> None:
         self.versions(name)
