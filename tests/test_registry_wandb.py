@@ -6,6 +6,7 @@ import copy
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -119,32 +120,40 @@ def test_an_upload_that_breaks_off_registers_nothing_and_can_be_done_again(
 
 
 def test_who_is_overtaken_between_moving_an_alias_and_looking_is_told(server: WandbServer, toy: Sequence) -> None:
-    looks = [0]
-
     def overtake(operation: str, asked: Asked) -> Answer | None:
-        if operation == "UpdateArtifact":  # the alias is set by now
+        if operation == "UpdateArtifact":  # the alias is set by now; W&B's own page has no line for the history
             toy.aliases["production"] = toy.versions[3]
-        looks[0] += operation == "UpdateArtifact"
         return None
 
     server.before = overtake
     with pytest.raises(Stale, match="leads to version 3"):
         Wandb(PLACE).point("toy", promoted(2, None))
-    assert looks == [1]
     assert Wandb(PLACE).history("toy") == []
 
 
-def test_of_two_who_move_an_alias_in_the_same_instant_the_later_one_stays(server: WandbServer, toy: Sequence) -> None:
-    def earlier(operation: str, asked: Asked) -> Answer | None:
-        if operation == "AddAliases":  # both have looked: W&B does not ask where the alias led
-            server.before = lambda operation, asked: None
-            Wandb(PLACE).point("toy", promoted(3, None, by="bob"))
+@pytest.mark.parametrize("operation", ["AddAliases", "UpdateArtifact", "ProjectArtifacts"])
+def test_of_two_who_move_an_alias_at_once_one_is_told(server: WandbServer, toy: Sequence, operation: str) -> None:
+    """Bob, who has looked before as well, moves the alias and is done while the other one is under way."""
+    bobs = promoted(3, None, by="bob")
+    moved = [0]
+
+    def bob(asked_for: str, asked: Asked) -> Answer | None:
+        begun = operation == "AddAliases" or "production" in toy.aliases
+        if asked_for == operation and begun and not moved[0]:
+            moved[0] += 1
+            later = toy.aliases.get("production")
+            toy.aliases["production"] = toy.versions[3]
+            toy.versions[0].metadata = json.dumps({"copydesk_history": json.dumps([asdict(bobs)])})
+            if operation == "ProjectArtifacts" and later is not None:
+                toy.aliases["production"] = later  # bob was first, and is overwritten
         return None
 
-    server.before = earlier
-    Wandb(PLACE).point("toy", promoted(2, None))
-    assert [one.aliases for one in Wandb(PLACE).versions("toy")] == [(), ("production",), ()]
-    assert Wandb(PLACE).history("toy") == [promoted(3, None, by="bob"), promoted(2, None)]
+    server.before = bob
+    with pytest.raises(Stale, match="leads to version 3, not to no version any more"):
+        Wandb(PLACE).point("toy", promoted(2, None))
+    assert moved == [1]
+    assert Wandb(PLACE).find("toy", "production").version == 3
+    assert Wandb(PLACE).history("toy") == [bobs]
 
 
 def test_a_line_of_history_that_was_overwritten_is_written_again(server: WandbServer, toy: Sequence) -> None:

@@ -5,10 +5,11 @@ holds no model: it is the model's book, whose metadata carry the history. Facts 
 is attached to a version is an artifact of its own, beside it.
 
 A version is whole or not there: W&B gives it its number when all its files have arrived. Aliases are another matter.
-W&B moves an alias without asking where it led, so it is looked at before and after. Somebody who moves an alias from
-where it is no more is told; but of two who move it within the same second or so, it ends where the later one put it,
-and the earlier one may not be told. Nor are two lines of history written in the same instant safe: each writer looks
-whether its own stands there, and writes it again if not. Where that is not enough, use MLflow or the Hub.
+W&B moves an alias without asking where it led, and has no compare and swap. So a mover looks where it leads, sets it,
+looks again, and writes its line into the book, unless another line has come meanwhile: then that one was first, and the
+alias goes back to it. Of two movers at once one is told, but for one gap: where the other's line is written and seen
+between this one's last look and its own writing, a tenth of a second or so, both believe that they moved it, the later
+one did, and the earlier line is lost. Where that is not enough, use MLflow or the Hub.
 """
 
 from __future__ import annotations
@@ -125,20 +126,16 @@ class Wandb:
 
         Raises `Stale` if the alias does not lead to `change.before` any more; see the module for what W&B cannot tell.
         """
-        model = self._model(name)
-        if change.version not in model.artifacts:
-            raise RegistryError(no_such(name, change.version, sorted(model.artifacts), model.aliases))
-        present = model.aliases.get(require_alias(change.alias))
-        if present != change.before:
-            raise Stale(moved_meanwhile(name, change, present))
-        artifact = model.artifacts[change.version]
-        with self._session.explained():
-            artifact.aliases.append(change.alias)
-            artifact.save()
-        present = self._model(name).aliases.get(change.alias)
-        if present != change.version:
-            raise Stale(moved_meanwhile(name, change, present))
-        self._write(name, change)
+        before = self._model(name)
+        if change.version not in before.artifacts:
+            raise RegistryError(no_such(name, change.version, sorted(before.artifacts), before.aliases))
+        present = before.aliases.get(require_alias(change.alias))
+        if present == change.before:
+            self._lead(before, change.alias, change.version)
+            present = self._model(name).aliases.get(change.alias)
+            if present == change.version:
+                return self._write(name, change, before.history)
+        raise Stale(moved_meanwhile(name, change, present))
 
     def note(self, name: str, change: Change) -> None:
         """Add a change that moves no alias, such as a refused promotion, to the history."""
@@ -202,16 +199,38 @@ class Wandb:
             artifact.add_file(str(file), policy="immutable", skip_cache=True)
             self._session.log(artifact)
 
-    def _write(self, name: str, change: Change) -> None:
-        """Add a change to the history, and look whether it stands there."""
+    def _lead(self, model: _Model, alias: str, number: int) -> None:
+        """Let an alias lead to a version, wherever it led."""
+        artifact = model.artifacts[number]
+        with self._session.explained():
+            artifact.aliases.append(alias)
+            artifact.save()
+
+    def _write(self, name: str, change: Change, known: list[Change] | None = None) -> None:
+        """Add a change to the history, and look whether it stands there.
+
+        For a move `known` are the lines that stood there when its alias was looked at. Where another line has come
+        since that moved the same alias, that one was first: the alias goes back to it. Raises `Stale`.
+        """
         for _ in range(_TRIES):
             model = self._model(name)
             if change in model.history:
                 return
+            first = None if known is None else _overtaker(change.alias, known, model.history)
+            if first is not None:
+                if model.aliases.get(change.alias) == change.version:
+                    self._lead(model, change.alias, first.version)
+                raise Stale(moved_meanwhile(name, change, first.version))
             with self._session.explained():
                 model.book.metadata[_HISTORY] = json.dumps([asdict(one) for one in [*model.history, change]])
                 model.book.save()
         raise RegistryError(f"'{name}' was changed in W&B, and its history does not say so: others keep writing it.")
+
+
+def _overtaker(alias: str, known: list[Change], history: list[Change]) -> Change | None:
+    """Return the newest line that moved an alias and was not known, if there is one."""
+    moves = (line for line in reversed(history) if line.alias == alias and line.action != "refused")
+    return next((line for line in moves if line not in known), None)
 
 
 def _attachment(version: Registered, kind: str) -> str:
