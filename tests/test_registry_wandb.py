@@ -193,6 +193,9 @@ def test_facts_that_were_edited_are_told_or_refused(toy: Sequence, tmp_path: Pat
     toy.versions[1].metadata = json.dumps({"copydesk": {"digest": 1}})
     with pytest.raises(RegistryError, match="Version 1 of 'toy' in W&B lost its facts"):
         registry.versions("toy")
+    toy.versions[0].metadata = json.dumps({"copydesk_history": "not any more"})
+    with pytest.raises(RegistryError, match=r"The book of 'toy' in W&B \(v0\) lost its history"):
+        registry.history("toy")
 
 
 def test_a_file_that_is_only_a_reference_is_not_followed(server: WandbServer, toy: Sequence, tmp_path: Path) -> None:

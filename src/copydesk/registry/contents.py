@@ -27,9 +27,18 @@ def listed_files(manifest: bytes, version: Registered) -> list[str]:
             f"Version {version.version} of '{version.name}' was changed behind the registry's back: its manifest has "
             f"the SHA-256 {found}, and {version.facts.digest} was registered. It is refused; register the model again."
         )
-    names = list(json.loads(manifest).get("files", {}))
+    names = _names(manifest)
     for name in names:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
             raise RegistryError(f"Version {version.version} of '{version.name}' lists '{name}', outside of its folder.")
     return names
+
+
+def _names(manifest: bytes) -> list[str]:
+    """Return what a manifest lists; of one that is no manifest nothing is fetched, and opening it says so."""
+    try:
+        listed = json.loads(manifest)["files"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return list(listed) if isinstance(listed, dict) else []

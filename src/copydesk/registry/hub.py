@@ -132,8 +132,10 @@ class Hub:
 
     def attached(self, version: Registered, kind: str) -> dict[str, Any] | None:
         """Return what was attached under this kind, or None."""
-        content = self._files.content(self._repository(version.name), _attachment(version, kind), BRANCH)
-        return None if content is None else dict(json.loads(content))
+        repository = self._repository(version.name)
+        content = self._files.content(repository, _attachment(version, kind), BRANCH)
+        with explained(repository):
+            return None if content is None else dict(json.loads(content))
 
     def _repository(self, name: str) -> str:
         """Return the repository of a model; the Hub takes fewer names than recipes have."""

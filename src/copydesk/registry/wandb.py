@@ -53,8 +53,13 @@ class _Model:
 
     @property
     def history(self) -> list[Change]:
-        """What the book says was done."""
-        return TypeAdapter(list[Change]).validate_json(self.book.metadata[_HISTORY])
+        """What the book says was done. Raises `RegistryError` if that is no history."""
+        try:
+            return TypeAdapter(list[Change]).validate_json(str(self.book.metadata[_HISTORY]))
+        except ValidationError:
+            raise RegistryError(
+                f"The book of '{self.name}' in W&B (v0) lost its history: somebody edited its metadata."
+            ) from None
 
     def registered(self, number: int) -> Registered:
         """Return a version. Raises `RegistryError` if its metadata are not facts."""
@@ -188,7 +193,8 @@ class Wandb:
         text = f"The book of {name}: its history is in the metadata. The models are v1 and later.\n"
         self._log_text(client().Artifact(name, KIND, metadata={_HISTORY: "[]"}), _BOOK, text)
         model = self._look(name)
-        assert model is not None
+        if model is None:
+            raise RegistryError(f"W&B does not show the book of '{name}' in '{self._place}' yet. Register it again.")
         return model
 
     def _log_text(self, artifact: Any, name: str, text: str) -> None:  # noqa: ANN401 (the client's Artifact)

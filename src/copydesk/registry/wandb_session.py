@@ -12,16 +12,18 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
+
+from pydantic import ValidationError
 
 from copydesk.errors import MissingExtra, RegistryError
 
-_CLOUD = "https://api.wandb.ai"
 _SECONDS = 15
 _RETRIES = 3
 _REMEDIES = {
-    401: "W&B does not know the key. Set WANDB_API_KEY (https://wandb.ai/authorize), and WANDB_BASE_URL for a server "
-    "of your own",
+    401: "W&B does not know the key. Set WANDB_API_KEY (W&B shows it in the user's settings), and WANDB_BASE_URL for a "
+    "server of your own",
     403: "The key may not do this there. Use one of somebody who may write to the project",
     404: "There is no such project or model, or the key may not see it",
     409: "Somebody else changed it at the same time. Try again",
@@ -46,28 +48,17 @@ class WandbSession:
     def __init__(self, entity: str, project: str) -> None:
         self.entity, self.project = entity, project
         self._wandb = client()
-        self._api: Any = None
 
-    @property
+    @cached_property
     def api(self) -> Any:  # noqa: ANN401 (the client's Api)
         """The client's public API, opened when it is first needed. Raises `RegistryError` without a key or a way."""
-        if self._api is None:
-            if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
-                raise RegistryError(
-                    f"{self._what()}: WANDB_MODE is {os.environ['WANDB_MODE']}, so W&B cannot be reached, and offline "
-                    "it keeps no versions. Unset it, or use a bundle's folder."
-                )
-            self._settings = self._quiet()
-            self._wandb.setup(self._settings)
-            with self.explained():
-                self._api = self._wandb.Api(
-                    {"base_url": self._settings.base_url}, timeout=_SECONDS, api_key=self._settings.api_key
-                )
-        return self._api
+        with self.explained():
+            return self._wandb.Api(
+                {"base_url": self._settings.base_url}, timeout=_SECONDS, api_key=self._settings.api_key
+            )
 
     def log(self, artifact: Any) -> Any:  # noqa: ANN401 (the client's Artifact)
         """Upload an artifact, and return it when W&B has it whole: then, and not before, it has a version."""
-        assert self.api is not None
         with self.explained(), tempfile.TemporaryDirectory(prefix="copydesk-wandb-") as folder:
             run = self._wandb.init(
                 entity=self.entity,
@@ -90,9 +81,10 @@ class WandbSession:
         """Return the names of a kind's artifacts; none where the project is not there yet."""
         place = f"{self.entity}/{self.project}"
         with self.explained():
-            try:  # the client cannot read the answer where there is no project yet
+            try:
                 known = {one.name for one in self.api.artifact_types(place)}
-            except ValueError:
+            except ValueError as error:
+                _require_nothing_there(error)
                 return []
             return [one.name for one in self.api.artifact_type(kind, place).collections()] if kind in known else []
 
@@ -101,7 +93,8 @@ class WandbSession:
         with self.explained():
             try:
                 return list(self.api.artifacts(kind, f"{self.entity}/{self.project}/{name}", per_page=100))
-            except ValueError:  # as above
+            except ValueError as error:
+                _require_nothing_there(error)
                 return []
 
     def newest(self, name: str) -> Any | None:  # noqa: ANN401 (the client's Artifact)
@@ -110,9 +103,10 @@ class WandbSession:
             try:
                 return self.api.artifact(f"{self.entity}/{self.project}/{name}:latest")
             except self._wandb.errors.CommError as error:
-                if isinstance(error.exc, ValueError):  # not found, in the client's own words
-                    return None
-                raise
+                if not isinstance(error.exc, ValueError):
+                    raise
+                _require_nothing_there(error.exc)
+                return None
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -134,9 +128,16 @@ class WandbSession:
     def _what(self) -> str:
         return f"'{self.entity}/{self.project}' in W&B"
 
-    def _quiet(self) -> Any:  # noqa: ANN401 (the client's Settings)
-        url = (os.environ.get("WANDB_BASE_URL") or self._wandb.setup().settings.base_url or _CLOUD).rstrip("/")
-        return self._wandb.Settings(
+    @cached_property
+    def _settings(self) -> Any:  # noqa: ANN401 (the client's Settings)
+        mode = os.environ.get("WANDB_MODE")
+        if mode in ("offline", "disabled"):
+            raise RegistryError(
+                f"{self._what()}: WANDB_MODE is {mode}, so W&B cannot be reached, and offline it keeps no versions. "
+                "Unset it, or use a bundle's folder."
+            )
+        url = (os.environ.get("WANDB_BASE_URL") or self._wandb.setup().settings.base_url).rstrip("/")
+        settings = self._wandb.Settings(
             base_url=url,
             api_key=self._key(url),
             silent=True,
@@ -156,6 +157,8 @@ class WandbSession:
             x_file_stream_retry_max=_RETRIES,
             x_file_stream_retry_wait_max_seconds=1,
         )
+        self._wandb.setup(settings)
+        return settings
 
     def _key(self, url: str) -> str:
         """Return the API key; the client would ask for one on the terminal."""
@@ -166,6 +169,15 @@ class WandbSession:
         if not key:
             raise RegistryError(f"{self._what()}: there is no key. Set WANDB_API_KEY, or run `wandb login`.")
         return str(key)
+
+
+def _require_nothing_there(error: ValueError) -> None:
+    """Raise an error again unless it is the client's way to say that there is nothing of the name.
+
+    It is a `ValueError` of its own then; an answer that it cannot read is pydantic's.
+    """
+    if isinstance(error, ValidationError):
+        raise error
 
 
 def _reason(error: BaseException) -> str:
