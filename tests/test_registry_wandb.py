@@ -27,11 +27,13 @@ _THREE: dict[str, State] = {}
 
 
 @pytest.fixture(scope="module")
-def whole_server() -> Iterator[WandbServer]:
+def whole_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WandbServer]:
     """Return one server for all tests: W&B's client starts its process once."""
     import wandb
 
-    with running(WandbServer(KEY)) as server:
+    with pytest.MonkeyPatch.context() as patch, running(WandbServer(KEY)) as server:
+        for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("wandb")))
         assert isinstance(server, WandbServer)
         yield server
         wandb.teardown()

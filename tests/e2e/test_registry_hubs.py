@@ -65,7 +65,8 @@ def test_a_model_is_registered_promoted_asked_and_rolled_back(
     for seed in ("1", "2"):
         _copydesk("train", str(recipe), "--data", str(toy_csv), "--out", f"b{seed}", "--set", f"train.seed={seed}")
     with place() as variables:  # type: ignore[operator]
-        for name, value in variables.items():
+        own = dict.fromkeys(("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR"), str(tmp_path / "wandb"))
+        for name, value in {**own, **variables}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         assert numbered.format(1) in _copydesk("register", "b1", "--to", address)
