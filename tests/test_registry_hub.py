@@ -424,5 +424,5 @@ def test_an_owner_that_could_be_a_path_is_wrong_usage() -> None:
 
 def test_without_the_hubs_client_its_command_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub.errors", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'copydesk\[train\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'copydesk\[registry\]'"):
         Hub("owner")

@@ -33,7 +33,7 @@ def client() -> Any:  # noqa: ANN401 (a module that may not be installed)
         import huggingface_hub.hf_api
         import huggingface_hub.utils
     except ImportError:
-        raise MissingExtra("A registry on the Hugging Face Hub", "train", "huggingface_hub") from None
+        raise MissingExtra("A registry on the Hugging Face Hub", "registry", "huggingface_hub") from None
     return huggingface_hub
 
 
