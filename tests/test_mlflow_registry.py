@@ -11,28 +11,39 @@ from copydesk.bundle import Bundle
 from copydesk.errors import MissingExtra, RegistryError, Stale, UsageError
 from copydesk.registry.base import Registered, Registry
 from copydesk.registry.mlflow import Mlflow
-from registry_contract import RegistryContract, facts_for, promoted
+from registry_contract import RegistryContract, facts_for, promoted, small_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow about SQLAlchemy, both current
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a database with MLflow's tables, which take seconds to make."""
+def databases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return MLflow's database without a model, and with the suite's three versions: either takes seconds to make."""
     from copydesk import mlflow_client
 
     folder = tmp_path_factory.mktemp("mlflow")
+    made = {name: folder / f"{name}.db" for name in ("empty", "three")}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         mlflow_client.open_client().search_registered_models()
-    return folder / mlflow_client.DATABASE
+        made["empty"].write_bytes((folder / mlflow_client.DATABASE).read_bytes())
+        for number in range(1, 4):
+            bundle = small_bundle(folder / f"bundle-{number}", f"weights {number}")
+            Mlflow().add(bundle, "toy", facts_for(bundle))
+        made["three"].write_bytes((folder / mlflow_client.DATABASE).read_bytes())
+    return made
 
 
 class TestMlflow(RegistryContract):
     @pytest.fixture
-    def registry(self, empty_database: Path, tmp_path: Path) -> Registry:
-        (tmp_path / "mlflow.db").write_bytes(empty_database.read_bytes())
+    def registry(self, databases: dict[str, Path], tmp_path: Path) -> Registry:
+        (tmp_path / "mlflow.db").write_bytes(databases["empty"].read_bytes())
         return Mlflow()
+
+    @pytest.fixture
+    def three(self, registry: Registry, databases: dict[str, Path], tmp_path: Path) -> list[Registered]:
+        (tmp_path / "mlflow.db").write_bytes(databases["three"].read_bytes())
+        return registry.versions("toy")[::-1]
 
     @pytest.fixture
     def again(self) -> Callable[[], Registry]:
