@@ -100,6 +100,13 @@ def test_a_versions_number_is_the_one_that_wandb_shows(toy: Sequence) -> None:
     assert toy.aliases["production"] is toy.versions[3]
 
 
+def test_looking_again_is_one_request(server: WandbServer, toy: Sequence) -> None:
+    Wandb(PLACE).find("toy", 1)
+    asked = len(server.operations)
+    Wandb(PLACE).find("toy", 1)
+    assert server.operations[asked:] == ["ProjectArtifacts"]
+
+
 def test_an_alias_that_was_moved_in_wandb_itself_is_the_truth(toy: Sequence) -> None:
     Wandb(PLACE).point("toy", promoted(1, None))
     toy.aliases["production"] = toy.versions[2]

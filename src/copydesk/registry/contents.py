@@ -1,23 +1,20 @@
 """Which files a registered bundle has, read from its manifest before any of them is fetched.
 
-The manifest comes from outside: its digest is held against the one that was registered, and no name in it may lead out
-of the folder. Whether the files are the right ones, `bundle.open_bundle` says.
+The manifest comes from outside: its digest is held against the one that was registered, and it must be well formed, no
+name leading out of the folder. Whether the files are the right ones, `bundle.open_bundle` says.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from pathlib import PurePosixPath
 
-from copydesk.errors import RegistryError
+from copydesk.errors import BundleError, RegistryError
+from copydesk.manifest import MANIFEST_FILE, parse_manifest
 from copydesk.registry.base import Registered
-
-MANIFEST = "manifest.json"
 
 
 def listed_files(manifest: bytes, version: Registered) -> list[str]:
-    """Return the names of a bundle's files but the manifest, each a path inside of it.
+    """Return the names of a bundle's files but manifest and signature, each a path inside of it.
 
     Raises `RegistryError` if the manifest is not the one that was registered, or names a place outside.
     """
@@ -27,18 +24,7 @@ def listed_files(manifest: bytes, version: Registered) -> list[str]:
             f"Version {version.version} of '{version.name}' was changed behind the registry's back: its manifest has "
             f"the SHA-256 {found}, and {version.facts.digest} was registered. It is refused; register the model again."
         )
-    names = _names(manifest)
-    for name in names:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
-            raise RegistryError(f"Version {version.version} of '{version.name}' lists '{name}', outside of its folder.")
-    return names
-
-
-def _names(manifest: bytes) -> list[str]:
-    """Return what a manifest lists; of one that is no manifest nothing is fetched, and opening it says so."""
     try:
-        listed = json.loads(manifest)["files"]
-    except (ValueError, KeyError, TypeError):
-        return []
-    return list(listed) if isinstance(listed, dict) else []
+        return list(parse_manifest(manifest, f"{version.name} {version.version}: {MANIFEST_FILE}").files)
+    except BundleError as error:
+        raise RegistryError(f"Nothing was fetched: {error}") from None

@@ -28,8 +28,9 @@ from typing import Any
 
 from copydesk.bundle import Bundle
 from copydesk.errors import RegistryError, UsageError
+from copydesk.manifest import MANIFEST_FILE, SIGNATURE_FILE
 from copydesk.registry.base import Change, Facts, Registered
-from copydesk.registry.contents import MANIFEST, listed_files
+from copydesk.registry.contents import listed_files
 from copydesk.registry.hub_card import TAG, hub_card
 from copydesk.registry.hub_files import BRANCH, HubFiles
 from copydesk.registry.hub_refusals import explained
@@ -41,6 +42,8 @@ LEDGER, CARD, FILES = "copydesk.json", "README.md", "bundle"
 _MADE_WITH_A_REPOSITORY = {".gitattributes"}
 _TAG = re.compile(r"v\d{1,9}")
 _OWNER = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_]([A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
+_SEEN: dict[tuple[str, str], tuple[str, Ledger | None]] = {}
+"""The last ledger of each repository with its commit: a server looks at its alias every few seconds."""
 
 
 class Hub:
@@ -50,7 +53,6 @@ class Hub:
         if not _OWNER.fullmatch(place):
             raise UsageError(f"'{place}' is no owner on the Hugging Face Hub. Expected a reference hf://OWNER/NAME@v3.")
         self._owner, self._files = place, HubFiles(sleep)
-        self._seen: dict[str, tuple[str, Ledger | None]] = {}
 
     def names(self) -> list[str]:
         """Return the owner's models that have a version, by alphabet."""
@@ -92,17 +94,18 @@ class Hub:
         commit = self._ledger(version.name).kept(version.name, version.version).place
         with tempfile.TemporaryDirectory(prefix=".hub-", dir=folder) as temporary:
 
-            def fetched(name: str) -> Path:
-                file = self._files.fetch(repository, f"{FILES}/{name}", commit, Path(temporary))
-                if file is None:
-                    raise RegistryError(f"Version {version.version} of '{version.name}' has no '{name}' on the Hub.")
-                return file
+            def fetched(name: str) -> Path | None:
+                return self._files.fetch(repository, f"{FILES}/{name}", commit, Path(temporary))
 
-            manifest = fetched(MANIFEST)
-            for name in listed_files(manifest.read_bytes(), version):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                fetched(name).rename(folder / name)
-            manifest.rename(folder / MANIFEST)
+            manifest = fetched(MANIFEST_FILE)
+            if manifest is None:
+                raise RegistryError(f"Version {version.version} of '{version.name}' has no manifest on the Hub.")
+            for name in [*listed_files(manifest.read_bytes(), version), SIGNATURE_FILE]:
+                file = fetched(name)
+                if file is not None:  # a signature need not be there; what else is missing, opening the bundle says
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    file.rename(folder / name)
+            manifest.rename(folder / MANIFEST_FILE)
 
     def point(self, name: str, change: Change) -> None:
         """Let the change's alias lead to its version, and add the change to the history.
@@ -153,15 +156,16 @@ class Hub:
 
     def _ledger_at(self, repository: str, commit: str) -> Ledger | None:
         """Return the ledger at a commit, if there is one; it is fetched only when the repository has changed."""
-        if self._seen.get(repository, ("", None))[0] != commit:
+        place = (self._files.endpoint, repository)
+        if _SEEN.get(place, ("", None))[0] != commit:
             content = self._files.content(repository, LEDGER, commit)
             try:
                 ledger = None if content is None else Ledger.from_json(content)
             except ValueError as error:
                 first = str(error).splitlines()[0]
                 raise RegistryError(f"'{LEDGER}' in '{repository}' is not Copydesk's: {first}.") from None
-            self._seen[repository] = (commit, ledger)
-        return self._seen[repository][1]
+            _SEEN[place] = (commit, ledger)
+        return _SEEN[place][1]
 
     def _begun(self, repository: str) -> Ledger:
         """Return a repository's ledger; a missing repository is made, and an empty one gets a ledger.
@@ -197,7 +201,7 @@ class Hub:
 
     def _upload(self, bundle: Bundle, repository: str, facts: Facts) -> str:
         """Commit a bundle's files and its card, and return the commit when it is seen to hold exactly them."""
-        files = {f"{FILES}/{name}": bundle.path / name for name in [*bundle.manifest["files"], MANIFEST]}
+        files = {f"{FILES}/{name}": bundle.path / name for name in bundle.members}
 
         def change(head: str) -> str:
             there = self._files.paths(repository, head)

@@ -32,6 +32,11 @@ class HubFiles:
             self._hub.utils.disable_progress_bars()
         self.api = self._hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, library_name="copydesk")
 
+    @property
+    def endpoint(self) -> str:
+        """The Hub's address."""
+        return str(self.api.endpoint)
+
     def head(self, repository: str) -> str:
         """Return the newest commit."""
         with explained(repository):

@@ -25,8 +25,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from copydesk.bundle import Bundle
 from copydesk.errors import RegistryError, Stale, UsageError
+from copydesk.manifest import MANIFEST_FILE, SIGNATURE_FILE
 from copydesk.registry.base import Change, Facts, Registered
-from copydesk.registry.contents import MANIFEST, listed_files
+from copydesk.registry.contents import listed_files
 from copydesk.registry.names import is_alias, require_alias, require_kind, require_name
 from copydesk.registry.told import moved_meanwhile, no_such
 from copydesk.registry.wandb_session import WandbSession, client
@@ -97,7 +98,7 @@ class Wandb:
         if same is not None:
             return same
         artifact = client().Artifact(name, KIND, metadata={_FACTS: asdict(facts)})
-        for file in [*bundle.manifest["files"], MANIFEST]:
+        for file in bundle.members:
             artifact.add_file(str(bundle.path / file), name=file, policy="immutable", skip_cache=True)
         logged = self._session.log(artifact)
         return self.find(name, int(logged.version.removeprefix("v")))
@@ -119,10 +120,11 @@ class Wandb:
         """Fill an empty folder with the files that the bundle's manifest names."""
         artifact = self._artifact(version)
         with self._session.explained():
-            manifest = _fetched(artifact, MANIFEST, folder)
+            manifest = _fetched(artifact, MANIFEST_FILE, folder)
             content = manifest.read_bytes()
             manifest.unlink()  # a folder without it is not finished
-            for name in listed_files(content, version):
+            signature = [SIGNATURE_FILE] if SIGNATURE_FILE in artifact.manifest.entries else []
+            for name in [*listed_files(content, version), *signature]:
                 _fetched(artifact, name, folder)
         manifest.write_bytes(content)
 

@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -49,16 +49,16 @@ class WandbSession:
         self.entity, self.project = entity, project
         self._wandb = client()
 
-    @cached_property
+    @property
     def api(self) -> Any:  # noqa: ANN401 (the client's Api)
-        """The client's public API, opened when it is first needed. Raises `RegistryError` without a key or a way."""
+        """The client's public API. Raises `RegistryError` without a key or a way to W&B."""
+        url, key = self._access()
         with self.explained():
-            return self._wandb.Api(
-                {"base_url": self._settings.base_url}, timeout=_SECONDS, api_key=self._settings.api_key
-            )
+            return _opened(url, key)
 
     def log(self, artifact: Any) -> Any:  # noqa: ANN401 (the client's Artifact)
         """Upload an artifact, and return it when W&B has it whole: then, and not before, it has a version."""
+        settings = _quiet(*self._access())
         with self.explained(), tempfile.TemporaryDirectory(prefix="copydesk-wandb-") as folder:
             run = self._wandb.init(
                 entity=self.entity,
@@ -67,7 +67,7 @@ class WandbSession:
                 job_type="registry",
                 dir=folder,
                 reinit="create_new",
-                settings=self._settings,
+                settings=settings,
             )
             try:
                 logged = run.log_artifact(artifact).wait()
@@ -128,8 +128,10 @@ class WandbSession:
     def _what(self) -> str:
         return f"'{self.entity}/{self.project}' in W&B"
 
-    @cached_property
-    def _settings(self) -> Any:  # noqa: ANN401 (the client's Settings)
+    def _access(self) -> tuple[str, str]:
+        """Return the server's address and the API key; the client would ask for one on the terminal."""
+        import requests.utils
+
         mode = os.environ.get("WANDB_MODE")
         if mode in ("offline", "disabled"):
             raise RegistryError(
@@ -137,38 +139,42 @@ class WandbSession:
                 "Unset it, or use a bundle's folder."
             )
         url = (os.environ.get("WANDB_BASE_URL") or self._wandb.setup().settings.base_url).rstrip("/")
-        settings = self._wandb.Settings(
-            base_url=url,
-            api_key=self._key(url),
-            silent=True,
-            console="off",
-            disable_git=True,
-            save_code=False,
-            init_timeout=_SECONDS,
-            x_disable_meta=True,
-            x_disable_stats=True,
-            x_disable_machine_info=True,
-            x_save_requirements=False,
-            x_graphql_retry_max=_RETRIES,
-            x_graphql_retry_wait_max_seconds=1,
-            x_graphql_timeout_seconds=_SECONDS,
-            x_file_transfer_retry_max=_RETRIES,
-            x_file_transfer_retry_wait_max_seconds=1,
-            x_file_stream_retry_max=_RETRIES,
-            x_file_stream_retry_wait_max_seconds=1,
-        )
-        self._wandb.setup(settings)
-        return settings
-
-    def _key(self, url: str) -> str:
-        """Return the API key; the client would ask for one on the terminal."""
-        import requests.utils
-
         saved = requests.utils.get_netrc_auth(url)
         key = os.environ.get("WANDB_API_KEY") or (saved[1] if saved else "")
         if not key:
             raise RegistryError(f"{self._what()}: there is no key. Set WANDB_API_KEY, or run `wandb login`.")
-        return str(key)
+        return url, str(key)
+
+
+@lru_cache(maxsize=4)
+def _opened(url: str, key: str) -> Any:  # noqa: ANN401 (the client's Api)
+    """Return the client's API, asked once whether it knows the key: a server looks at its alias every few seconds."""
+    wandb = client()
+    wandb.setup(_quiet(url, key))
+    return wandb.Api({"base_url": url}, timeout=_SECONDS, api_key=key)
+
+
+def _quiet(url: str, key: str) -> Any:  # noqa: ANN401 (the client's Settings)
+    return client().Settings(
+        base_url=url,
+        api_key=key,
+        silent=True,
+        console="off",
+        disable_git=True,
+        save_code=False,
+        init_timeout=_SECONDS,
+        x_disable_meta=True,
+        x_disable_stats=True,
+        x_disable_machine_info=True,
+        x_save_requirements=False,
+        x_graphql_retry_max=_RETRIES,
+        x_graphql_retry_wait_max_seconds=1,
+        x_graphql_timeout_seconds=_SECONDS,
+        x_file_transfer_retry_max=_RETRIES,
+        x_file_transfer_retry_wait_max_seconds=1,
+        x_file_stream_retry_max=_RETRIES,
+        x_file_stream_retry_wait_max_seconds=1,
+    )
 
 
 def _require_nothing_there(error: ValueError) -> None:
