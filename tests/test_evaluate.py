@@ -3,7 +3,7 @@ import pytest
 
 from copydesk.bundle import Settings
 from copydesk.errors import DataError
-from copydesk.evaluate import evaluate, fit_temperature, length_slices
+from copydesk.evaluate import evaluate, fit_temperature
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import make_task
 from copydesk.types import Report
@@ -47,17 +47,6 @@ def test_a_report_survives_being_json() -> None:
 def test_labels_the_model_does_not_have_are_refused() -> None:
     with pytest.raises(DataError, match="'weather' is not one of the model's: money, sport"):
         evaluate(_classifier(), ["goal"], ["weather"])
-
-
-def test_length_slices_cover_every_text_once() -> None:
-    texts = ["w " * count for count in (1, 2, 2, 3, 5, 8, 13, 21)]
-    slices = length_slices(texts, np.ones(8, np.bool_))
-    assert sum(part.n for part in slices) == 8
-    assert slices[0].name == "1–2 words"
-
-
-def test_texts_of_one_length_are_no_slices() -> None:
-    assert length_slices(["one two", "three four"], np.array([True, False])) == []
 
 
 def test_the_temperature_makes_overconfident_scores_honest() -> None:

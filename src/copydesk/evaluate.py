@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from copydesk.metrics.base import Flags, proportion_interval
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.runtime.engine import Classifier
+from copydesk.slices import TextSlice, by_length, judged
 from copydesk.tasks import Scores, Targets, Task, heads_loss
-from copydesk.types import Label, Mistake, Report, Slice
+from copydesk.types import Label, Mistake, Report
 
 Clock = Callable[[], float]
 _SHOWN_MISTAKES = 25
@@ -30,26 +30,26 @@ def evaluate(
     labels: Sequence[Label],
     *,
     weak: int = 0,
+    slices: Sequence[TextSlice] | None = None,
     clock: Clock = time.perf_counter,
 ) -> Report:
     """Predict the texts and measure the answers against their labels, of which so many are `weak`.
 
-    Raises `DataError` if a label is not one of the model's.
+    `slices` are looked at on their own (`slices.slices_of`; default: those by length). Raises `DataError` if a label is
+    not one of the model's.
     """
     targets = classifier.task.encode(labels)
     started = clock()
     scores = classifier.scores(texts)
     elapsed = clock() - started
-    report = report_of(
-        classifier.task,
-        classifier.model.kind,
-        texts,
-        targets,
-        scores,
+    slices = by_length(texts) if slices is None else slices
+    report = _report(classifier, texts, targets, scores, slices)
+    return replace(
+        report,
         latency_ms=measure_latency(classifier, texts, clock=clock),
         costs={"texts_per_second": len(texts) / elapsed} if elapsed > 0 else {},
+        notes=[*_weak_notes(weak, len(texts)), *report.notes],
     )
-    return replace(report, notes=[*_weak_notes(weak, len(texts)), *report.notes])
 
 
 def _weak_notes(weak: int, texts: int) -> list[str]:
@@ -64,51 +64,27 @@ def _weak_notes(weak: int, texts: int) -> list[str]:
     ]
 
 
-def report_of(
-    task: Task,
-    model: str,
-    texts: Sequence[str],
-    targets: Targets,
-    scores: Scores,
-    *,
-    latency_ms: dict[str, float],
-    costs: dict[str, float],
+def _report(
+    classifier: Classifier, texts: Sequence[str], targets: Targets, scores: Scores, slices: Sequence[TextSlice]
 ) -> Report:
-    """Return the Report of known scores, in the task's own shapes."""
+    """Return the Report of known scores, in the task's own shapes; without what was timed."""
+    task = classifier.task
     measured = task.measure(targets, scores)
     return Report(
         task=task.name,
-        model=model,
+        model=classifier.model.kind,
         n=len(texts),
         metrics=measured.metrics,
         intervals=measured.intervals,
         per_label=measured.per_label,
-        slices=length_slices(texts, task.right(targets, scores)),
+        slices=judged(slices, task.right(targets, scores)),
         calibration=measured.calibration,
         confusion=measured.confusion,
         mistakes=_mistakes(task, texts, targets, scores),
-        latency_ms=latency_ms,
-        costs=costs,
+        latency_ms={},
         notes=measured.notes,
         headline=task.headline,
     )
-
-
-def length_slices(texts: Sequence[str], right: Flags) -> list[Slice]:
-    """Return the share of wholly right answers in the quarters of texts by number of words, shortest first."""
-    lengths = np.fromiter((len(text.split()) for text in texts), np.int64, len(texts))
-    borders = np.unique(np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1], method="nearest"))
-    slices: list[Slice] = []
-    for low, high in zip(borders[:-1], borders[1:], strict=True):
-        first = low if not slices else low + 1
-        inside = (lengths >= first) & (lengths <= high)
-        slices.append(_slice(f"{first}–{high} words" if first < high else f"{high} words", right[inside]))
-    return slices
-
-
-def _slice(name: str, right: Flags) -> Slice:
-    hits = int(right.sum())
-    return Slice(name, len(right), hits / max(len(right), 1), proportion_interval(hits, len(right)))
 
 
 def fit_temperature(task: Task, logits: np.ndarray[tuple[int, int], np.dtype[np.float32]], targets: Targets) -> float:

@@ -18,10 +18,12 @@ from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, writ
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
+from copydesk.data.trained_on import sketch
 from copydesk.errors import DataError
 from copydesk.evaluate import evaluate, fit_temperature
 from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
+from copydesk.labelling.slice_rules import slice_functions, slice_rules
 from copydesk.models import distributed
 from copydesk.models.base import Model
 from copydesk.normalise import steps_of
@@ -30,6 +32,7 @@ from copydesk.recipe import Recipe, override
 from copydesk.report_page import render_report
 from copydesk.runs import claimed_work, thinned
 from copydesk.runtime.engine import Classifier
+from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
 from copydesk.types import Report
@@ -79,7 +82,7 @@ def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
     if distributed.is_leader():
         write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=run.progress)
     distributed.wait_for_all()
-    return open_bundle(out)
+    return open_bundle(out, ours=True)
 
 
 def write_fitted(
@@ -93,8 +96,13 @@ def write_fitted(
         classifier = _classifier(recipe, dataset, fitted.task, fitted.model)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     progress.say(f"evaluating on {len(dataset.part('test')[0]):,} test texts")
+    slices = slices_of(
+        dataset.part("test")[0],
+        sources=dataset.sources("test"),
+        rules=[*slice_rules(recipe), *slice_functions(recipe, progress)],
+    )
     report = replace(
-        evaluate(classifier, *dataset.part("test"), weak=dataset.weak_rows("test")),
+        evaluate(classifier, *dataset.part("test"), weak=dataset.weak_rows("test"), slices=slices),
         training=fitted.training,
         history=thinned(fitted.history),
         data=_data_facts(dataset),
@@ -105,6 +113,7 @@ def write_fitted(
 
     def fill(layout: Layout) -> Settings:
         fitted.model.save(layout.model)
+        sketch(dataset.part("train")[0], dataset.part("validation")[0]).save(layout.training_texts)
         if fitted.history:
             write_json(layout.history, [asdict(step) for step in fitted.history])
         megabytes = sum(file.stat().st_size for file in layout.files()) / 1e6

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, LabelColumn, ModelPath, Quiet, TextColumns, overrides_of
+from copydesk.cli.options import Debug, Json, LabelColumn, ModelPath, Quiet, TextColumns, Trust, overrides_of
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def evaluate(
     ] = None,
     text: TextColumns = None,
     label: LabelColumn = None,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -32,10 +33,12 @@ def evaluate(
     from copydesk.data.labelled import read_labelled
     from copydesk.evaluate import evaluate as measure
     from copydesk.files import new_folder, refuse_existing, write_json, write_text
+    from copydesk.labelling.slice_rules import slice_rules
     from copydesk.recipe import override
     from copydesk.registry.references import opened
     from copydesk.report_page import render_report
     from copydesk.runtime.engine import Classifier
+    from copydesk.slices import slices_of
 
     if report is not None:
         refuse_existing(report)
@@ -47,7 +50,8 @@ def evaluate(
     labelled = read_labelled(
         recipe, data, steps=classifier.settings.normalise, progress=progress, known=classifier.labels
     )
-    found = measure(classifier, labelled.texts, labelled.labels, weak=labelled.weak)
+    slices = slices_of(labelled.texts, sources=labelled.sources, rules=slice_rules(recipe))
+    found = measure(classifier, labelled.texts, labelled.labels, weak=labelled.weak, slices=slices)
     if report is not None:
         with new_folder(report) as folder:
             write_json(folder / "report.json", found.to_json())

@@ -16,6 +16,7 @@ import typer
 
 from copydesk import __version__
 from copydesk.cli import (
+    archive,
     cascade,
     collect,
     compare,
@@ -33,6 +34,7 @@ from copydesk.cli import (
     run,
     score,
     serve,
+    sign,
     train,
     tune,
     worker,
@@ -121,6 +123,8 @@ for stage in (
     rollback,
     serve,
     worker,
+    sign,
+    archive,
 ):
     stage.register(app)
 for registered in app.registered_commands:

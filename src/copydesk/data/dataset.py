@@ -60,6 +60,12 @@ class Dataset:
         rows = self.frame.filter(pl.col("split") == part)
         return rows["text"].to_list(), [self.kind.restored(cell) for cell in rows[self.kind.column].to_list()]
 
+    def sources(self, part: Part) -> list[str]:
+        """Return where one part's texts come from: a file's name, or what the raw table says."""
+        if "source" not in self.frame.columns:
+            return []
+        return [str(source) for source in self.frame.filter(pl.col("split") == part)["source"].to_list()]
+
     def probabilities(self, part: Part) -> NDArray[np.float32] | None:
         """Return one part's probabilities, shape (texts, labels); None if the Dataset has none.
 

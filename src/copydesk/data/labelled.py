@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from copydesk.data.clean import clean_rows
@@ -17,14 +17,21 @@ from copydesk.progress import Progress
 from copydesk.recipe import Recipe, override
 from copydesk.types import Label
 
+SOURCE = "source"
+"""The column in which a labelled file may say where each text comes from."""
+
 
 @dataclass(frozen=True)
 class Labelled:
-    """Normalised texts and their labels, of which so many are weak: from labelling functions, not from people."""
+    """Normalised texts and their labels, of which so many are weak: from labelling functions, not from people.
+
+    `sources` says where each text comes from: a raw file's column `source`, or else the name of the file.
+    """
 
     texts: list[str]
     labels: list[Label]
     weak: int = 0
+    sources: list[str] = field(default_factory=list)
 
 
 def read_labelled(
@@ -37,7 +44,7 @@ def read_labelled(
     """
     if is_dataset(Path(data)):
         dataset = dataset_for(recipe, Path(data))
-        labelled = Labelled(*dataset.part("test"), dataset.weak_rows("test"))
+        labelled = Labelled(*dataset.part("test"), dataset.weak_rows("test"), dataset.sources("test"))
         if not labelled.texts:
             raise DataError(f"The Dataset '{data}' has no test part.")
     else:
@@ -65,7 +72,9 @@ def _read_raw_rows(
     if not rows:
         raise DataError(f"None of the {raw.frame.height:,} rows of '{data}' has both a text and a label.")
     weak = sum(found.trust[row.position] != "given" for row in rows)
-    return Labelled([row.text for row in rows], [row.label for row in rows], weak)
+    sources = raw.frame[SOURCE if SOURCE in raw.frame.columns else "_source"].to_list()
+    named = [str(sources[row.position]) for row in rows]
+    return Labelled([row.text for row in rows], [row.label for row in rows], weak, named)
 
 
 def _with_known_labels(
@@ -75,12 +84,14 @@ def _with_known_labels(
     unknown = Counter(name for label in labelled.labels for name in kind.known(label) if name not in names)
     if not unknown or not kind.partial:
         return labelled
-    pairs = [(text, kind.without(label, unknown)) for text, label in zip(labelled.texts, labelled.labels, strict=True)]
-    kept = [(text, label) for text, label in pairs if label is not None]
+    labels = [kind.without(label, unknown) for label in labelled.labels]
+    kept = [(place, label) for place, label in enumerate(labels) if label is not None]
     progress.warn(
         f"The model does not know {len(unknown):,} labels ({listed(sorted(unknown))}): they are left out of "
-        f"{unknown.total():,} places, and {len(pairs) - len(kept):,} rows have no other label and are left out."
+        f"{unknown.total():,} places, and {len(labels) - len(kept):,} rows have no other label and are left out."
     )
     if not kept:
         raise DataError(f"No row of '{data}' has a label that the model knows: {', '.join(sorted(names)[:30])}.")
-    return Labelled([text for text, _ in kept], [label for _, label in kept], min(labelled.weak, len(kept)))
+    texts = [labelled.texts[place] for place, _ in kept]
+    sources = [labelled.sources[place] for place, _ in kept] if labelled.sources else []
+    return Labelled(texts, [label for _, label in kept], min(labelled.weak, len(kept)), sources)

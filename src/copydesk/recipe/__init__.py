@@ -4,6 +4,7 @@ Unknown keys are refused with the nearest known one; `python -m copydesk.recipe`
 It does not know whether the columns or files it names exist: the stages say so when they look.
 """
 
+from copydesk.recipe.evaluate import Evaluate, SliceRule
 from copydesk.recipe.gate import AgainstProduction, Gate
 from copydesk.recipe.load import (
     dump_recipe,
@@ -16,16 +17,19 @@ from copydesk.recipe.load import (
 )
 from copydesk.recipe.model import DEFAULT_ENCODER, Model, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
-from copydesk.recipe.recipe import Recipe
+from copydesk.recipe.recipe import NAME, Recipe
 from copydesk.recipe.rules import Rules
 from copydesk.recipe.runtime import Runtime
 from copydesk.recipe.serve import Serve
 from copydesk.recipe.source import Gdelt, GdeltSource, SourceFile
+from copydesk.recipe.strict_yaml import parse_yaml_without_aliases
 from copydesk.recipe.weak import Weak
 
 __all__ = [
     "DEFAULT_ENCODER",
+    "NAME",
     "AgainstProduction",
+    "Evaluate",
     "Gate",
     "Gdelt",
     "GdeltSource",
@@ -36,6 +40,7 @@ __all__ = [
     "Rules",
     "Runtime",
     "Serve",
+    "SliceRule",
     "SourceFile",
     "Train",
     "Weak",
@@ -45,5 +50,6 @@ __all__ = [
     "override",
     "parse_recipe",
     "parse_setting",
+    "parse_yaml_without_aliases",
     "shipped_recipe",
 ]

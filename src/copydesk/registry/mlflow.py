@@ -254,7 +254,7 @@ def _uploaded(client: MlflowClient, bundle: Bundle, name: str, facts: Facts) -> 
     tags = {"mlflow.source.name": "copydesk register", DIGEST: facts.digest, "data.sha256": facts.data}
     run = client.create_run(mlflow_client.experiment_id(client, name), run_name=f"register {name}", tags=tags)
     try:
-        for file in [*bundle.manifest["files"], bundle.layout.manifest.name]:
+        for file in bundle.members:
             inside = PurePosixPath(_FILES, file)
             client.log_artifact(run.info.run_id, str(bundle.path / file), str(inside.parent))
         client.log_batch(run.info.run_id, metrics=_as_metrics(facts.metrics))
