@@ -43,8 +43,11 @@ def registry_uri() -> str:
     return os.environ.get(REGISTRY) or tracking_uri()
 
 
-def open_client() -> MlflowClient:
-    """Return MLflow's client. Raises `ModuleNotFoundError` where MLflow is missing, and what MLflow raises."""
+def open_client(tracking: str = "", registry: str = "") -> MlflowClient:
+    """Return MLflow's client of these addresses, else of those that the user set.
+
+    Raises `ModuleNotFoundError` where MLflow is missing, and what MLflow raises.
+    """
     for name, value in LIMITS.items():
         os.environ.setdefault(name, value)
     os.environ.update(NO_TELEMETRY)
@@ -53,7 +56,7 @@ def open_client() -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they log, they also raise
-    return MlflowClient(tracking_uri=tracking_uri(), registry_uri=registry_uri())
+    return MlflowClient(tracking_uri=tracking or tracking_uri(), registry_uri=registry or registry_uri())
 
 
 def experiment_id(client: MlflowClient, name: str) -> str:
