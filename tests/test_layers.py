@@ -40,8 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "slices": {"data", "metrics"},
     "runtime": {"bundle", "tasks", "models", "phrases", "registry"},
     "score": {"bundle", "data", "registry", "runtime", "tasks"},
-    "registry": {"bundle", "mlflow_client"},
-    "behaviour": {"bundle", "runtime", "tasks", "metrics", "models", "data", "labelling"},
+    "registry": {"bundle", "manifest", "mlflow_client"},
+    "behaviour": {"bundle", "manifest", "runtime", "tasks", "metrics", "models", "data", "labelling"},
     "gate": {
         "behaviour",
         "bundle",

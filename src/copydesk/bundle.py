@@ -183,9 +183,8 @@ class Bundle:
             raise BundleError(f"'{file}' cannot be read: {' '.join(str(error).split())}.") from None
         if not isinstance(values, dict):
             raise BundleError(f"'{file}' does not hold a recipe.")
-        recipe = parse_recipe(values, where=str(file))
         own = str(self.layout.behaviours) if self.layout.behaviours.is_file() else None
-        return recipe.model_copy(update={"behaviours": own})
+        return parse_recipe(values, where=str(file)).model_copy(update={"behaviours": own})
 
     @property
     def report(self) -> Report:

@@ -24,6 +24,8 @@ LIMITS = {
 }
 """What keeps MLflow from trying a dead server for minutes; the user's own settings win."""
 NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+_SILENT = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+"""What keeps MLflow from printing between the lines of a command, or into its JSON."""
 
 
 def embedded_uri() -> str:
@@ -41,17 +43,20 @@ def registry_uri() -> str:
     return os.environ.get(REGISTRY) or tracking_uri()
 
 
-def open_client() -> MlflowClient:
-    """Return MLflow's client. Raises `ModuleNotFoundError` where MLflow is missing, and what MLflow raises."""
+def open_client(tracking: str = "", registry: str = "") -> MlflowClient:
+    """Return MLflow's client of these addresses, else of those that the user set.
+
+    Raises `ModuleNotFoundError` where MLflow is missing, and what MLflow raises.
+    """
     for name, value in LIMITS.items():
         os.environ.setdefault(name, value)
     os.environ.update(NO_TELEMETRY)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.update(_SILENT)
     from mlflow import MlflowClient
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they log, they also raise
-    return MlflowClient(tracking_uri=tracking_uri(), registry_uri=registry_uri())
+    return MlflowClient(tracking_uri=tracking or tracking_uri(), registry_uri=registry or registry_uri())
 
 
 def experiment_id(client: MlflowClient, name: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from copydesk import __version__
-from copydesk.behaviour.load import load_suite
+from copydesk.behaviour.load import read_written
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
@@ -81,7 +81,7 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle
 def _require_behaviours(recipe: Recipe) -> None:
     """Raise `RecipeError` if the recipe's behavioural tests cannot be read: sooner than after the training."""
     if recipe.behaviours is not None:
-        load_suite(recipe.behaviours, recipe)
+        read_written(recipe.behaviours, recipe)  # no Python: the recipe may be a bundle's
 
 
 def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:

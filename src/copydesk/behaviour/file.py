@@ -149,7 +149,7 @@ class SuiteFile(Section):
 
 def read_suite_file(path: str | Path) -> tuple[SuiteFile, dict[str, Behaviour]]:
     """Read a suite. Raises `RecipeError` naming the place that is wrong."""
-    value = read_yaml(path, "Behaviours file")
+    value = read_yaml(path, "Behaviours file", references=False)  # it may stand in a bundle
     if not isinstance(value, dict):
         raise RecipeError(f"Behaviours file '{path}' holds {type(value).__name__}, not a mapping with `behaviours`.")
     said = parsed(SuiteFile, value, f"Behaviours file '{path}'")

@@ -16,6 +16,7 @@ from copydesk.behaviour.written import WrittenBehaviour
 from copydesk.bundle import Bundle
 from copydesk.errors import RecipeError
 from copydesk.labelling.negation import known_negations
+from copydesk.manifest import read_bounded
 from copydesk.recipe import Recipe
 
 
@@ -32,7 +33,7 @@ def load_suite(path: str | Path, recipe: Recipe) -> Suite:
 
     Raises `RecipeError` naming the file and the place that is wrong.
     """
-    said, written = _read(path, recipe)
+    said, written = read_written(path, recipe)
     functions = [one for file in said.python for one in read_functions(Path(path).parent / file)]
     behaviours: list[WrittenBehaviour | BehaviourFunction] = [*written, *functions]
     names = [one.name for one in behaviours]
@@ -43,16 +44,21 @@ def load_suite(path: str | Path, recipe: Recipe) -> Suite:
 
 
 def suite_of(bundle: Bundle) -> Suite | None:
-    """Return the suite that travels in a bundle, without Python; None if it has none. Raises `RecipeError`."""
+    """Return the suite that travels in a bundle, without Python; None if it has none.
+
+    Raises `RecipeError` for what is wrong in it, `BundleError` if it is larger than anything that people write.
+    """
     path = bundle.layout.behaviours
     if not path.is_file():
         return None
-    said, written = _read(path, bundle.recipe)
+    read_bounded(path)
+    said, written = read_written(path, bundle.recipe)
     left_out = f"The behaviours in {', '.join(said.python)} are not run: code is not read from a bundle."
     return Suite([*written], [left_out] if said.python else [])
 
 
-def _read(path: str | Path, recipe: Recipe) -> tuple[SuiteFile, list[WrittenBehaviour]]:
+def read_written(path: str | Path, recipe: Recipe) -> tuple[SuiteFile, list[WrittenBehaviour]]:
+    """Read a suite's file and no Python, whoever wrote it. Raises `RecipeError`."""
     said, behaviours = read_suite_file(path)
     words = words_of(said, f"Behaviours file '{path}'")
     return said, [WrittenBehaviour.read(name, one, words, recipe, str(path)) for name, one in behaviours.items()]

@@ -11,7 +11,9 @@ from copydesk.behaviour.words import Words
 from copydesk.errors import RecipeError
 
 _ENDS = re.compile(r"[.!?…][\"'”’)]*$")
-_SENTENCES = re.compile(r"[.!?…]+(?=\s)")
+_SENTENCES = re.compile(r"[.!?…]+(?=\s|\w)")
+_LONGEST_SUBJECT = 5
+"""Words before the verb: after more of them it is another clause's, as a rule."""
 
 
 def negate(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (whatever YAML holds)
@@ -30,7 +32,9 @@ def negate(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (
         if blocked or words.negations.union(clauses).intersection(said) or any(word.endswith("n't") for word in said):
             return None
         found = [match for match in WORD.finditer(text) if match[0] in verbs]
-        if len(found) != 1 or found[0].start() == 0 or not WORD.match(text[found[0].end() :].lstrip()):
+        if len(found) != 1 or not WORD.match(text[found[0].end() :].lstrip()):
+            return None
+        if not 0 < len(text[: found[0].start()].split()) <= _LONGEST_SUBJECT:
             return None
         return f"{text[: found[0].start()]}{verbs[found[0][0]]}{text[found[0].end() :]}"
 
@@ -38,15 +42,18 @@ def negate(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (
 
 
 def append(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (the same)
-    """Put one of the given sentences after the text, which ends with a full stop then."""
+    """Put one of the given sentences after the text, which then ends with a full stop; or an address, an emoticon."""
     added = words.named(argument, where)
 
     def apply(text: str, chance: random.Random) -> str | None:
         body = text.rstrip()
         if body.endswith((":", ",", "-", "–", "(", "…")) or body.endswith("..."):  # it goes on somewhere else
             return None
-        ended = body if _ENDS.search(body) or not body[-1].isalnum() else body + "."
-        return f"{ended} {chance.choice(words.own(added))}" if words.own(added) else None
+        if not words.own(added):
+            return None
+        more = chance.choice(words.own(added))
+        stop = "." if more[0].isupper() and body[-1].isalnum() and not _ENDS.search(body) else ""
+        return f"{body}{stop} {more}"
 
     return Change("append", apply, "last")
 

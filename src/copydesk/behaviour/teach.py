@@ -66,7 +66,12 @@ def suggest(
             found = _evenly(islice(behaviour.lessons(real, seed), 20 * share), share, seed)
             lessons += found
             notes += [] if found else [f"'{behaviour.name}': {_why_none(behaviour, real)}"]
-    others = (lesson for behaviour in written for lesson in islice(behaviour.lessons(real, seed), share))
+    about = {result.capability for result in results if not result.holds and result.capability}
+    near = [behaviour for behaviour in written if behaviour.said.capability in about]
+    others: list[list[Lesson]] = [
+        [lesson for behaviour in some for lesson in islice(behaviour.lessons(real, seed), share)]
+        for some in (near, written)
+    ]
     balanced = _balanced(_without_contradictions(lessons), others, seed)
     return Suggestion(balanced[:most], notes)
 
@@ -88,11 +93,9 @@ def _evenly(lessons: Iterable[Lesson], most: int, seed: int) -> list[Lesson]:
     by_label: dict[Label, list[Lesson]] = defaultdict(list)
     for lesson in {lesson.text: lesson for lesson in lessons}.values():
         by_label[lesson.label].append(lesson)
-    each = min(map(len, by_label.values()), default=0)
-    each = max(min(each, most // max(len(by_label), 1)), 1)
-    return [
-        lesson for found in by_label.values() for lesson in _drawn(found, each if len(by_label) > 1 else most, seed)
-    ]
+    least = min(map(len, by_label.values()), default=0)
+    each = max(min(least, most // len(by_label)), 1) if len(by_label) > 1 else most
+    return [lesson for found in by_label.values() for lesson in _drawn(found, each, seed)][:most]
 
 
 def _drawn(lessons: Sequence[Lesson], count: int, seed: int) -> list[Lesson]:
@@ -108,22 +111,25 @@ def _without_contradictions(lessons: Sequence[Lesson]) -> list[Lesson]:
     return list({lesson.text: lesson for lesson in lessons if len(labels[lesson.text]) == 1}.values())
 
 
-def _balanced(lessons: Sequence[Lesson], others: Iterable[Lesson], seed: int) -> list[Lesson]:
-    """Return the lessons with rows of the suite's other behaviours for labels that have fewer."""
+def _balanced(lessons: Sequence[Lesson], others: Sequence[Sequence[Lesson]], seed: int) -> list[Lesson]:
+    """Return the lessons with rows of the suite's other behaviours for labels that have fewer.
+
+    `others` are in the order of preference: those of the same capability first, so that what says *not* is on both
+    sides.
+    """
     counts = Counter(lesson.label for lesson in lessons)
+    chosen = {lesson.text: lesson for lesson in lessons}
     most = max(counts.values(), default=0)
-    taken = {lesson.text for lesson in lessons}
-    spare: dict[Label, dict[str, Lesson]] = defaultdict(dict)
-    for lesson in others if lessons else ():
-        if lesson.text not in taken:
-            spare[lesson.label].setdefault(lesson.text, lesson)
-    added = [
-        Lesson(one.text, one.label, _COUNTERWEIGHT)
-        for label, found in spare.items()
-        for one in _drawn(list(found.values()), most - counts[label], seed)
-    ]
-    everything = {lesson.text: lesson for lesson in [*lessons, *added]}
-    return [everything[text] for text in in_order(everything, seed)]
+    for spare in others:
+        by_label: dict[Label, list[Lesson]] = defaultdict(list)
+        for lesson in spare:
+            if lesson.text not in chosen:
+                by_label[lesson.label].append(lesson)
+        for label, found in by_label.items():
+            for one in _drawn(found, most - counts[label], seed):
+                chosen[one.text] = Lesson(one.text, one.label, _COUNTERWEIGHT)
+                counts[label] += 1
+    return [chosen[text] for text in in_order(chosen, seed)]
 
 
 def write_lessons(path: Path, suggestion: Suggestion, recipe: Recipe) -> None:

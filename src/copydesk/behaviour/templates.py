@@ -11,7 +11,10 @@ Fillings are drawn evenly over templates, without repetition, by a seed. It does
 
 from __future__ import annotations
 
+import math
+import random
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,13 +22,13 @@ from string import Formatter
 
 from copydesk.behaviour.chance import chance_for
 from copydesk.behaviour.file import Text
-from copydesk.behaviour.words import Words, divided
+from copydesk.behaviour.words import Words, divided, is_divided
 from copydesk.errors import RecipeError
 from copydesk.normalise import COLUMN_SEPARATOR
 
 _VOWELS = "aeiouAEIOU"
 _MOST_TRIES = 20
-_DIVIDED_SLOTS = 4
+"""So many fillings are drawn for each text that is wanted: some hold one word twice, some are the same text."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,11 @@ class Template:
 
     def fillings(self, count: int, *seed: object, taught: bool = False) -> list[str]:
         """Return up to so many different texts; those that are taught hold a word that is never asked about."""
-        sides = {name: divided(self.values[name], taught=taught) for name in self.names}
-        if taught and not any(len(self.values[name]) >= _DIVIDED_SLOTS and sides[name] for name in self.names):
+        if taught and not any(is_divided(self.values[name]) for name in self.names):
             return []
-        total = 1
-        for name in self.names:
-            sides[name] = sides[name] or list(self.values[name])
-            total *= len(sides[name])
-        chance = chance_for(*seed, self.parts)
-        drawn = chance.sample(range(total), min(total, count * _MOST_TRIES)) if total else []
+        sides = {name: divided(self.values[name], taught=taught) or list(self.values[name]) for name in self.names}
+        total = math.prod(map(len, sides.values()))
+        drawn = _drawn(total, min(total, count * _MOST_TRIES), chance_for(*seed, self.parts))
         texts: dict[str, None] = {}
         for number in drawn:
             chosen = self._chosen(number, sides)
@@ -96,6 +95,13 @@ class Template:
 
     def _text(self, chosen: Mapping[str, str]) -> str:
         return "".join(part if isinstance(part, str) else part.filled(chosen[part.name]) for part in self.parts)
+
+
+def _drawn(total: int, count: int, chance: random.Random) -> list[int]:
+    """Return so many different numbers below the total, which may be more than a range can hold."""
+    if total < sys.maxsize:
+        return chance.sample(range(total), count)
+    return list(dict.fromkeys(chance.randrange(total) for _ in range(count)))
 
 
 def template_of(

@@ -30,7 +30,7 @@ def names(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (w
                 return _whole(name).sub(chance.choice(others), text)
         return None
 
-    return Change("names", apply, "all" if len(lists) < 1 else "any")
+    return Change("names", apply)
 
 
 def _stands_alone(name: str, text: str) -> bool:
@@ -142,7 +142,8 @@ def contractions(argument: Any, words: Words, where: str) -> Change:  # noqa: AN
                 following = WORD.match(text[match.end() :].lstrip())
                 after = following[0].casefold() if following else ""
                 if after and after not in kept and after not in pronouns:
-                    return text[: match.start()] + in_the_case_of(new, match[0]) + text[match.end() :]
+                    written = new.title().replace("'T", "'t") if is_title_case(text) else in_the_case_of(new, match[0])
+                    return text[: match.start()] + written + text[match.end() :]
         return None
 
     return Change("contractions", apply, "all")

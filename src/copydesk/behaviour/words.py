@@ -56,10 +56,14 @@ def divided(values: Sequence[str], *, taught: bool) -> list[str]:
     """
     if len(values) < _DIVIDED_FROM:
         return list(values)
-    own = [value for value in values if is_taught(value) == taught]
-    if 0 < len(own) < len(values):
-        return own
-    return [] if taught else list(values)
+    if not is_divided(values):
+        return [] if taught else list(values)
+    return [value for value in values if is_taught(value) == taught]
+
+
+def is_divided(values: Sequence[str]) -> bool:
+    """Tell whether a list is long enough, and has words on both sides."""
+    return len(values) >= _DIVIDED_FROM and len({is_taught(value) for value in values}) == 2
 
 
 @cache

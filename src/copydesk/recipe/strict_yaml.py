@@ -50,10 +50,14 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
     return yaml.load(text, _Loader)  # a SafeLoader
 
 
-def read_yaml(path: str | Path, what: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
-    """Return what a YAML file holds. Raises `RecipeError` that calls the file `what`."""
+def read_yaml(path: str | Path, what: str, *, references: bool = True) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    """Return what a YAML file holds. Raises `RecipeError` that calls the file `what`.
+
+    Without `references` it may hold none (*name), as a file that somebody else may have written.
+    """
     try:
-        return parse_yaml(Path(path).read_text("utf-8"))
+        text = Path(path).read_text("utf-8")
+        return parse_yaml(text) if references else parse_yaml_without_aliases(text)
     except OSError as error:
         raise RecipeError(f"{what} '{path}' cannot be read: {error.strerror or error}.") from None
     except UnicodeDecodeError as error:
@@ -61,5 +65,7 @@ def read_yaml(path: str | Path, what: str) -> Any:  # noqa: ANN401 (whatever YAM
         raise RecipeError(
             f"{what} '{path}' is not UTF-8: byte 0x{byte:02x} in line {line}. Save it as UTF-8."
         ) from None
+    except RecursionError:
+        raise RecipeError(f"{what} '{path}' is nested too deeply to be read.") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{what} '{path}' is not valid YAML: {' '.join(str(error).split())}.") from None
