@@ -87,6 +87,10 @@ class RegistryError(CopydeskError):
     """A registry of models that does not answer, or in which there is no such model, version or alias."""
 
 
+class Undecided(CopydeskError):
+    """A check of `copydesk check` that lacks something it must measure; the message says what, and how to give it."""
+
+
 class RequestRefused(CopydeskError):
     """A request that the server does not answer."""
 
