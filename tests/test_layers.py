@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime": {"bundle", "tasks", "models", "phrases", "registry"},
     "score": {"bundle", "data", "runtime", "tasks"},
     "registry": {"bundle"},
-    "behaviour": {"runtime", "tasks", "metrics", "data", "labelling", "phrases"},
+    "behaviour": {"bundle", "runtime", "tasks", "metrics", "models", "data", "labelling"},
     "gate": {
         "behaviour",
         "bundle",
@@ -93,6 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     "cascade": {"data", "models", "tasks", "metrics", "evaluate"},
     "pair": {"bundle", "cascade", "data", "fitting", "models", "runs", "runtime", "training"},
     "training": {
+        "behaviour",
         "cascade",
         "data",
         "fitting",

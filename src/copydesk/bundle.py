@@ -143,8 +143,11 @@ class Bundle:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe the bundle was trained with."""
-        return parse_recipe(yaml.safe_load(self.layout.recipe.read_text("utf-8")), where=str(self.layout.recipe))
+        """The recipe the bundle was trained with; its behavioural tests are those in the bundle."""
+        values = yaml.safe_load(self.layout.recipe.read_text("utf-8"))
+        recipe = parse_recipe(values, where=str(self.layout.recipe))
+        own = str(self.layout.behaviours) if self.layout.behaviours.is_file() else None
+        return recipe.model_copy(update={"behaviours": own})
 
     @property
     def report(self) -> Report:

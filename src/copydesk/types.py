@@ -137,7 +137,8 @@ class BehaviourResult:
     """How a model did in one behaviour: `passed` of `n` cases, of which at least the share `required` must pass.
 
     `kind` is minimum functionality (MFT), invariance (INV) or direction (DIR), after Ribeiro et al. 2020, CheckList;
-    `interval` the 95 % interval of the pass rate. `failures` are the worst ones only.
+    `interval` the 95 % interval of the pass rate. `failures` are the worst ones only. `skipped` counts texts to which
+    the behaviour's change could not be applied: they are no cases.
     """
 
     name: str
@@ -148,6 +149,7 @@ class BehaviourResult:
     required: float
     failures: list[CaseFailure] = field(default_factory=list)
     capability: str = ""
+    skipped: int = 0
 
     @property
     def rate(self) -> float:
