@@ -12,12 +12,14 @@ import pytest
 import copydesk
 
 ROOT = Path(copydesk.__file__).parent
-OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "progress", "retry_after", ""}
+OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "git", "progress", "retry_after", ""}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "normalise": {"errors"},
     "files": {"errors"},
+    "git": set(),
+    "mlflow_client": set(),
     "progress": set(),
     "retry_after": set(),
     "client": set(),
@@ -33,8 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "labelling": {"data", "metrics", "models", "phrases", "slices", "tasks"},
     "slices": {"data", "metrics"},
     "runtime": {"bundle", "tasks", "models", "phrases", "registry"},
-    "score": {"bundle", "data", "runtime", "tasks"},
-    "registry": {"bundle"},
+    "score": {"bundle", "data", "registry", "runtime", "tasks"},
+    "registry": {"bundle", "mlflow_client"},
     "behaviour": {"bundle", "runtime", "tasks", "metrics", "models", "data", "labelling"},
     "gate": {
         "behaviour",
@@ -88,7 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "report_page": {"plots", "metrics"},
     "card": {"bundle"},
     "runs": {"bundle", "data", "models"},
-    "tracking": set(),
+    "tracking": {"mlflow_client"},
     "fitting": {"cascade", "data", "models", "runtime", "tasks"},
     "cascade": {"data", "models", "tasks", "metrics", "evaluate"},
     "pair": {"bundle", "cascade", "data", "fitting", "models", "runs", "runtime", "training"},

@@ -28,7 +28,7 @@ from copydesk.errors import BundleError, UsageError
 from copydesk.files import new_folder, sha256_of, write_json, write_text
 from copydesk.recipe import Recipe, dump_recipe, parse_recipe
 from copydesk.tasks import Task, make_task
-from copydesk.types import Decision, Report, Step
+from copydesk.types import Decision, ModelVersion, Report, Step
 
 FORMAT = 1
 BUNDLES = Path("bundles")
@@ -125,11 +125,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle folder."""
+    """A verified bundle folder; `registered` is the registry's version that was fetched into it, if one was."""
 
     path: Path
     settings: Settings
     manifest: dict[str, Any]
+    registered: ModelVersion | None = None
 
     @property
     def layout(self) -> Layout:

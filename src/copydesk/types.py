@@ -94,8 +94,9 @@ class Prediction:
 class ModelVersion:
     """The model behind an answer: its name, its version, and the bundle folder that holds it.
 
-    The path is empty where the folder is another machine's. Without a registry the version is the beginning of the
-    SHA-256 of the bundle's manifest, which names every file's.
+    From a registry the version is its number there, and the path a reference such as `models:/clickbait/3`, which leads
+    to it from any machine. Without one the version is the beginning of the SHA-256 of the bundle's manifest, which
+    names every file's; the path is empty where the folder is another machine's.
     """
 
     name: str

@@ -34,13 +34,14 @@ def evaluate(
     from copydesk.files import new_folder, refuse_existing, write_json, write_text
     from copydesk.labelling.slice_rules import slice_rules
     from copydesk.recipe import override
+    from copydesk.registry.references import opened
     from copydesk.report_page import render_report
     from copydesk.runtime.engine import Classifier
     from copydesk.slices import slices_of
 
     if report is not None:
         refuse_existing(report)
-    classifier = Classifier.load(model)
+    classifier = Classifier.of(opened(model))
     progress = console.listener(quiet=quiet or json)
     for note in classifier.notes:
         progress.warn(note)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file (YAML).")]
-ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder.")]
+ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a recipe, or models:/NAME@ALIAS.")]
 DataPath = Annotated[
     str | None,
     typer.Option("--data", metavar="PATH", help="CSV, TSV, JSONL, Parquet or a prepared Dataset; replaces the source."),
@@ -26,6 +26,15 @@ Set = Annotated[
 Threshold = Annotated[
     list[str] | None,
     typer.Option("--threshold", metavar="[LABEL=]VALUE", help="Another threshold, for a label or all."),
+]
+RegistryAddress = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        envvar="COPYDESK_REGISTRY",
+        metavar="REGISTRY",
+        help="models:/ (MLflow), hf://OWNER or wandb://ENTITY/PROJECT.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]

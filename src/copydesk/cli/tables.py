@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from copydesk.labelling.counts import Counts
     from copydesk.labelling.summary import FunctionSummary
     from copydesk.labelling.voters import Faults
+    from copydesk.registry.base import Change, Registered
     from copydesk.repair.find import Found
     from copydesk.tuning.findings import Tuning
     from copydesk.types import Report
@@ -26,6 +28,7 @@ _BEST_TRIALS = 8
 _MOST_SUSPECT = 10
 _SHOWN_CHARACTERS = 70
 _SHOWN_LABELS = 8
+_SHOWN_DIGITS = 12
 _LABELS_SHOWN, _LABELS_LISTED = 3, 20
 
 
@@ -223,6 +226,32 @@ def tuning_table(tuning: Tuning) -> Table:
                 attempt.state, attempt.state
             ),
         )
+    return table
+
+
+def versions_table(versions: Sequence[Registered]) -> Table:
+    """Return a row per registered version: its aliases, first metric, data, commit, and who registered it when."""
+    table = _table("Registered", ["version", "aliases", "quality", "data", "commit", "by", "when"], ("aliases", "by"))
+    for one in versions:
+        facts = one.facts
+        metric = next((f"{name} {value:.4f}" for name, value in facts.metrics.items()), "-")
+        commit = facts.commit[:_SHOWN_DIGITS] + "+" * facts.commit.endswith("+")
+        aliases, data = ", ".join(one.aliases), facts.data[:_SHOWN_DIGITS]
+        table.add_row(
+            f"{one.name} {one.version}",
+            *(cell or "-" for cell in (aliases, metric, data, commit, facts.by)),
+            facts.created,
+        )
+    return table
+
+
+def history_table(history: Sequence[Change]) -> Table:
+    """Return a row per change of a model's aliases, and per refused one, oldest first."""
+    table = _table("History", ["when", "what", "alias", "before", "version", "by", "reason"], ("by", "reason"))
+    for change in history:
+        before = "-" if change.before is None else str(change.before)
+        cells = change.at, change.action, change.alias or "-", before, str(change.version), change.by, change.reason
+        table.add_row(*map(escape, cells))
     return table
 
 
