@@ -59,6 +59,7 @@ ALLOWED: dict[str, set[str]] = {
         "gate",
         "labelling",
         "metrics",
+        "mlflow_client",
         "models",
         "packages",
         "registry",

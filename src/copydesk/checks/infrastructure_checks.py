@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from copydesk.bundle import open_bundle
+from copydesk.checks.going_back import answers_over_time, own_registry
 from copydesk.checks.in_memory import OK, Shelf, as_sent, running, service_of, shadow_counts
 from copydesk.checks.outcome import Finding
 from copydesk.checks.rehearsal import rehearse
@@ -20,6 +22,7 @@ from copydesk.errors import Undecided
 from copydesk.evaluate import evaluate
 from copydesk.models.base import Model
 from copydesk.recipe import override
+from copydesk.registry.moves import Mover
 from copydesk.runtime.engine import LOADERS, Classifier
 from copydesk.runtime.explain import Explanation, explain
 from copydesk.types import Text
@@ -31,6 +34,7 @@ _TINY, _FEW = 16, 48
 _SHADOWED = 40
 _EXPLAINED = 12
 _PIPELINE_ROWS = 120
+_ROLLED_BACK = 30
 
 
 def reproducible(subject: Subject) -> Finding:
@@ -212,4 +216,25 @@ def quality_validated(subject: Subject) -> Finding:
 
 
 def rolled_back(subject: Subject) -> Finding:
-    raise Undecided("TODO")
+    """Register this model and another, promote both, go back, and fetch and ask what is in production each time."""
+    texts = subject.texts(_ROLLED_BACK)
+    other = rehearse(
+        override(subject.recipe, {"model.kind": "linear", "runtime.precision": "none"}),
+        sample_of(subject.dataset, seed=1, train=200, validation=50, test=50),
+        subject.work / "other",
+    )
+    mover = Mover("copydesk check", subject.now.isoformat(timespec="seconds"))
+    registry_folder = subject.work / "registry"
+    registry_folder.mkdir()
+    ours = open_bundle(subject.bundle.path.absolute())
+    with own_registry(registry_folder) as registry:
+        first, second, back = answers_over_time(registry, [ours, other.bundle], texts, mover, subject.work.absolute())
+    differ = sum(before != after for before, after in zip(first[1], back[1], strict=True))
+    other_answers = sum(one != two for one, two in zip(first[1], second[1], strict=True))
+    told = (
+        f"versions {first[0]} and {second[0]} promoted ({other_answers} of {len(texts)} answers changed), rolled back: "
+        f"version {back[0]} answers, {differ} of {len(texts)} answers differ from before"
+    )
+    holds = back[0] == first[0] != second[0] and not differ and other_answers > 0
+    figures = {"changed": other_answers, "differ": differ}
+    return Finding(holds, told, len(texts), "the first version again, with the same answers", figures)

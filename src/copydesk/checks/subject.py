@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import polars as pl
 
+from copydesk.behaviour.load import suite_of
+from copydesk.behaviour.run import run_suite
 from copydesk.bundle import Bundle
 from copydesk.checks.settings import CheckSettings
 from copydesk.data.dataset import Dataset, Part, is_dataset
@@ -117,7 +119,14 @@ class Subject:
     @cached_property
     def behaviours(self) -> list[BehaviourResult]:
         """How the model does in the behaviours that its bundle holds; none where it holds none."""
-        return []
+        suite = suite_of(self.bundle)
+        if suite is None:
+            return []
+        try:
+            texts, labels = self.held_out
+        except Undecided:  # behaviours that need no real texts are asked all the same
+            texts, labels = [], []
+        return run_suite(suite, self.classifier, texts=texts, labels=labels)
 
     @cached_property
     def linear(self) -> Classifier:

@@ -115,20 +115,16 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     model = recipe.model.model_copy(update={"keywords": keywords, "distil": distil})
     weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
     prepare = recipe.prepare.model_copy(update={"reviewed": [absolute(path) for path in recipe.prepare.reviewed]})
-<<<<<<< HEAD
     evaluate = recipe.evaluate.model_copy(update={"functions": [absolute(path) for path in recipe.evaluate.functions]})
     changed = {
         "source": sources,
         "aliases": aliases,
+        "behaviours": behaviours,
         "model": model,
         "weak": weak,
         "prepare": prepare,
         "evaluate": evaluate,
     }
-=======
-    changed = {"source": sources, "aliases": aliases, "model": model, "weak": weak, "prepare": prepare}
-    changed["behaviours"] = behaviours
->>>>>>> w-behaviour
     return recipe.model_copy(update=changed)
 
 
