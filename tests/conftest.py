@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from checked import noisy_rows, recipe_of, trained
 from copydesk.recipe import Recipe, parse_recipe
 from fakes import exported_once, tiny_recipe, toy_rows, write_csv, write_tiny_encoder
 
@@ -29,6 +30,15 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a CSV of 240 texts about sport and money."""
     return write_csv(tmp_path_factory.mktemp("data") / "toy.csv", toy_rows())
+
+
+@pytest.fixture(scope="session")
+def checked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a trained bundle and its data, for the checks. Nobody changes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COPYDESK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("COPYDESK_TRACKING", "off")
+        return trained(tmp_path_factory.mktemp("checked"), recipe_of(), noisy_rows())
 
 
 @pytest.fixture

@@ -1,23 +1,28 @@
-"""The seven tests of features and data (Breck et al. 2017, section II). What a text classifier's features are: its
-text columns, and the words in them."""
+"""The seven tests of features and data (Breck et al. 2017, section II).
+
+What a text classifier's features are: its text columns, and the words in them.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
+from copydesk.checks.bundle_texts import texts_in_bundle
 from copydesk.checks.hostile import hostile_texts
 from copydesk.checks.outcome import Finding
 from copydesk.checks.planted import planted
-from copydesk.checks.subject import Subject, sample_of, spread
+from copydesk.checks.rehearsal import rehearse
+from copydesk.checks.subject import Subject, spread
 from copydesk.checks.tokens import chance_quality, lost_without, telling_words
 from copydesk.data.clean import Account
 from copydesk.data.dataset import Dataset
 from copydesk.data.labels import LABELS, read_labels
+from copydesk.data.personal import find_personal, masked, personal_in
 from copydesk.data.prepare import prepare_table
 from copydesk.data.rules import check_rules
 from copydesk.data.trained_on import find_leaks
-from copydesk.errors import DataError, Undecided
+from copydesk.errors import DataError
 from copydesk.metrics.base import proportion_interval
 from copydesk.normalise import COLUMN_SEPARATOR, normalise
 from copydesk.progress import Silent
@@ -30,6 +35,8 @@ _LATENCY_MS = 100.0
 _LONG_TIMES = 8
 _LEAK_REACH = 0.5
 _FEW_TEXTS = 20
+_MOST_PERSONAL, _MOST_COPIED = 0.001, 50
+_PERSONAL = ("write to ada.lovelace@example.org today", "call +46 8 123 456 78 before noon", "my tel: 020 7946 0958")
 _ADDED = "copydesk_added"
 _ADDED_S = 60.0
 _ADDED_ROWS = 300
@@ -71,7 +78,8 @@ def beneficial(subject: Subject) -> Finding:
     low = proportion_interval(round(right * len(texts)), len(texts))[0]
     limit = _MOST_LOST * max(right - chance, 0.0)
     told = (
-        f"{right:.1%} right on {len(texts)} held-out texts, {chance:.1%} without the text; of {len(words)} telling words "
+        f"{right:.1%} right on {len(texts)} held-out texts, {chance:.1%} without the text; of {len(words)} telling "
+        "words "
         f"'{word}' is missed most: {most:+.1%} of answers"
     )
     if useless:
@@ -133,10 +141,12 @@ def cost(subject: Subject) -> Finding:
         for place, name in enumerate(names)
         if len(names) > 1
     }
-    told = f"p95 {usual:.1f} ms a text on {len(texts)} texts (normalising {cleaning:.2f} ms), {long:.1f} ms if {_LONG_TIMES} times as long"
+    told = f"p95 {usual:.1f} ms a text on {len(texts)} texts (normalising {cleaning:.2f} ms)"
+    told += f", {long:.1f} ms if {_LONG_TIMES} times as long"
     told += "".join(f"; column {name} costs {value:.1f} ms" for name, value in columns.items())
     figures = {"p95_ms": usual, "long_p95_ms": long, "normalise_ms": cleaning}
-    return Finding(usual <= _LATENCY_MS, told, len(texts), f"p95 of at most {_LATENCY_MS:g} ms a text", figures)
+    limit = subject.recipe.gate.floors.get("p95_latency_ms", _LATENCY_MS)
+    return Finding(usual <= limit, told, len(texts), f"p95 of at most {limit:g} ms a text", figures)
 
 
 def meta_level(subject: Subject) -> Finding:
@@ -145,31 +155,58 @@ def meta_level(subject: Subject) -> Finding:
     forbidden = sorted(set(subject.classifier.settings.text) & set(subject.settings.forbidden_columns))
     same = subject.recipe.label in subject.classifier.settings.text
     words = telling_words(texts, labels, subject.recipe.task, most=200)
-    leaks = [
-        one.word for one in words if one.share == 1.0 and one.reach >= _LEAK_REACH and one.texts >= _FEW_TEXTS
-    ]
+    leaks = [one.word for one in words if one.share == 1.0 and one.reach >= _LEAK_REACH and one.texts >= _FEW_TEXTS]
     names = {name.lower() for name in subject.classifier.labels}
     named = [
         one.word for one in words if one.word == one.label.lower() and one.word in names and one.reach >= _LEAK_REACH
     ]
-    sketches = subject.bundle.layout.training_texts
-    seen = find_leaks(sketches, subject.dataset.part("test")[0]).exact if sketches.is_file() else []
+    seen, looked = _seen(subject)
     faults = [f"the column {name} is forbidden" for name in forbidden]
-    faults += [f"{len(seen)} held-out texts were trained on"] * bool(seen)
+    faults += [f"{seen} of {looked} held-out texts were trained on"] * bool(seen)
     faults += ["the label column is a text column"] * same
     faults += [f"'{word}' gives its label away" for word in dict.fromkeys([*leaks, *named])]
     told = "; ".join(faults) or (
-        f"columns {', '.join(subject.classifier.settings.text)}: none forbidden ({len(subject.settings.forbidden_columns)} "
-        f"listed); none of the {len(words)} most telling words of {len(texts):,} training texts gives a label away"
+        f"columns {', '.join(subject.classifier.settings.text)}: none of "
+        f"{len(subject.settings.forbidden_columns)} forbidden ones; none of {looked} held-out texts was trained on; "
+        f"none of the {len(words)} most telling words of {len(texts):,} training texts gives a label away"
     )
     needed = f"no forbidden column, no word in {_LEAK_REACH:.0%} of a label's texts and in no other's"
-    return Finding(not faults, told, len(texts), needed, {"leaks": len(leaks), "forbidden": len(forbidden), "seen": len(seen)})
+    return Finding(
+        not faults, told, len(texts), needed, {"leaks": len(leaks), "forbidden": len(forbidden), "seen": seen}
+    )
+
+
+def _seen(subject: Subject) -> tuple[int, int]:
+    """Return how many held-out texts the bundle's sketches know, of how many; of other data none is held out."""
+    sketches = subject.bundle.layout.training_texts
+    if not sketches.is_file() or subject.dataset.content_hash() != subject.bundle.manifest.get("data"):
+        return 0, 0
+    leaks = find_leaks(sketches, subject.held_out[0])
+    return len(leaks.exact), leaks.texts
+
+
+def privacy(subject: Subject) -> Finding:
+    """Look for personal data in the data and in the bundle, and for texts of the data in the bundle's files."""
+    texts = subject.dataset.frame["text"].to_list()
+    found = find_personal(texts)
+    holding = len({place for place, text in enumerate(texts) if personal_in(text)})
+    kept = [mistake.text for mistake in subject.classifier.report.mistakes]
+    in_bundle = sum(len(personal_in(text)) for text in kept)
+    copied = texts_in_bundle(subject.bundle, texts)
+    caught = sum(len(personal_in(text)) == 1 and not personal_in(masked(text)) for text in _PERSONAL)
+    counts = ", ".join(f"{count} × {kind}" for kind, count in found.found.items())
+    told = (
+        f"{counts} in {holding} of {len(texts):,} texts; in the bundle {in_bundle}, and {copied} texts of the data; "
+        f"{caught} of {len(_PERSONAL)} planted ones found and masked"
+    )
+    holds = holding <= _MOST_PERSONAL * len(texts) and not in_bundle and copied <= _MOST_COPIED
+    needed = f"at most {_MOST_PERSONAL:.1%} of the texts, none in the bundle, at most {_MOST_COPIED} texts in it"
+    figures = {"texts_with": holding, "in_bundle": in_bundle, "copied": copied, "planted_caught": caught}
+    return Finding(holds and caught == len(_PERSONAL), told, len(texts), needed, figures)
 
 
 def added_quickly(subject: Subject) -> Finding:
     """Add a text column by an override, and train, write, load and ask a model with it."""
-    from copydesk.checks.rehearsal import rehearse
-
     raw = subject.raw
     rows = raw.frame.head(_ADDED_ROWS) if raw.frame.height > _ADDED_ROWS else raw.frame
     first = rows[subject.recipe.text[0]].cast(pl.String).fill_null("")
@@ -201,7 +238,8 @@ def input_code(subject: Subject) -> Finding:
         if joined.count(COLUMN_SEPARATOR) != len(names) - 1:
             faults.append(f"{text[:30]!r} forges a column")
     faults += _token_faults(subject, classifier.prepared(texts))
-    told = faults[0] if faults else f"normalised and tokenised {len(texts)} texts, half of them hostile: no fault"
+    done = "normalised and tokenised" if hasattr(classifier.model, "reader") else "normalised"
+    told = faults[0] if faults else f"{done} {len(texts)} texts, half of them hostile: no fault"
     needed = "idempotent, deterministic, within the length limit, no forged column, no error"
     return Finding(not faults, told, len(texts), needed, {"texts": len(texts), "faults": len(faults)})
 
@@ -223,12 +261,3 @@ def _token_faults(subject: Subject, texts: list[str]) -> list[str]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def sampled(subject: Subject, rows: int) -> Dataset:
-    """Return a small Dataset of the subject's."""
-    return sample_of(subject.dataset, train=rows, validation=rows // 4, test=rows // 4)
-
-
-def privacy(subject: Subject) -> Finding:
-    raise Undecided("TODO")

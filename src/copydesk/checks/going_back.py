@@ -19,16 +19,19 @@ from copydesk.registry.moves import Mover, promote, rollback
 from copydesk.runtime.engine import Classifier
 
 _NAME = "checked"
+_NO_BARS = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
 @contextmanager
 def own_registry(folder: Path) -> Iterator[Registry]:
     """Yield a new, empty registry in a folder; the working folder and MLflow's variables are as before afterwards."""
-    kept = {name: os.environ.pop(name) for name in (TRACKING, REGISTRY) if name in os.environ}
+    kept = {name: os.environ.pop(name) for name in (TRACKING, REGISTRY, _NO_BARS) if name in os.environ}
+    os.environ[_NO_BARS] = "false"
     try:
         with chdir(folder):
             yield Mlflow()
     finally:
+        del os.environ[_NO_BARS]
         os.environ.update(kept)
 
 

@@ -47,7 +47,9 @@ def checked_in(recipe: Recipe, folder: Path) -> CheckedIn:
         if differs is not None:
             found.append((len(differs), name, differs))
     if not found:
-        raise Undecided(f"no recipe named '{recipe.name}' is checked in in '{root}'; commit it, or run this where it is")
+        raise Undecided(
+            f"no recipe named '{recipe.name}' is checked in in '{root}'; commit it, or run this where it is"
+        )
     _, name, differs = min(found)
     edited = bool(_git(root, "status", "--porcelain", "--", name).strip())
     commit, author, committer, date, body = _git(root, "log", "-1", f"--format={_FORMAT}", "--", name).split("\x1f", 4)
@@ -104,5 +106,7 @@ def _git(folder: Path, *arguments: str) -> str:
     except subprocess.TimeoutExpired:
         raise Undecided(f"git did not answer within {_TIMEOUT_S} s") from None
     except subprocess.CalledProcessError:
-        raise Undecided(f"'{folder.resolve()}' is in no git repository; run this where the recipe is checked in") from None
+        raise Undecided(
+            f"'{folder.resolve()}' is in no git repository; run this where the recipe is checked in"
+        ) from None
     return done.stdout

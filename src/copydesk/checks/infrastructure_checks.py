@@ -18,7 +18,6 @@ from copydesk.checks.subject import Subject, sample_of, spread
 from copydesk.data.dataset import load_dataset
 from copydesk.data.prepare import prepare_table
 from copydesk.data.sources import RawTable
-from copydesk.errors import Undecided
 from copydesk.evaluate import evaluate
 from copydesk.models.base import Model
 from copydesk.recipe import override
@@ -41,11 +40,17 @@ def reproducible(subject: Subject) -> Finding:
     """Train twice alike and compare; then on sub-samples, to see how much hangs on which texts there were."""
     dataset = subject.dataset
     asked = subject.texts(200)
-    few = dataset if subject.recipe.model.kind in ("linear", "keywords") else sample_of(dataset, train=_FEW, validation=16)
+    few = (
+        dataset
+        if subject.recipe.model.kind in ("linear", "keywords")
+        else sample_of(dataset, train=_FEW, validation=16)
+    )
     recipe = subject.small_recipe(train__epochs=1)
     first, second = (subject.fitted(recipe, few).model.logits(asked) for _ in range(2))
     apart = float(np.abs(first - second).max())
-    told = f"trained twice on {len(few.part('train')[0])} texts ({recipe.model.kind}): outputs differ by {apart:.2g} at most"
+    told = (
+        f"trained twice on {len(few.part('train')[0])} texts ({recipe.model.kind}): outputs {apart:.2g} apart at most"
+    )
     holds, figures = apart <= _SAME, {"apart": apart}
     if subject.recipe.model.kind == "linear" and subject.dataset is dataset:
         rewritten = float(np.abs(first - subject.classifier.model.logits(asked)).max())
@@ -53,7 +58,7 @@ def reproducible(subject: Subject) -> Finding:
         figures["from_bundle"] = rewritten
     agreement = _sub_sample_agreement(subject, asked)
     figures["sub_sample_agreement"] = agreement
-    told += f"; {_SUB_SAMPLES} linear models, each of {_SUB_SHARE:.0%} of the texts, answer {agreement:.1%} of {len(asked)} alike"
+    told += f"; {_SUB_SAMPLES} linear models of {_SUB_SHARE:.0%} of the texts each agree on {agreement:.1%} of {len(asked)}"
     needed = f"at most {_SAME:g} apart; {_AGREEMENT:.0%} alike from sub-samples"
     return Finding(holds and agreement >= _AGREEMENT, told, len(asked), needed, figures)
 
@@ -69,7 +74,7 @@ def _sub_sample_agreement(subject: Subject, asked: list[str]) -> float:
 
 
 def specification(subject: Subject) -> Finding:
-    """Run what a model's code must be able to do: overfit a tiny batch, come back from disk, answer alone as in company."""
+    """Run what a model's code must be able to do: overfit few texts, come back from disk, answer one as among many."""
     tiny = sample_of(subject.dataset, train=_TINY, validation=_TINY // 2, test=0)
     texts, labels = tiny.part("train")
     model = subject.trained(
@@ -120,7 +125,9 @@ def pipeline(subject: Subject) -> Finding:
         f"{seconds:.1f} s; {report.headline} {report.metrics[report.headline]:.3f} there and in its report"
     )
     holds = same and len(right) == len(texts) > 0
-    return Finding(holds, told, rows.height, "every stage works, and evaluation is that of the bundle", {"seconds": seconds})
+    return Finding(
+        holds, told, rows.height, "every stage works, and evaluation is that of the bundle", {"seconds": seconds}
+    )
 
 
 def debuggable(subject: Subject) -> Finding:
@@ -212,7 +219,21 @@ class Reversed:
 
 
 def quality_validated(subject: Subject) -> Finding:
-    raise Undecided("TODO")
+    """Hold this model and a spoilt one against the recipe's floors: only this one may pass."""
+    floors = subject.recipe.gate.floors
+    texts, labels = subject.held_out
+    spoilt = Classifier(Reversed(subject.classifier.model), subject.classifier.settings)
+    found, bad = (evaluate(one, texts, labels).metrics for one in (subject.classifier, spoilt))
+    known = {name: least for name, least in floors.items() if name in found}
+    needed = "the recipe has floors; this model reaches them, a planted bad one does not"
+    if not known:
+        return Finding(False, "the recipe states no floor of quality (`gate.floors`)", 0, needed)
+    missed = [name for name, least in known.items() if found[name] < least]
+    refused = [name for name, least in known.items() if bad[name] < least]
+    told = ", ".join(
+        f"{name} {found[name]:.3f} (floor {least:g}, spoilt {bad[name]:.3f})" for name, least in known.items()
+    )
+    return Finding(not missed and bool(refused), f"{told} on {len(texts)} held-out texts", len(texts), needed, found)
 
 
 def rolled_back(subject: Subject) -> Finding:

@@ -56,7 +56,9 @@ def online_metrics(subject: Subject) -> Finding:
         raise Undecided("no answer is frequent enough both in the test part and in the feedback")
     gap = sum(abs(first - second) for first, second in both.values()) / len(both)
     evidence = f"per answer, the share that is right differs by {gap:.1%} between the test part and {len(told)} served"
-    return Finding(gap <= _CLOSE, evidence, len(told), f"at most {_CLOSE:.0%} apart", {"gap": gap, "answers": len(both)})
+    return Finding(
+        gap <= _CLOSE, evidence, len(told), f"at most {_CLOSE:.0%} apart", {"gap": gap, "answers": len(both)}
+    )
 
 
 def _by_answer(answers: np.ndarray[tuple[int, ...], np.dtype[np.generic]], right: Sequence[bool]) -> dict[str, float]:
@@ -70,7 +72,9 @@ def _by_answer(answers: np.ndarray[tuple[int, ...], np.dtype[np.generic]], right
 def tuned(subject: Subject) -> Finding:
     """Find a study of `copydesk tune` for this recipe and data, else search a few settings on a sample."""
     found = study_of(subject) or best_of_few(subject)
-    told = f"{found.how}: {found.used:.4f} with the recipe's settings, {found.best:.4f} with the best ({found.settings})"
+    told = (
+        f"{found.how}: {found.used:.4f} with the recipe's settings, {found.best:.4f} with the best ({found.settings})"
+    )
     needed = f"no setting better by more than chance ({found.noise:.3f})"
     figures = {"used": found.used, "best": found.best, "noise": found.noise, "trials": found.trials}
     return Finding(found.best - found.used <= found.noise, told, found.trials, needed, figures)
@@ -93,16 +97,24 @@ def staleness_known(subject: Subject) -> Finding:
     for age in range(_AGES):
         part = frame.slice(age * size, size)
         known = set(part[subject.dataset.kind.column].explode().to_list())
-        asked = newest.filter(pl.col(subject.dataset.kind.column).is_in(list(known))) if "labels" not in known else newest
+        asked = (
+            newest.filter(pl.col(subject.dataset.kind.column).is_in(list(known))) if "labels" not in known else newest
+        )
         old = Dataset(pl.concat([part.with_columns(split=pl.lit("train")), asked]), subject.dataset.manifest)
         model = subject.trained(recipe, old)
         texts, labels = old.part("test")
         right = model.task.right(model.task.encode(labels), model.scores(texts)).mean()
-        days = (newest["_moment"].mean() - part["_moment"].mean()) / 86_400  # type: ignore[operator]
-        curve.append((float(days), float(right)))
+        days = (_middle(newest) - _middle(part)) / 86_400
+        curve.append((days, float(right)))
     told = ", ".join(f"{days:.0f} days {right:.1%}" for days, right in curve)
     figures = {f"right_after_{days:.0f}_days": right for days, right in curve}
-    return Finding(True, f"linear model by the age of its {size} texts: {told}", len(frame), "measured at 4 ages", figures)
+    return Finding(
+        True, f"linear model by the age of its {size} texts: {told}", len(frame), "measured at 4 ages", figures
+    )
+
+
+def _middle(frame: pl.DataFrame) -> float:
+    return float(np.median(frame["_moment"].to_numpy()))
 
 
 def _in_time(subject: Subject, column: str) -> pl.DataFrame:
@@ -133,8 +145,8 @@ def simpler_not_better(subject: Subject) -> Finding:
     gains, losses = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     bound = drop_bound(losses, gains, len(texts))
     told = (
-        f"{ours.mean():.1%} right against {theirs.mean():.1%} of {simple.name} on the same {len(texts)} held-out texts; "
-        f"alone right on {gains}, alone wrong on {losses}"
+        f"{ours.mean():.1%} right against {theirs.mean():.1%} of {simple.name} on the same {len(texts)} held-out texts"
+        f"; alone right on {gains}, alone wrong on {losses}"
     )
     figures = {"right": float(ours.mean()), "simple": float(theirs.mean()), "worse_by_at_most": bound}
     return Finding(gains >= losses and ours.mean() > 0, told, len(texts), "not fewer right answers", figures)
@@ -156,6 +168,8 @@ def slices(subject: Subject) -> Finding:
         part for part in found if part.interval[1] < overall - _SLICE_GAP or part.accuracy < overall - 2 * _SLICE_GAP
     ]
     worst = min(found, key=lambda part: part.accuracy)
+    floor = subject.recipe.gate.floors.get("worst_slice_accuracy", 0.0)
+    weak += [part for part in found if part.accuracy < floor and part not in weak]
     told = f"{len(found)} slices; worst: {_slice(worst)}; all {overall:.1%} of {len(texts)}"
     if weak:
         told = f"too weak: {'; '.join(map(_slice, weak))}; all {overall:.1%} of {len(texts)}"
@@ -179,4 +193,3 @@ def inclusion(subject: Subject) -> Finding:
     needed = "every behaviour of fairness holds: " + ", ".join(f"{one.required:.0%}" for one in found)
     rate = sum(result.passed for result in found) / max(cases, 1)
     return Finding(not broken, told, cases, needed, {"rate": rate, "behaviours": float(len(found))})
-

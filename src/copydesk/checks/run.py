@@ -104,9 +104,7 @@ def _found(check: Check, finding: Finding) -> Outcome:
         evidence = f"it measured nothing, so it has not passed: {evidence}"
     status: Status = "passed" if finding.holds and finding.n > 0 else "failed"
     figures = {key: float(value) for key, value in finding.figures.items()}
-    return replace(
-        _outcome(check, status, evidence), n=finding.n, threshold=finding.threshold, figures=finite(figures)
-    )
+    return replace(_outcome(check, status, evidence), n=finding.n, threshold=finding.threshold, figures=finite(figures))
 
 
 def finite(figures: dict[str, float]) -> dict[str, float]:

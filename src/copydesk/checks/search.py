@@ -6,7 +6,7 @@ point. `copydesk tune` searches properly, and leaves the study that is looked fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ _FACTORS = (1 / 3, 1.0, 3.0)
 _STRENGTHS = (1.0, 10.0, 100.0)
 _USED_STRENGTH = 10.0
 _FOLDS = 3
-_TEXTS, _EPOCHS = 160, 3
+_TEXTS, _EPOCHS = 128, 2
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,12 @@ def _encoder(subject: Subject) -> Searched:
 
 
 def _compared(
-    how: str, quality: Callable[[float], float], values: Any, used: float, texts: int, name: str  # noqa: ANN401
+    how: str,
+    quality: Callable[[float], float],
+    values: Sequence[float],
+    used: float,
+    texts: int,
+    name: str,  # noqa: ANN401
 ) -> Searched:
     found = {value: quality(value) for value in values}
     best = max(found, key=lambda value: (found[value], value == used))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from copydesk.checks.subject import Subject
 from copydesk.data.labels import LABELS

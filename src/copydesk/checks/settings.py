@@ -14,7 +14,7 @@ what was true of a model half a year ago need not be true of this one.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import datetime
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -32,13 +32,13 @@ class Note(Section):
     """A check that somebody did by hand: who, when, and what was found."""
 
     id: str
-    date: date
+    date: datetime.date
     by: str = Field(min_length=2, pattern=r"\S")
     note: str = Field(min_length=10, pattern=r"\S")
 
-    def expires(self) -> date:
+    def expires(self) -> datetime.date:
         """Return the last day on which it counts."""
-        return self.date + timedelta(days=VALID_DAYS)
+        return self.date + datetime.timedelta(days=VALID_DAYS)
 
 
 class CheckSettings(Section):
@@ -48,19 +48,19 @@ class CheckSettings(Section):
     max_age_days: int = Field(90, ge=1)
     notes: list[Note] = []
 
-    def note_for(self, check: str, today: date) -> Note | None:
+    def note_for(self, check: str, today: datetime.date) -> Note | None:
         """Return the newest note of a check that still counts."""
         valid = [note for note in self.notes if note.id == check and today <= note.expires()]
         return max(valid, key=lambda note: note.date, default=None)
 
-    def expired(self, check: str, today: date) -> Note | None:
+    def expired(self, check: str, today: datetime.date) -> Note | None:
         """Return the newest note of a check, if that does not count any more."""
         notes = [note for note in self.notes if note.id == check]
         newest = max(notes, key=lambda note: note.date, default=None)
         return newest if newest is not None and today > newest.expires() else None
 
 
-def load_settings(path: Path, *, known: list[str], today: date) -> CheckSettings:
+def load_settings(path: Path, *, known: list[str], today: datetime.date) -> CheckSettings:
     """Read the file. Raises `UsageError` for an unknown key or check, a wrong value, or a date that has not come."""
     values = read_yaml(path, "Checks file")
     if values is None:

@@ -1,5 +1,8 @@
-"""A model simpler than the one that is checked: of an encoder or a cascade the linear model; of that, naive Bayes over
-words (task `single`) or the most frequent answer."""
+"""A model simpler than the one that is checked.
+
+Of an encoder or a cascade that is the linear model; of the linear model naive Bayes over words (task `single`), or the
+most frequent answer.
+"""
 
 from __future__ import annotations
 

@@ -38,15 +38,16 @@ FEEDBACK = Path("serving") / "feedback.jsonl"
 
 @dataclass
 class Subject:
-    """A loaded bundle and what is known of it. `work` is a temporary folder; `folder` where the team works, with git.
+    """A loaded bundle and what is known of it.
 
+    `work` is the temporary folder of the check that runs; `folder` is where the team works, with git and studies.
     `data` replaces the recipe's source. `feedback` is a file of corrections from the server.
     """
 
     classifier: Classifier
-    work: Path
     data: str | None = None
     feedback: Path = FEEDBACK
+    work: Path = Path()
     folder: Path = Path()
     settings: CheckSettings = CheckSettings()
     now: datetime = datetime.min.replace(tzinfo=UTC)
@@ -85,7 +86,9 @@ class Subject:
         """The Dataset that the bundle was trained on; of another nobody knows which texts the model has seen."""
         found, wanted = self.dataset.content_hash(), self.bundle.manifest.get("data", "")
         if found != wanted:
-            raise Undecided(f"this is not the Dataset that it was trained on ({found[:12]}, not {wanted[:12]}); {_GIVE}")
+            raise Undecided(
+                f"this is not the Dataset that it was trained on ({found[:12]}, not {wanted[:12]}); {_GIVE}"
+            )
         return self.dataset
 
     @property

@@ -17,6 +17,7 @@ import typer
 from copydesk import __version__
 from copydesk.cli import (
     cascade,
+    check,
     collect,
     compare,
     demo,
@@ -113,6 +114,7 @@ for stage in (
     compare,
     cascade,
     evaluate,
+    check,
     predict,
     export,
     score,
