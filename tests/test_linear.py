@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from copydesk.models.linear import Features, LinearModel
+from copydesk.models.linear import LinearModel
+from copydesk.models.linear_features import Features
 from copydesk.models.linear_matrix import matrix_of
 from copydesk.models.linear_softmax import fit_softmax
 from copydesk.tasks import make_task

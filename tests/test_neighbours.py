@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from copydesk.models.linear import Features
+from copydesk.models.linear_features import Features
 from copydesk.models.linear_matrix import matrix_of
 from copydesk.repair.neighbours import Neighbours, nearest, semantic_vectors, unit
 from copydesk.repair.out_of_fold import FOLDS, deal_folds, out_of_fold

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from copydesk.errors import MissingExtra
 from copydesk.models.cores import allowed_cores
-from copydesk.models.linear import Floats
+from copydesk.models.linear_features import Floats
 from copydesk.models.linear_matrix import Matrix
 from copydesk.models.linear_softmax import fit_softmax
 from copydesk.tasks import Head, Targets

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.errors import MissingExtra
-from copydesk.models.linear import Features, Floats, Indices, slot_table
+from copydesk.models.linear_features import Features, Floats, Indices, slot_table
 from copydesk.ngrams import chunked
 
 try:

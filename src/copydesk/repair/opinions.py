@@ -13,7 +13,7 @@ import numpy as np
 
 from copydesk.data.dataset import Dataset
 from copydesk.data.duplicates import find_near_duplicates
-from copydesk.models.linear import Features
+from copydesk.models.linear_features import Features
 from copydesk.models.linear_matrix import matrix_of
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
