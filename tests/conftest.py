@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from checked import noisy_rows, recipe_of, trained
 from copydesk.recipe import Recipe, parse_recipe
 from fakes import exported_once, tiny_recipe, toy_rows, write_csv, write_tiny_encoder
+
+if TYPE_CHECKING:
+    from job_fakes import Office
+    from redis_server import RedisServer
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +77,33 @@ def encoder_bundles(tiny_encoder: Path, toy_csv: Path, tmp_path_factory: pytest.
             settings = {"runtime.precision": precision}
             export_bundle(open_bundle(trained), data=toy_csv, out=folder / precision, settings=settings)
     return {name: folder / name for name in ("torch", "fp32", "int8")}
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Return a running Redis, which many tests empty."""
+    from redis_server import RedisServer
+
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "celery"])
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
+    """Return an empty store of jobs and who works on them, by the `RULES` of the test's module."""
+    import redis
+
+    from job_fakes import CeleryOffice, SqliteOffice
+
+    rules = request.module.RULES
+    opened: Office
+    if request.param == "sqlite":
+        opened = SqliteOffice(tmp_path / "jobs.db", rules)
+    else:
+        url = request.getfixturevalue("redis_server").url
+        with redis.Redis.from_url(url) as client:
+            client.flushdb()
+        opened = CeleryOffice(url, rules)
+    yield opened
+    opened.store.close()

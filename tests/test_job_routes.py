@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.testclient import TestClient
@@ -25,33 +24,12 @@ from copydesk.serve.metrics import Metrics
 from copydesk.serve.redis_jobs import RedisJobs
 from copydesk.serve.schemas import read_texts
 from copydesk.types import Job, ModelVersion, Text
-from job_fakes import FIRST, CeleryOffice, Office, SqliteOffice
+from job_fakes import FIRST, Office
 from redis_server import RedisServer
 
 RULES = JobRules(chunk_texts=2, keep_s=100.0)
 ONE = "/" + "0" * 32
 TEXTS = {"texts": ["a", "b", "c"]}
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=["sqlite", "celery"])
-def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
-    opened: Office
-    if request.param == "sqlite":
-        opened = SqliteOffice(tmp_path / "jobs.db", RULES)
-    else:
-        url = request.getfixturevalue("redis_server").url
-        with redis.Redis.from_url(url) as client:
-            client.flushdb()
-        opened = CeleryOffice(url, RULES)
-    yield opened
-    opened.store.close()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,27 +19,6 @@ from redis_server import RedisServer
 
 RULES = JobRules(chunk_texts=2, lease_s=10.0, most_faults=3, most_losses=3, keep_s=100.0, remember_s=1_000.0)
 TEXTS = ("a", "b", "c", "d", "e")
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=["sqlite", "celery"])
-def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
-    opened: Office
-    if request.param == "sqlite":
-        opened = SqliteOffice(tmp_path / "jobs.db", RULES)
-    else:
-        url = request.getfixturevalue("redis_server").url
-        with redis.Redis.from_url(url) as client:
-            client.flushdb()
-        opened = CeleryOffice(url, RULES)
-    yield opened
-    opened.store.close()
 
 
 def test_a_job_waits_runs_and_succeeds_with_its_answers_in_order(office: Office) -> None:

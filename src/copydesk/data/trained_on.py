@@ -3,7 +3,7 @@
 A bundle keeps, for each distinct text of the training and of the validation part, a hash of 8 bytes and a sketch of 64:
 one bit of each of 512 MinHash values over the character 4-grams (b-bit MinHash with b = 1: Li & König 2010). Two
 sketches that agree in a share p of their bits belong to texts of Jaccard similarity about 2 p - 1, with a standard
-error of 0.03 at 0.7. The validation part counts too, as temperature, thresholds and early stopping were chosen on it,
+error of 0.03 at 0.65. The validation part counts too, as temperature, thresholds and early stopping were chosen on it,
 but apart from what was learnt.
 
 No text can be read from a sketch. Who has a text can tell whether it, or one like it, was trained on: that is what
@@ -27,7 +27,7 @@ from copydesk.data.duplicates import SHINGLE_CHARACTERS, Shingles, shingled
 from copydesk.errors import BundleError
 from copydesk.ngrams import chunked
 
-NEAR = 0.7
+NEAR = 0.65
 """From this estimated similarity on a text is a near copy (measured: docs/LOG.md)."""
 MOST_SKETCHES = 100_000
 """Of so many texts of a part sketches are kept (6.4 MB), of all the hash."""
