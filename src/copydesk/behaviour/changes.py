@@ -31,6 +31,7 @@ CHANGES: Mapping[str, Maker] = {
     "intensify": wording.intensify,
     "numbers": numerals.numbers,
     "spell_number": numerals.spell_number,
+    "drop_number": numerals.drop_number,
     "negate": sentences.negate,
     "append": sentences.append,
     "prepend": sentences.prepend,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from copydesk.behaviour.change import WORD, Change, in_the_case_of, is_title_case, no_argument
@@ -23,11 +24,11 @@ _TRIES = 20
 def numbers(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (whatever YAML holds)
     """Put another number of the same length, from half to twice as much, for one that is a count."""
     no_argument(argument, where)
-    is_count = _counts(words, where)
+    rules = _Counts.of(words, where)
     meanings = set(words.known("number_meanings", where))
 
     def apply(text: str, chance: random.Random) -> str | None:
-        found = _first_count(text, is_count)
+        found = _first_count(text, rules)
         if found is None:
             return None
         other = _other(int(found[0]), meanings, chance)
@@ -39,12 +40,12 @@ def numbers(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 
 def spell_number(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (the same)
     """Write a count from 2 to 99 in words."""
     no_argument(argument, where)
-    is_count = _counts(words, where)
+    rules = _Counts.of(words, where)
     numerals, tens = words.known("numerals", where), words.known("tens", where)
     joint = "-" if words.language == "en" else ""
 
     def apply(text: str, chance: random.Random) -> str | None:
-        found = _first_count(text, is_count)
+        found = _first_count(text, rules)
         if found is None or int(found[0]) not in _SPELT:
             return None
         spelt = _spelt(int(found[0]), numerals, tens, joint)
@@ -54,35 +55,64 @@ def spell_number(argument: Any, words: Words, where: str) -> Change:  # noqa: AN
     return Change("spell_number", apply)
 
 
-def _first_count(text: str, is_count: Callable[[str, re.Match[str]], bool]) -> re.Match[str] | None:
-    return next((match for match in _COUNT.finditer(text) if is_count(text, match)), None)
+def drop_number(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (the same)
+    """Leave out a count that begins the text, as of a list of things nobody has counted."""
+    no_argument(argument, where)
+    rules = _Counts.of(words, where)
+
+    def apply(text: str, chance: random.Random) -> str | None:
+        found = _first_count(text, rules)
+        if found is None or found.start() > 0:
+            return None
+        rest = text[found.end() :].lstrip()
+        return rest[:1].upper() + rest[1:]
+
+    return Change("drop_number", apply, "first")
 
 
-def _counts(words: Words, where: str) -> Callable[[str, re.Match[str]], bool]:
-    """Return what tells whether a number in a text is a mere count."""
-    after, before = set(words.known("number_after", where)), set(words.known("number_before", where))
-    names, meanings = list(words.known("number_names", where)), set(words.known("number_meanings", where))
+def _first_count(text: str, rules: _Counts) -> re.Match[str] | None:
+    return next((match for match in _COUNT.finditer(text) if rules.is_count(text, match)), None)
 
-    def is_count(text: str, match: re.Match[str]) -> bool:
-        value, folded = int(match[0]), text.casefold()
-        if (
-            value < 2
-            or value in _YEARS
-            or value in meanings
-            or match[0][0] == "0"
-            or any(name in folded for name in names)
-        ):
+
+@dataclass(frozen=True)
+class _Counts:
+    """What tells in a language whether a number is a mere count: the words beside it, and numbers with a meaning."""
+
+    after: frozenset[str]
+    before: frozenset[str]
+    lead: frozenset[str]
+    names: Sequence[str]
+    meanings: frozenset[int]
+    for_words: frozenset[int]
+
+    @classmethod
+    def of(cls, words: Words, where: str) -> _Counts:
+        def known(what: str) -> frozenset[Any]:
+            return frozenset(words.known(f"number_{what}", where))
+
+        for_words = frozenset(words.known("digits_for_words", where))
+        return cls(known("after"), known("before"), known("lead"), sorted(known("names")), known("meanings"), for_words)
+
+    def is_count(self, text: str, match: re.Match[str]) -> bool:
+        """Tell whether the number found in a text is a count of what follows it."""
+        value, following = int(match[0]), WORD.match(text[match.end() :].lstrip())
+        if value < _SPELT.start or value in _YEARS or value in self.meanings or match[0][0] == "0":
             return False
-        ahead, behind = text[match.end() :].lstrip(), text[: match.start()].split()
-        following, preceding = WORD.match(ahead), behind[-1] if behind else ""
-        if following is None or following[0].casefold() in after:
+        if following is None or following[0].casefold() in self.after or self._is_in_a_name(text):
             return False
-        if not preceding:
+        behind = text[: match.start()].split()
+        return not behind or (value not in self.for_words and self._leads(behind[-1]))
+
+    def _is_in_a_name(self, text: str) -> bool:
+        folded = text.casefold()
+        return any(name in folded for name in self.names)
+
+    def _leads(self, word: str) -> bool:
+        """Tell whether a count may follow a word: no name (Boeing 747), and none that makes more of a number."""
+        plain = word.strip('"“(,;').casefold()
+        if plain in self.lead:
             return True
-        plain = preceding.strip('"“(,;').casefold()
-        return plain.isalpha() and plain not in before and not preceding[0].isupper() and preceding[-1].isalpha()
-
-    return is_count
+        return plain.isalpha() and plain not in self.before and not word[0].isupper() and word[-1].isalpha()
 
 
 def _other(value: int, meanings: set[int], chance: random.Random) -> int | None:

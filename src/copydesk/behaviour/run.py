@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from copydesk.tasks import Scores, Task, Wanted, place_of
 from copydesk.types import BehaviourResult, CaseFailure, Label, Prediction
 
 _SHOWN_FAILURES = 10
+_SHOWN_CHARACTERS = 300
 
 
 def run_suite(
@@ -48,7 +50,8 @@ class Answers:
 
     def __init__(self, classifier: Classifier, cases: Sequence[Case]) -> None:
         """Ask the model."""
-        texts = sorted({text for case in cases for text in (case.text, case.changed) if text})
+        changed = {case.changed for case in cases if not case.wanted}
+        texts = sorted({case.text for case in cases} | changed)
         self.task: Task = classifier.task
         self._places = {text: place for place, text in enumerate(texts)}
         self._scores = classifier.scores(texts) if texts else np.zeros((0, classifier.task.outputs))
@@ -92,6 +95,7 @@ def badness(case: Case, answers: Answers) -> float:
 
 def _failure(case: Case, bad: float, answers: Answers) -> CaseFailure:
     before = answers.of(case.text)
+    text, changed = shown_pair(_in_one_line(case.text), _in_one_line(case.changed))
     if case.wanted:
         wanted, said = "; ".join(map(in_words, case.wanted)), _said(answers.task.decode(before)[0])
     elif case.move is None:
@@ -101,7 +105,18 @@ def _failure(case: Case, bad: float, answers: Answers) -> CaseFailure:
         place = place_of(case.move.label, answers.task.labels)
         wanted = f"{case.move.label} {'up' if case.move.sign > 0 else 'down'}"
         said = f"{before[0, place]:.2f} → {answers.of(case.changed)[0, place]:.2f}"
-    return CaseFailure(_shown(case.text), wanted, said, bad, _shown(case.changed))
+    return CaseFailure(text, wanted, said, bad, changed)
+
+
+def shown_pair(text: str, changed: str) -> tuple[str, str]:
+    """Return both texts; of long ones what stands around their first difference."""
+    if not changed or max(len(text), len(changed)) <= _SHOWN_CHARACTERS:
+        return text, changed
+    same = len(os.path.commonprefix([text, changed]))
+    begin = max(same - _SHOWN_CHARACTERS // 2, 0)
+    shown = [part[begin : begin + _SHOWN_CHARACTERS] for part in (text, changed)]
+    cut = [("…" if begin else "") + part for part in shown]
+    return cut[0], cut[1]
 
 
 def in_words(wanted: Wanted) -> str:
@@ -119,5 +134,5 @@ def _said(answer: Prediction) -> str:
     return "no answer" if answer.label is None else f"{answer.label} {answer.score:.2f}"
 
 
-def _shown(text: str) -> str:
+def _in_one_line(text: str) -> str:
     return text.strip(COLUMN_SEPARATOR).replace(COLUMN_SEPARATOR, " · ")

@@ -38,15 +38,18 @@ def negate(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (
 
 
 def append(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (the same)
-    """Put one of the given sentences after the text, which ends with a full stop then."""
+    """Put one of the given sentences after the text, which then ends with a full stop; or an address, an emoticon."""
     added = words.named(argument, where)
 
     def apply(text: str, chance: random.Random) -> str | None:
         body = text.rstrip()
         if body.endswith((":", ",", "-", "–", "(", "…")) or body.endswith("..."):  # it goes on somewhere else
             return None
-        ended = body if _ENDS.search(body) or not body[-1].isalnum() else body + "."
-        return f"{ended} {chance.choice(words.own(added))}" if words.own(added) else None
+        if not words.own(added):
+            return None
+        more = chance.choice(words.own(added))
+        stop = "." if more[0].isupper() and body[-1].isalnum() and not _ENDS.search(body) else ""
+        return f"{body}{stop} {more}"
 
     return Change("append", apply, "last")
 
