@@ -5,6 +5,7 @@ A subclass gives a fixture `registry`: a new, empty one. Reading again, as anoth
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,30 @@ class RegistryContract:
                 registry.point("toy", stale)
         assert registry.find("toy", "production").version == 1
         assert registry.history("toy") == [promoted(1, None)]
+
+    def test_of_two_who_move_at_the_same_time_one_wins_and_the_other_is_told(
+        self, registry: Registry, again: Callable[[], Registry], three: list[Registered]
+    ) -> None:
+        registry.point("toy", promoted(1, None))
+        ready, outcomes = threading.Barrier(2), dict[int, str]()
+
+        def move(version: int, mine: Registry) -> None:
+            ready.wait(30)
+            try:
+                mine.point("toy", promoted(version, 1))
+                outcomes[version] = "won"
+            except Stale:
+                outcomes[version] = "told"
+
+        movers = [threading.Thread(target=move, args=(version, again())) for version in (2, 3)]
+        for mover in movers:
+            mover.start()
+        for mover in movers:
+            mover.join()
+        assert sorted(outcomes.values()) == ["told", "won"]
+        winner = next(version for version, outcome in outcomes.items() if outcome == "won")
+        assert registry.find("toy", "production").version == winner
+        assert registry.history("toy") == [promoted(1, None), promoted(winner, 1)]
 
     def test_an_alias_never_leads_to_a_version_that_there_is_not(
         self, registry: Registry, three: list[Registered]

@@ -46,6 +46,7 @@ def open_client() -> MlflowClient:
     for name, value in LIMITS.items():
         os.environ.setdefault(name, value)
     os.environ.update(NO_TELEMETRY)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
 
     for name in ("mlflow", "alembic"):

@@ -28,7 +28,7 @@ _BEST_TRIALS = 8
 _MOST_SUSPECT = 10
 _SHOWN_CHARACTERS = 70
 _SHOWN_LABELS = 8
-_SHOWN_DIGITS = 12
+_SHOWN_DIGITS = 8
 _LABELS_SHOWN, _LABELS_LISTED = 3, 20
 
 
@@ -231,28 +231,38 @@ def tuning_table(tuning: Tuning) -> Table:
 
 def versions_table(versions: Sequence[Registered]) -> Table:
     """Return a row per registered version: its aliases, first metric, data, commit, and who registered it when."""
-    table = _table("Registered", ["version", "aliases", "quality", "data", "commit", "by", "when"], ("aliases", "by"))
-    for one in versions:
+    measured = [next(iter(one.facts.metrics.items()), ("quality", None)) for one in versions]
+    names = {name for name, _ in measured}
+    quality = next(iter(names)).replace("_", " ") if len(names) == 1 else "quality"
+    table = _table("Registered", ["version", "aliases", quality, "data", "commit", "by", "when (UTC)"], ("by",))
+    for one, (_, value) in zip(versions, measured, strict=True):
         facts = one.facts
-        metric = next((f"{name} {value:.4f}" for name, value in facts.metrics.items()), "-")
         commit = facts.commit[:_SHOWN_DIGITS] + "+" * facts.commit.endswith("+")
-        aliases, data = ", ".join(one.aliases), facts.data[:_SHOWN_DIGITS]
-        table.add_row(
-            f"{one.name} {one.version}",
-            *(cell or "-" for cell in (aliases, metric, data, commit, facts.by)),
-            facts.created,
+        number = "" if value is None else f"{value:.4f}"
+        cells = (
+            "\n".join(one.aliases),
+            number,
+            facts.data[:_SHOWN_DIGITS],
+            commit,
+            facts.by,
+            _to_the_minute(facts.created),
         )
+        table.add_row(f"{one.name} {one.version}", *(escape(cell) or "-" for cell in cells))
     return table
 
 
 def history_table(history: Sequence[Change]) -> Table:
     """Return a row per change of a model's aliases, and per refused one, oldest first."""
-    table = _table("History", ["when", "what", "alias", "before", "version", "by", "reason"], ("by", "reason"))
+    table = _table("History", ["when (UTC)", "what", "alias", "before", "version", "by", "reason"], ("by", "reason"))
     for change in history:
         before = "-" if change.before is None else str(change.before)
-        cells = change.at, change.action, change.alias or "-", before, str(change.version), change.by, change.reason
-        table.add_row(*map(escape, cells))
+        cells = change.action, change.alias or "-", before, str(change.version), change.by, change.reason
+        table.add_row(_to_the_minute(change.at), *map(escape, cells))
     return table
+
+
+def _to_the_minute(at: str) -> str:
+    return at[:16].replace("T", " ")
 
 
 def facts_table(facts: Facts) -> Table:

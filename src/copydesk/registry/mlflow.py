@@ -183,10 +183,9 @@ class Mlflow:
         except CopydeskError:
             raise
         except Exception as error:  # MLflow's own, and those of whatever carries its requests
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             raise RegistryError(
-                f"The registry at {self._where} does not answer as it should: {_without_password(lines[0])[:300]} "
-                f"({mlflow_client.TRACKING} and {mlflow_client.REGISTRY} say where it is.)"
+                f"The registry at {self._where} does not answer as it should: {_reason(error)}. "
+                f"{mlflow_client.TRACKING} and {mlflow_client.REGISTRY} say where it is."
             ) from error
 
     @contextmanager
@@ -331,6 +330,17 @@ def _pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
         token = found.token
         if not token:
             return
+
+
+def _reason(error: BaseException) -> str:
+    """Return what lies behind an error of MLflow's in a line: the system's own word, or else MLflow's."""
+    inner = error
+    while (cause := inner.__cause__ or inner.__context__) is not None:
+        inner = cause
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return _without_password(lines[0])[:300].rstrip(".")
 
 
 def _without_password(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from copydesk.errors import RegistryError
 from copydesk.registry.base import Change, Facts
@@ -79,7 +79,7 @@ def _line(key: str, text: str) -> Line:
         fields = json.loads(text)
         state = TypeAdapter(State).validate_python(fields.pop("state"))
         return Line(int(number), token, state, TypeAdapter(Change).validate_python(fields))
-    except (ValueError, KeyError, AttributeError, ValidationError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise RegistryError(
             f"The history's line '{key}' cannot be read: {text[:80]!r}. Somebody changed it in MLflow; delete that tag."
         ) from None

@@ -64,7 +64,8 @@ class Reference:
 
 def is_reference(model: str | PathLike[str]) -> bool:
     """Tell whether a model is named by a registry's reference, rather than a path."""
-    return fspath(model).partition(":")[0] in _SCHEMES
+    scheme, colon, _ = fspath(model).partition(":")
+    return bool(colon) and scheme in _SCHEMES
 
 
 def parse(model: str) -> Reference:
@@ -80,9 +81,9 @@ def parse(model: str) -> Reference:
 
 def registry_at(address: str) -> Registry:
     """Return the registry at `models:/`, `hf://OWNER` or `wandb://ENTITY/PROJECT`. Raises `UsageError`."""
-    scheme, _, rest = address.partition(":")
+    scheme, colon, rest = address.partition(":")
     place = rest.strip("/")
-    if scheme not in _PLACES or not _PLACES[scheme].fullmatch(place):
+    if not colon or scheme not in _PLACES or not _PLACES[scheme].fullmatch(place):
         raise UsageError(f"{address[:200]!r} is no registry. Expected: models:/, hf://OWNER or wandb://ENTITY/PROJECT.")
     return _registry(scheme, place)
 

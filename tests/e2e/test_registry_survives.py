@@ -1,0 +1,196 @@
+"""Many processes that promote, roll back and register at random, some of them killed: the registry stays true.
+
+Short by default; COPYDESK_STORM_SECONDS=60 and COPYDESK_STORM_PROCESSES=50 make it the whole storm.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from copydesk.bundle import open_bundle
+from copydesk.errors import RegistryError, Stale
+from copydesk.registry import moves
+from copydesk.registry.base import PRODUCTION, Change
+from copydesk.registry.mlflow import Mlflow
+from copydesk.registry.moves import Mover
+from copydesk.registry.references import fetched, resolved
+from registry_contract import facts_for, small_bundle
+
+pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+SECONDS = float(os.environ.get("COPYDESK_STORM_SECONDS", "10"))
+PROCESSES = int(os.environ.get("COPYDESK_STORM_PROCESSES", "8"))
+_OBSERVERS = 2
+_AT = "2026-11-21T10:00:00+00:00"
+
+
+@dataclass(frozen=True)
+class Storm:
+    """Where the processes leave what they did, and when they end."""
+
+    folder: Path
+    until: float
+
+    def tell(self, what: str) -> None:
+        """Count something; a line is written in one call."""
+        with (self.folder / "told.txt").open("ab", buffering=0) as file:
+            file.write(f"{what}\n".encode())
+
+    def counted(self) -> Counter[str]:
+        return Counter((self.folder / "told.txt").read_text("utf-8").splitlines())
+
+
+def _forked(work: Callable[[], None], storm: Storm) -> int:
+    """Run some work in a process of its own, which shares nothing that is open; what goes wrong is told."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+    except BaseException:
+        storm.tell("fault: " + json.dumps(traceback.format_exc()))
+    finally:
+        os._exit(0)
+
+
+def _register(storm: Storm, number: int) -> None:
+    bundle = small_bundle(storm.folder / f"bundle-{os.getpid()}-{number}", f"weights {os.getpid()} {number}")
+    Mlflow().add(bundle, "toy", facts_for(bundle))
+    storm.tell("registered")
+
+
+def _move(storm: Storm, chance: random.Random) -> None:
+    registry = Mlflow()
+    mover = Mover(str(os.getpid()), _AT)
+    try:
+        if chance.random() < 0.5:
+            champion = moves.production_of(registry, "toy")
+            moves.promote(registry, chance.choice(registry.versions("toy")), champion, mover)
+            storm.tell("promoted")
+        else:
+            moves.rollback(registry, "toy", mover)
+            storm.tell("rolled back")
+    except Stale:
+        storm.tell("told")
+    except RegistryError as error:
+        if "there is none to go back to" not in str(error) and "nothing to go back from" not in str(error):
+            raise
+        storm.tell("nothing to go back to")
+
+
+def _mover(storm: Storm, seed: int) -> Callable[[], None]:
+    def work() -> None:
+        chance, number = random.Random(seed), 0
+        while time.time() < storm.until:
+            number += 1
+            if chance.random() < 0.05:
+                _register(storm, number)
+            else:
+                _move(storm, chance)
+
+    return work
+
+
+def _require_true(storm: Storm) -> None:
+    """Look at the registry as anybody might: what it names is whole, and its history is one chain."""
+    registry = Mlflow()
+    for one in registry.versions("toy"):
+        assert one.facts.digest
+    sample = random.choice(registry.versions("toy"))
+    for reference in (f"models:/toy/{sample.version}", "models:/toy@production"):
+        assert open_bundle(fetched(reference)).settings.labels == ("a", "b")
+    found = resolved(f"models:/toy/{sample.version}")
+    assert open_bundle(fetched(f"models:/toy/{sample.version}")).digest == found.facts.digest
+    _require_chain(registry.history("toy"))
+
+
+def _require_chain(history: list[Change]) -> None:
+    at = None
+    for change in history:
+        assert change.alias == PRODUCTION
+        assert change.before == at, history[-5:]
+        at = change.version
+
+
+def _observer(storm: Storm) -> Callable[[], None]:
+    def work() -> None:
+        while time.time() < storm.until:
+            _require_true(storm)
+            storm.tell("looked")
+            time.sleep(random.random() / 10)
+
+    return work
+
+
+def _set_up(storm: Storm) -> None:
+    for number in range(5):
+        _register(storm, number)
+    registry = Mlflow()
+    moves.promote(registry, registry.find("toy", 1), None, Mover("set-up", _AT))
+
+
+def _run(work: Callable[[], None], storm: Storm) -> None:
+    os.waitpid(_forked(work, storm), 0)
+
+
+def _let_it_rage(storm: Storm, chance: random.Random) -> int:
+    """Run the processes to the end, killing one of the movers now and then; return how many were killed."""
+    movers = [_forked(_mover(storm, seed), storm) for seed in range(PROCESSES)]
+    observers = [_forked(_observer(storm), storm) for _ in range(_OBSERVERS)]
+    killed = 0
+    while time.time() < storm.until:
+        time.sleep(chance.uniform(0.1, 0.5))
+        place = chance.randrange(len(movers))
+        os.kill(movers[place], signal.SIGKILL)
+        os.waitpid(movers[place], 0)
+        killed += 1
+        movers[place] = _forked(_mover(storm, 1_000 + killed), storm)
+    for process in (*movers, *observers):
+        os.waitpid(process, 0)
+    return killed
+
+
+def _settled(storm: Storm) -> None:
+    _require_true(storm)
+    registry = Mlflow()
+    history = registry.history("toy")
+    assert history[-1].version == registry.find("toy", PRODUCTION).version
+    versions = registry.versions("toy")
+    assert [one.version for one in versions] == list(range(len(versions), 0, -1))
+    assert len({one.facts.digest for one in versions}) == len(versions)
+    for one in versions:
+        assert open_bundle(fetched(f"models:/toy/{one.version}")).digest == one.facts.digest
+    done = Counter(change.action for change in history)
+    told = storm.counted()
+    for action in ("promoted", "rolled back"):
+        assert told[action] <= done[action] <= told[action] + told["killed"], (told, done)
+    storm.tell(f"history: {len(history)}")
+    storm.tell("settled")
+
+
+def test_processes_that_move_at_random_and_die_leave_a_registry_that_is_true(tmp_path: Path) -> None:
+    import mlflow.store.model_registry.sqlalchemy_store
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 (once, not in each process)
+
+    storm = Storm(tmp_path, 0.0)
+    _run(lambda: _set_up(storm), storm)
+    storm = Storm(tmp_path, time.time() + SECONDS)
+    killed = _let_it_rage(storm, random.Random(7))
+    for _ in range(killed):
+        storm.tell("killed")
+    _run(lambda: _settled(storm), storm)
+    counted = storm.counted()
+    faults = [json.loads(line.removeprefix("fault: ")) for line in counted if line.startswith("fault")]
+    assert not faults, faults[0]
+    assert counted["settled"] == 1
+    assert min(counted[what] for what in ("promoted", "rolled back", "looked", "killed")) > 0, counted
