@@ -28,6 +28,7 @@ from copydesk.cli import (
     models,
     predict,
     prepare,
+    promote,
     register,
     review,
     rollback,

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.markup import escape
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
     from copydesk.compare import Entry
     from copydesk.data.review_file import StoredLabel
     from copydesk.describe.facts import Facts
+    from copydesk.gate.promote import Decision
     from copydesk.labelling.counts import Counts
     from copydesk.labelling.summary import FunctionSummary
     from copydesk.labelling.voters import Faults
     from copydesk.registry.base import Change, Registered
     from copydesk.repair.find import Found
     from copydesk.tuning.findings import Tuning
-    from copydesk.types import Report
+    from copydesk.types import Failure, Report
 
 
 LEVELS = {"stop": "to repair", "do": "to do", "look": "to know"}
@@ -263,6 +265,33 @@ def history_table(history: Sequence[Change]) -> Table:
 
 def _to_the_minute(at: str) -> str:
     return at[:16].replace("T", " ")
+
+
+def failures_table(failures: Sequence[Failure]) -> Table:
+    """Return the rules that a candidate does not keep: what was needed, what was measured, and why that matters."""
+    table = _table("The gate refuses", ["rule", "needed", "measured", "why"], ("rule", "needed", "measured", "why"))
+    for column in table.columns:
+        column.justify = "left"
+    for one in failures:
+        table.add_row(*(escape(cell) for cell in (one.rule, one.needed, one.measured, one.why)))
+    return table
+
+
+def decision_lines(name: str, decision: Decision) -> list[str]:
+    """Return what was measured next to production, how often these texts have decided, and what became of it."""
+    change, found = decision.change, decision.verdict.difference
+    lines = [f"{decision.texts:,} test texts; they have decided {decision.decided_before:,} times before"]
+    if found is not None:
+        lines.append(
+            f"{found.metric} {found.old:.4f} → {found.new:.4f}: {found.rise:+.4f}, 95 % sure of {found.low:+.4f} at "
+            f"least and {found.high:+.4f} at most ({found.test}, {found.texts:,} texts that neither was trained on)"
+        )
+    lines += [f"{ratio.cost}: {ratio}" for ratio in decision.verdict.ratios]
+    before = f" (was {change.before})" if change.before is not None else ""
+    if change.action == "refused":
+        return [*lines, f"refused: version {change.version} of '{name}' stays out of production"]
+    why = "forced" if change.action == "forced" else decision.why
+    return [*lines, f"production of '{name}': version {change.version}{before}, {why}"]
 
 
 def facts_table(facts: Facts) -> Table:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.metrics.base import Counts, Flags, LabelCounts, Measured, percentiles, ratio, resamples
+from copydesk.metrics.tally import Tallies, Tally
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,24 @@ def measure_signals(truth: SignalSheet, found: SignalSheet, labels: Sequence[str
         {name: percentiles(values) for name, values in _metrics(drawn).items()},
         _presence({name: table[0] for name, table in once.items()}).qualities(labels, thresholds.tolist()),
     )
+
+
+def tally_signals(truth: SignalSheet, found: SignalSheet, right: Flags) -> Tallies:
+    """Return what the answers add to each metric, text by text; `right` tells which are wholly right."""
+    told = SignalSheet(np.nan_to_num(truth.scores), truth.present, truth.tags)
+    nothing = SignalSheet(np.zeros_like(truth.scores), np.zeros_like(truth.present), np.zeros_like(truth.tags))
+    tables = _tables(truth, found)
+    names = list(tables)
+
+    def rows(sheet: SignalSheet) -> Counts:
+        return np.concatenate(list(_tables(truth, sheet).values()), axis=1)
+
+    def metrics(sums: Counts) -> dict[str, Counts]:
+        return _metrics(dict(zip(names, np.split(sums, len(names), axis=-1), strict=True)))
+
+    mistaken = tables["actual"] != tables["predicted"]
+    decided = (tables["actual"] + tables["predicted"]).sum(axis=0)
+    return Tallies(Tally(rows(found), rows(told), rows(nothing), metrics), None, right, mistaken, decided)
 
 
 def presence_macro_f1(truth: SignalSheet, found: SignalSheet) -> float:

@@ -5,7 +5,7 @@ It does not know whether the columns or files it names exist: the stages say so 
 """
 
 from copydesk.recipe.evaluate import Evaluate, SliceRule
-from copydesk.recipe.gate import AgainstProduction, Gate
+from copydesk.recipe.gate import AgainstProduction, Gate, MaxDrops, MaxLeaks, MaxRatios
 from copydesk.recipe.load import (
     dump_recipe,
     json_schema,
@@ -31,6 +31,9 @@ __all__ = [
     "Gate",
     "Gdelt",
     "GdeltSource",
+    "MaxDrops",
+    "MaxLeaks",
+    "MaxRatios",
     "Model",
     "ModelKind",
     "Prepare",

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.evaluate import Evaluate
-from copydesk.recipe.gate import Gate
+from copydesk.recipe.gate import Gate, gate_mistakes
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
@@ -57,7 +57,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_task(self) -> Recipe:
-        problems = [message for wrong, message in _misfits(self) if wrong]
+        problems = [message for wrong, message in _misfits(self) if wrong] + gate_mistakes(self.gate, self.task)
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from copydesk.errors import UsageError
 from copydesk.metrics.base import Measured
+from copydesk.metrics.tally import Tallies
 from copydesk.tasks.columns import Column
 from copydesk.types import Decision, Label, Prediction
 
@@ -127,6 +128,16 @@ class Task(Protocol):
         ...
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each output column is about: names that two tasks have in common mean the same."""
+        ...
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """Each output's score in a text that has none of the labels."""
+        ...
+
+    @property
     def headline(self) -> str:
         """The metric that models are compared by; higher is better."""
         ...
@@ -171,6 +182,10 @@ class Task(Protocol):
 
     def measure(self, targets: Targets, scores: Scores) -> Measured:
         """Return every metric with its interval, the labels' quality, calibration and confusions."""
+        ...
+
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text: by these two models are compared."""
         ...
 
     def answers(self, scores: Scores) -> Targets:

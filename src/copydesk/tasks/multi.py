@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured, best_threshold
-from copydesk.metrics.multi import measure_multi, micro_f1
+from copydesk.metrics.multi import measure_multi, micro_f1, tally_multi
+from copydesk.metrics.tally import Tallies
 from copydesk.tasks.base import (
     Head,
     Logits,
@@ -53,6 +54,16 @@ class MultiTask:
     def outputs(self) -> int:
         """One per label."""
         return len(self.labels)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """No label."""
+        return (0.0,) * len(self.labels)
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -147,6 +158,10 @@ class MultiTask:
     def measure(self, targets: Targets, scores: Scores) -> Measured:
         """Return precision, recall and F1 in all their means, subset accuracy and Hamming loss."""
         return measure_multi(targets > 0, self.given(scores), scores, self.labels, self.thresholds)
+
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text."""
+        return tally_multi(targets > 0, self.given(scores), scores)
 
     def answers(self, scores: Scores) -> Targets:
         """Return the given labels as 0 and 1."""

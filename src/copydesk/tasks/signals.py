@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured, best_threshold
-from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1
+from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1, tally_signals
+from copydesk.metrics.tally import Tallies
 from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, Wanted, distance_where, place_of, softmax
 from copydesk.tasks.columns import Column, Lists, Names
 from copydesk.tasks.multi import replaced_thresholds
@@ -46,6 +47,17 @@ class SignalsTask:
     def outputs(self) -> int:
         """One score per category, and one column for each of its tags, the empty one included."""
         return len(self.labels) + sum(len(tags) + 1 for tags in self.tags)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The categories, then each one's tags, the empty tag first."""
+        tags = zip(self.labels, self.tags, strict=True)
+        return (*self.labels, *(f"{category}: {tag}" for category, own in tags for tag in ("", *own)))
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """No score, and surely no tag."""
+        return (*(0.0 for _ in self.labels), *(float(not tag) for own in self.tags for tag in ("", *own)))
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -179,6 +191,10 @@ class SignalsTask:
     def measure(self, targets: Targets, scores: Scores) -> Measured:
         """Return presence macro F1, sign accuracy, the scores' mean absolute error and tag F1."""
         return measure_signals(self.truth(targets), self.sheet(scores), self.labels, self.thresholds)
+
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text."""
+        return tally_signals(self.truth(targets), self.sheet(scores), self.right(targets, scores))
 
     def answers(self, scores: Scores) -> Targets:
         """Return scores and tag numbers; both are 0 for an absent category."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured
-from copydesk.metrics.single import measure_single
+from copydesk.metrics.single import measure_single, tally_single
+from copydesk.metrics.tally import Tallies
 from copydesk.tasks.base import (
     Head,
     Logits,
@@ -43,6 +44,16 @@ class SingleTask:
     def outputs(self) -> int:
         """One per label."""
         return len(self.labels)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """No label."""
+        return (0.0,) * len(self.labels)
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -115,6 +126,10 @@ class SingleTask:
             "count every text's most probable label."
         )
         return replace(measured, notes=[*measured.notes, note])
+
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text."""
+        return tally_single(targets, scores)
 
     def answers(self, scores: Scores) -> Targets:
         """Return the indices of the most probable labels."""
