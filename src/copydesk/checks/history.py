@@ -77,6 +77,8 @@ def _differences(path: Path, recipe: Recipe) -> list[str] | None:
     if other.name != recipe.name:
         return None
     mine, theirs = _comparable(recipe), _comparable(other)
+    for values in (mine, theirs):
+        values["behaviours"] = values["behaviours"] is not None  # the bundle has the file itself
     if other.separator == "auto":
         mine.pop("separator"), theirs.pop("separator")  # decided when the data was read
     return [key for key in mine if mine[key] != theirs.get(key)]

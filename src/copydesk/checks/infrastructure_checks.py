@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.bundle import open_bundle
+from copydesk.checks.gated import gated
 from copydesk.checks.going_back import answers_over_time, own_registry
 from copydesk.checks.in_memory import OK, Shelf, as_sent, running, service_of, shadow_counts
 from copydesk.checks.outcome import Finding
@@ -58,7 +59,9 @@ def reproducible(subject: Subject) -> Finding:
         figures["from_bundle"] = rewritten
     agreement = _sub_sample_agreement(subject, asked)
     figures["sub_sample_agreement"] = agreement
-    told += f"; {_SUB_SAMPLES} linear models of {_SUB_SHARE:.0%} of the texts each agree on {agreement:.1%} of {len(asked)}"
+    told += (
+        f"; {_SUB_SAMPLES} linear models of {_SUB_SHARE:.0%} of the texts each agree on {agreement:.1%} of {len(asked)}"
+    )
     needed = f"at most {_SAME:g} apart; {_AGREEMENT:.0%} alike from sub-samples"
     return Finding(holds and agreement >= _AGREEMENT, told, len(asked), needed, figures)
 
@@ -219,21 +222,21 @@ class Reversed:
 
 
 def quality_validated(subject: Subject) -> Finding:
-    """Hold this model and a spoilt one against the recipe's floors: only this one may pass."""
-    floors = subject.recipe.gate.floors
-    texts, labels = subject.held_out
-    spoilt = Classifier(Reversed(subject.classifier.model), subject.classifier.settings)
-    found, bad = (evaluate(one, texts, labels).metrics for one in (subject.classifier, spoilt))
-    known = {name: least for name, least in floors.items() if name in found}
-    needed = "the recipe has floors; this model reaches them, a planted bad one does not"
-    if not known:
-        return Finding(False, "the recipe states no floor of quality (`gate.floors`)", 0, needed)
-    missed = [name for name, least in known.items() if found[name] < least]
-    refused = [name for name, least in known.items() if bad[name] < least]
-    told = ", ".join(
-        f"{name} {found[name]:.3f} (floor {least:g}, spoilt {bad[name]:.3f})" for name, least in known.items()
-    )
-    return Finding(not missed and bool(refused), f"{told} on {len(texts)} held-out texts", len(texts), needed, found)
+    """Hold this model against its gate's rules, and planted bad candidates against this model."""
+    found = gated(subject, Classifier(Reversed(subject.classifier.model), subject.classifier.settings))
+    texts = len(subject.held_out[0])
+    passed = [name for name, refused in found.refused.items() if not refused]
+    told = f"of {len(found.refused)} planted bad candidates the gate refuses {len(found.refused) - len(passed)}"
+    told += f" (not: {', '.join(passed)})" if passed else f" ({', '.join(found.refused)})"
+    rules = "; ".join(f"{one.rule}: {one.measured}, needed {one.needed}" for one in found.failures[:3])
+    more = f" and {len(found.failures) - 3} more" if len(found.failures) > 3 else ""
+    told += f"; this model it refuses: {rules}{more}" if rules else "; this model keeps every rule"
+    if not subject.recipe.gate.floors:
+        told = f"the recipe states no floor of quality (`gate.floors`); {told}"
+    holds = not passed and not found.failures and bool(subject.recipe.gate.floors)
+    needed = "the recipe has floors, the gate lets this model pass and refuses each planted one for its own reason"
+    figures = {"refused": len(found.refused) - len(passed), "failures": len(found.failures)}
+    return Finding(holds, told, texts, needed, figures)
 
 
 def rolled_back(subject: Subject) -> Finding:

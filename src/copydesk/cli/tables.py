@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.markup import escape
-from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:

@@ -125,7 +125,6 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         "weak": weak,
         "prepare": prepare,
         "evaluate": evaluate,
-        "behaviours": behaviours,
     }
     return recipe.model_copy(update=changed)
 
