@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from checked import noisy_rows, outcome_of, recipe_of, spoil, subject_in, trained
-from copydesk.checks import infrastructure_checks
+from copydesk.checks import gated, infrastructure_checks
 from copydesk.checks.going_back import own_registry
 from copydesk.checks.in_memory import Shelf, as_sent, running, service_of, shadow_counts
 from copydesk.checks.subject import Subject
+from copydesk.gate.gate import Verdict
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.registry.base import PRODUCTION, Change, Registered
 from copydesk.runtime.engine import LOADERS, Classifier
@@ -83,10 +84,18 @@ def test_a_report_that_is_not_the_bundles_breaks_the_pipeline(
 
 def test_a_model_under_its_floor_and_a_recipe_without_one_are_not_validated(subject: Subject, tmp_path: Path) -> None:
     found = outcome_of("infrastructure.quality_validated", spoil(subject, lambda _, logits: -logits))
-    assert found.status == "failed", found.evidence
+    assert found.status == "failed" and "this model it refuses: floors.accuracy" in found.evidence, found.evidence
     folder = trained(tmp_path / "free", recipe_of(gate={}), noisy_rows())
     found = outcome_of("infrastructure.quality_validated", subject_in(folder, tmp_path / "free-work"))
-    assert found.status == "failed"
+    assert found.status == "failed" and "states no floor" in found.evidence
+
+
+def test_a_gate_that_lets_anything_pass_validates_nothing(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gated, "judge", lambda *_: Verdict())
+    found = outcome_of("infrastructure.quality_validated", subject)
+    assert (
+        found.status == "failed" and "not: the opposite, ten times slower, trained on the test texts" in found.evidence
+    )
 
 
 def test_explanations_that_do_not_add_up_are_found(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
