@@ -20,7 +20,8 @@ def test_every_check_runs_on_an_encoder_that_was_exported(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "behaviours.yaml").write_text(
-        "language: en\nbehaviours:\n  names:\n    capability: fairness\n    templates: ['{who} saw a goal and a match']\n"
+        "language: en\nbehaviours:\n  names:\n    capability: fairness\n"
+        "    templates: ['{who} saw a goal and a match']\n"
         "    slots: {who: [Anna, John, Mei]}\n    change: {names: who}\n    required: 0.1\n"
     )
     recipe = recipe_of(

@@ -166,8 +166,8 @@ def meta_level(subject: Subject) -> Finding:
     faults += ["the label column is a text column"] * same
     faults += [f"'{word}' gives its label away" for word in dict.fromkeys([*leaks, *named])]
     told = "; ".join(faults) or (
-        f"columns {', '.join(subject.classifier.settings.text)}: none of "
-        f"{len(subject.settings.forbidden_columns)} forbidden ones; none of {looked} held-out texts was trained on; "
+        f"text of {', '.join(subject.classifier.settings.text)}, {len(subject.settings.forbidden_columns)} columns "
+        f"forbidden; none of {looked} held-out texts was trained on; "
         f"none of the {len(words)} most telling words of {len(texts):,} training texts gives a label away"
     )
     needed = f"no forbidden column, no word in {_LEAK_REACH:.0%} of a label's texts and in no other's"

@@ -53,8 +53,17 @@ class Checked:
             "score": self.score.value,
             "sections": dict(self.score.sections),
             "checks": [outcome.to_json() for outcome in self.outcomes],
-            "behaviours": behaviours,
+            "behaviours": _encodable(behaviours),
         }
+
+
+def _encodable(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    """Return a value whose texts can be written: half a pair of surrogates, which a case may hold, cannot."""
+    if isinstance(value, dict):
+        return {key: _encodable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(inner) for inner in value]
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 def run_checks(subject: Subject, *, only: Sequence[str] = ()) -> Checked:
