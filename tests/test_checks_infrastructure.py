@@ -57,7 +57,7 @@ def test_a_training_that_comes_out_otherwise_each_time_is_found(
 def test_models_of_other_texts_that_disagree_are_told(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(infrastructure_checks, "_sub_sample_agreement", lambda *_: 0.4)
     found = outcome_of("infrastructure.reproducible", subject)
-    assert found.status == "failed" and "agree on 40.0%" in found.evidence
+    assert found.status == "failed" and "agree two by two on 40.0%" in found.evidence
 
 
 def test_a_model_that_comes_back_from_disk_as_another_is_found(
