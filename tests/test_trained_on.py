@@ -114,6 +114,11 @@ def test_sketches_of_another_form_are_not_compared(tmp_path: Path) -> None:
     save_file({"train.hashes": np.zeros(1, np.uint64)}, file, metadata={"bits": "64"})
     with pytest.raises(BundleError, match="Train the model again"):
         find_leaks(file, ["a text"])
+    known = sketch(["a text"])
+    odd = {name: trained_on.Sketched(part.hashes, part.sketches[:, :8]) for name, part in known.parts.items()}
+    TrainedOn(odd).save(file)
+    with pytest.raises(BundleError, match="does not hold the sketches"):
+        find_leaks(file, ["a text"])
     file.write_bytes(b"not safetensors at all")
     with pytest.raises(BundleError, match="does not hold the sketches"):
         find_leaks(file, ["a text"])

@@ -34,7 +34,9 @@ _RUN = re.compile(rf"[+(]{{0,2}}+\d[\d{_BETWEEN}]*+")
 _MOST_CHARACTERS = 60
 _BORDER = re.compile(r"\.[ ]|[ ][-/\u2013][ ]|[ ]{2}")
 """What parts two numbers of one run."""
-_GLUED = re.compile(r"[^\W_]|[$€£¥#@&=%_*^~]|\d[,:]")
+_GLUED_BEFORE = re.compile(r"(?:\w|[$€£¥#@&=%*^~]|\d[,:])$")
+_GLUED_BEHIND = re.compile(r"[^\WxX]|[$€£¥#@&=%*^~]|[,:]\d")
+"""What makes digits a part of something longer; an x may begin an extension."""
 _DIGITS = re.compile(r"\d+")
 _FORMS = {
     "international": re.compile(r"\+[1-9](?:[ .\-/()]{0,3}+\d++){1,8}+"),
@@ -47,7 +49,6 @@ _FORMS = {
     "mobile": re.compile(r"07\d{9}"),
 }
 _MOST_DIGITS, _LEAST_DIGITS = 15, 7
-_OPENING = "+( "
 _WORD = re.compile(r"[^ \u00a0]{7,}+(?<=\d)")
 _LEAST_INTERNATIONAL, _LEAST_NATIONAL, _MOST_NATIONAL = 8, 9, 12
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -154,13 +155,7 @@ def _phones(text: str) -> Iterator[Found]:
 def _glued(text: str, start: int, stop: int) -> bool:
     """Tell whether a run of digits is a part of something longer: a word, a price, a time, an account."""
     stop = start + len(text[start:stop].rstrip(" .-/()\u00a0\u2010\u2011\u2012\u2013"))
-    before, after = text[max(start - 2, 0) : start], text[stop : stop + 2]
-    return bool(
-        _GLUED.fullmatch(before[-1:])
-        or _GLUED.fullmatch(before)
-        or (_GLUED.match(after) and after[0] not in "xX")
-        or _GLUED.fullmatch(after[::-1])
-    )
+    return bool(_GLUED_BEFORE.search(text[max(start - 2, 0) : start]) or _GLUED_BEHIND.match(text[stop : stop + 2]))
 
 
 def _pieces(run: str, place: int) -> Iterator[tuple[str, int]]:
@@ -176,7 +171,7 @@ def _numbers_in(piece: str, *, said: bool) -> Iterator[tuple[int, int]]:
     """Yield where phone numbers stand: one that is the piece, but for a number before or behind it, or single words."""
     if len(piece) <= _MOST_CHARACTERS:
         for start, stop in _cuts(piece):
-            if _is_phone(piece[start:stop], said=said and start <= len(piece) - len(piece.lstrip(_OPENING))):
+            if _is_phone(piece[start:stop], said=said and not _DIGITS.search(piece[:start])):
                 yield start, stop
                 return
     for word in _WORD.finditer(piece):
