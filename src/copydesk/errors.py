@@ -10,6 +10,7 @@
     ├── CascadeRefused         two models of which no cascade is worth making
     ├── BundleError            a bundle that is incomplete, changed or of another version
     ├── RegistryError          a registry that does not answer, or has no such model, version or alias
+    ├── Undecided              a check that cannot be executed here: it has neither passed nor failed
     ├── RequestRefused         a request that the server does not answer; `serve/app.py` says with which status
     │   ├── InvalidRequest     a body that does not say what it must, or says too much
     │   ├── BodyTooLarge       more bytes than are read
