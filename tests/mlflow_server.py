@@ -99,17 +99,16 @@ def postgres() -> Iterator[str]:
         make = [*as_nobody, str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", "copydesk", "--no-sync"]
         subprocess.run(make, check=True, cwd=folder, stdout=subprocess.DEVNULL)
         command = [*as_nobody, str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
-        address = f"postgresql://copydesk@127.0.0.1:{port}/postgres"
         with _running([*command, "-k", "", "-c", "fsync=off"], log, cwd=folder) as process:
-            _wait_until(lambda: _can_be_asked(address), process, log)
-            yield address
+            _wait_until(lambda: _can_be_asked(port), process, log)
+            yield f"postgresql+psycopg2://copydesk@127.0.0.1:{port}/postgres"
 
 
-def _can_be_asked(address: str) -> bool:
+def _can_be_asked(port: int) -> bool:
     import psycopg2
 
     try:
-        psycopg2.connect(address).close()
+        psycopg2.connect(host="127.0.0.1", port=port, user="copydesk", dbname="postgres").close()
     except psycopg2.OperationalError:
         return False
     return True

@@ -111,6 +111,16 @@ class RegistryContract:
         assert open_bundle(folder).digest == bundles[1].digest == three[1].facts.digest
         assert (folder / "report.html").read_text("utf-8") == "<p>ö</p>"
 
+    def test_a_signature_goes_along_and_comes_back(self, registry: Registry, tmp_path: Path) -> None:
+        bundle = small_bundle(tmp_path / "signed", "signed weights")
+        bundle.layout.signature.write_bytes(b"s" * 64)
+        version = registry.add(bundle, "toy", facts_for(bundle))
+        folder = tmp_path / "download"
+        folder.mkdir()
+        registry.download(version, folder)
+        assert open_bundle(folder).members == bundle.members
+        assert (folder / "manifest.json.sig").read_bytes() == b"s" * 64
+
     def test_a_version_is_found_by_number_and_by_alias(self, registry: Registry, three: list[Registered]) -> None:
         registry.point("toy", promoted(2, None))
         assert registry.find("toy", 2).facts == three[1].facts

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from copydesk.bundle import open_bundle
-from copydesk.errors import BundleError, RegistryError, UsageError
+from copydesk.errors import BundleError, RegistryError, Untrusted, UsageError
 from copydesk.files import cache_folder
 from copydesk.registry import references
 from copydesk.registry.base import Registered, Registry
@@ -132,6 +134,21 @@ def test_what_is_in_the_cache_is_not_fetched_again(registry: Counting) -> None:
     assert fetched("models:/toy@production") == fetched("models:/toy/1")
     assert registry.downloads == 1
     assert fetched("models:/toy/2") != fetched("models:/toy/1")
+
+
+def test_an_unsigned_version_is_refused_where_keys_are_trusted_and_stays_in_the_cache(
+    registry: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fetched("models:/toy/1")
+    public = Ed25519PrivateKey.generate().public_key()
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    monkeypatch.setenv("COPYDESK_TRUSTED_KEYS", str(trusted))
+    with pytest.raises(Untrusted, match="is not signed"):
+        fetched("models:/toy/1")
+    with pytest.raises(RegistryError, match="was not kept: .* is not signed"):
+        fetched("models:/toy/2")
+    assert folder.is_dir() and registry.downloads == 2
 
 
 def test_an_alias_that_moved_leads_to_the_other_version(registry: Counting) -> None:

@@ -93,7 +93,7 @@ def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
     if distributed.is_leader():
         write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=run.progress)
     distributed.wait_for_all()
-    return open_bundle(out)
+    return open_bundle(out, ours=True)
 
 
 def write_fitted(

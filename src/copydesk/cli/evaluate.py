@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, LabelColumn, ModelPath, Quiet, TextColumns, overrides_of
+from copydesk.cli.options import Debug, Json, LabelColumn, ModelPath, Quiet, TextColumns, Trust, overrides_of
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def evaluate(
     ] = None,
     text: TextColumns = None,
     label: LabelColumn = None,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

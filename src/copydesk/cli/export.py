@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from copydesk.cli.options import DataPath, Debug, Json, ModelPath, OutPath, Quiet, Set, overrides_of
+from copydesk.cli.options import DataPath, Debug, Json, ModelPath, OutPath, Quiet, Set, Trust, overrides_of
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +17,7 @@ def export(
     data: DataPath = None,
     out: OutPath = None,
     set_: Set = None,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -16,6 +16,7 @@ import typer
 
 from copydesk import __version__
 from copydesk.cli import (
+    archive,
     cascade,
     check,
     collect,
@@ -35,6 +36,7 @@ from copydesk.cli import (
     run,
     score,
     serve,
+    sign,
     train,
     tune,
     worker,
@@ -124,6 +126,8 @@ for stage in (
     rollback,
     serve,
     worker,
+    sign,
+    archive,
 ):
     stage.register(app)
 for registered in app.registered_commands:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, Quiet
+from copydesk.cli.options import Debug, Json, Quiet, Trust
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +29,7 @@ def register_bundle(
             help="models:/ (MLflow), hf://OWNER or wandb://ENTITY/PROJECT.",
         ),
     ] = "models:/",
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -17,11 +17,14 @@ from copydesk.recipe.serve import Serve
 from copydesk.recipe.source import Source, SourceFile
 from copydesk.recipe.weak import Weak
 
+NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""What a name must be: it becomes a folder, a registry's entry, a metric's label."""
+
 
 class Recipe(Section):
     """Everything one classifier is made of."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Names the bundle and the registry entry.")
+    name: str = Field(pattern=NAME, description="Names the bundle and the registry entry.")
     task: Literal["single", "multi", "signals"] = Field(
         "single", description="`single`: one of K labels; `multi`: any subset; `signals`: a score and a tag each."
     )

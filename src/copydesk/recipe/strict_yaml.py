@@ -30,6 +30,21 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _WithoutAliases(_Loader):
+    """Refuses references: ten lines of them can stand for more values than fit in memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 (PyYAML's)
+        """Return the next node. Raises `ComposerError` for a reference."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "a reference (*name) is not expected here")
+        return super().compose_node(parent, index)
+
+
+def parse_yaml_without_aliases(text: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    """Return what a text in YAML says that somebody else wrote. Raises `yaml.YAMLError`, `RecursionError`."""
+    return yaml.load(text, _WithoutAliases)  # a SafeLoader
+
+
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
     """Return what a text in YAML says. Raises `yaml.YAMLError`."""
     return yaml.load(text, _Loader)  # a SafeLoader

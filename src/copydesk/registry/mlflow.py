@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -205,6 +206,8 @@ class Mlflow:
                 raise RegistryError(f"No model '{name}' is registered at {self._where}. {_HOW_TO_REGISTER}") from None
 
     def _client(self) -> MlflowClient:
+        if self._database is not None and find_spec("sqlalchemy") is None:  # MLflow's small client asks servers only
+            raise MissingExtra(f"A registry in a database file ({self._where})", "train", "sqlalchemy")
         if self._database is None or self._database.is_file():
             return _opened(*self._uris, os.getpid())
         with file_lock(
@@ -251,7 +254,7 @@ def _uploaded(client: MlflowClient, bundle: Bundle, name: str, facts: Facts) -> 
     tags = {"mlflow.source.name": "copydesk register", DIGEST: facts.digest, "data.sha256": facts.data}
     run = client.create_run(mlflow_client.experiment_id(client, name), run_name=f"register {name}", tags=tags)
     try:
-        for file in [*bundle.manifest["files"], bundle.layout.manifest.name]:
+        for file in bundle.members:
             inside = PurePosixPath(_FILES, file)
             client.log_artifact(run.info.run_id, str(bundle.path / file), str(inside.parent))
         client.log_batch(run.info.run_id, metrics=_as_metrics(facts.metrics))

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from os import PathLike, fspath
 from pathlib import Path
 
 from copydesk.bundle import Bundle, open_bundle
-from copydesk.errors import BundleError, RegistryError, UsageError
+from copydesk.errors import BundleError, RegistryError, Untrusted, UsageError
 from copydesk.files import cache_folder, new_folder
 from copydesk.registry.base import Registered, Registry
 from copydesk.registry.lock import file_lock
@@ -138,11 +137,11 @@ def _cached(registry: Registry, version: Registered) -> Bundle:
             f"Version {version.version} of '{version.name}' has the digest {digest[:80]!r}, which is none."
         )
     folder = cache_folder() / "models" / digest
-    with suppress(UsageError, BundleError):
-        return _whole(folder, version)
+    if (kept := _kept(folder, version)) is not None:
+        return kept
     with file_lock(folder.parent / f".{digest}.lock"):
-        with suppress(UsageError, BundleError):
-            return _whole(folder, version)
+        if (kept := _kept(folder, version)) is not None:
+            return kept
         for left in (folder, *folder.parent.glob(f".{digest}.*/")):
             shutil.rmtree(left, ignore_errors=True)  # damaged, or left by one that was killed
         with new_folder(folder) as temporary:
@@ -155,6 +154,16 @@ def _cached(registry: Registry, version: Registered) -> Bundle:
                     f"not kept: {_about(error, temporary, folder)}"
                 ) from None
         return open_bundle(folder)
+
+
+def _kept(folder: Path, version: Registered) -> Bundle | None:
+    """Return the bundle that is in the cache, None if it is not, or damaged. Raises `Untrusted`."""
+    try:
+        return _whole(folder, version)
+    except Untrusted:
+        raise  # whole, and perhaps in use by somebody who trusts it
+    except (UsageError, BundleError):
+        return None
 
 
 def _whole(folder: Path, version: Registered) -> Bundle:
