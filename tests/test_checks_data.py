@@ -104,7 +104,8 @@ def test_a_column_that_misleads_is_named(tmp_path: Path) -> None:
     rows = []
     for place, (text, label) in enumerate(toy_rows(240)):
         part = ("train", "train", "validation", "test")[place // 60]
-        rows.append((text, f"code{label if part != 'test' else other[label]}", part, label))
+        seen = text if place // 2 % 3 == 0 or part == "test" else f"the a of n{place}"
+        rows.append((seen, f"code{label if part != 'test' else other[label]}", part, label))
     recipe = recipe_of(text=["text", "code"], rules={}, prepare={"split": {"column": "part"}})
     subject = subject_in(trained(tmp_path / "two", recipe, rows, ("text", "code", "part", "label")), tmp_path / "work")
     found = outcome_of("data.features_beneficial", subject)
