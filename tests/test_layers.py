@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "slices": {"data", "metrics"},
     "runtime": {"bundle", "tasks", "models", "phrases", "registry"},
     "score": {"bundle", "data", "registry", "runtime", "tasks"},
-    "registry": {"bundle", "mlflow_client"},
+    "registry": {"bundle", "manifest", "mlflow_client"},
     "behaviour": {"bundle", "runtime", "tasks", "metrics", "models", "data", "labelling"},
     "gate": {
         "behaviour",

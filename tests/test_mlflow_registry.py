@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +141,25 @@ class TestMlflow(RegistryContract):
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+WATCHED = """
+from copydesk import mlflow_client
+client = mlflow_client.open_client()
+from mlflow.telemetry.client import get_telemetry_client
+print(get_telemetry_client())
+run = client.create_run(mlflow_client.experiment_id(client, "toy"))
+client.set_terminated(run.info.run_id)
+"""
+
+
+def test_mlflow_reports_to_nobody_and_prints_nothing(databases: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(databases["empty"].read_bytes())
+    hidden = {"CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True, env=environment, check=False)
+    assert (done.stdout, done.stderr) == ("None\n", "")
 
 
 def test_a_place_in_a_models_address_is_refused() -> None:

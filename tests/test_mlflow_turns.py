@@ -11,8 +11,6 @@ import pytest
 from copydesk.errors import RegistryError, Stale
 from copydesk.registry.mlflow_turns import Turns
 
-pytest.importorskip("mlflow")
-
 
 class Server:
     """Models with tags, as MLflow keeps them."""

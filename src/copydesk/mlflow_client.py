@@ -24,6 +24,8 @@ LIMITS = {
 }
 """What keeps MLflow from trying a dead server for minutes; the user's own settings win."""
 NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+_SILENT = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+"""What keeps MLflow from printing between the lines of a command, or into its JSON."""
 
 
 def embedded_uri() -> str:
@@ -46,7 +48,7 @@ def open_client() -> MlflowClient:
     for name, value in LIMITS.items():
         os.environ.setdefault(name, value)
     os.environ.update(NO_TELEMETRY)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.update(_SILENT)
     from mlflow import MlflowClient
 
     for name in ("mlflow", "alembic"):

@@ -25,9 +25,14 @@ def require_name(name: str) -> str:
     return name
 
 
+def is_alias(word: str) -> bool:
+    """Tell whether a word may be an alias, and is not another's."""
+    return _ALIAS.fullmatch(word) is not None
+
+
 def require_alias(alias: str) -> str:
     """Return an alias. Raises `RegistryError` for one that could be a path, a number, or another's word."""
-    if not _ALIAS.fullmatch(alias):
+    if not is_alias(alias):
         raise RegistryError(
             f"{alias[:80]!r} is no alias. An alias such as 'staging' has up to 63 of a-z, 0-9, '_', '-', and begins "
             "with a letter; 'latest' and 'v3' mean something else."
