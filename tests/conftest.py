@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checked import noisy_rows, recipe_of, trained
 from copydesk.recipe import Recipe, parse_recipe
 from fakes import exported_once, tiny_recipe, toy_rows, write_csv, write_tiny_encoder
 
@@ -41,6 +40,8 @@ def toy_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a trained bundle and its data, for the checks. Nobody changes it."""
+    from checked import noisy_rows, recipe_of, trained  # heavy: only those who check pay for it
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COPYDESK_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("COPYDESK_TRACKING", "off")

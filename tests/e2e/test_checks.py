@@ -37,8 +37,8 @@ def test_every_check_runs_on_an_encoder_that_was_exported(
     result = json.loads(found.stdout)
     by_id = {check["id"]: check for check in result["checks"]}
     for name in ("reproducible", "spec_tested", "pipeline_tested", "debuggable", "canaried", "rolled_back"):
-        assert by_id[f"infrastructure.{name}"]["status"] == "passed", by_id[f"infrastructure.{name}"]
+        assert by_id[f"infrastructure.{name}"]["status"] == "passed", by_id[f"infrastructure.{name}"]["evidence"]
     for name in ("dependencies", "invariants", "no_skew", "not_stale", "numerically_stable"):
-        assert by_id[f"monitoring.{name}"]["status"] == "passed", by_id[f"monitoring.{name}"]
+        assert by_id[f"monitoring.{name}"]["status"] == "passed", by_id[f"monitoring.{name}"]["evidence"]
     assert by_id["model.tuned"]["n"] == 3 and by_id["model.simpler_not_better"]["n"] == 72
     assert not (tmp_path / "mlflow.db").exists()
