@@ -12,7 +12,7 @@ from checked import noisy_rows, recipe_of, trained
 from copydesk.cli.main import app
 from fakes import write_csv
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of MLflow about SQLAlchemy
 
 
 def test_every_check_runs_on_an_encoder_that_was_exported(
