@@ -11,6 +11,7 @@
     ├── BundleError            a bundle that is incomplete, changed or of another version
     │   └── Untrusted          a bundle that no trusted key has signed
     ├── RegistryError          a registry that does not answer, or has no such model, version or alias
+    ├── Undecided              a check that cannot be executed here: it has neither passed nor failed
     ├── RequestRefused         a request that the server does not answer; `serve/app.py` says with which status
     │   ├── InvalidRequest     a body that does not say what it must, or says too much
     │   ├── BodyTooLarge       more bytes than are read
@@ -90,6 +91,10 @@ class Untrusted(BundleError):
 
 class RegistryError(CopydeskError):
     """A registry of models that does not answer, or in which there is no such model, version or alias."""
+
+
+class Undecided(CopydeskError):
+    """A check of `copydesk check` that lacks something it must measure; the message says what, and how to give it."""
 
 
 class RequestRefused(CopydeskError):

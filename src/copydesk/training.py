@@ -29,6 +29,7 @@ from copydesk.labelling.slice_rules import slice_functions, slice_rules
 from copydesk.models import distributed
 from copydesk.models.base import Model
 from copydesk.normalise import steps_of
+from copydesk.packages import installed_packages
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
 from copydesk.report_page import render_report
@@ -140,6 +141,7 @@ def write_fitted(
         "created": created,
         "copydesk": __version__,
         "data": dataset.content_hash(),
+        "packages": installed_packages(),
     }
     separator = dataset.manifest.get("separator")  # so that `auto` is not decided anew for every file
     kept = override(recipe, {"separator": separator} if separator else {})

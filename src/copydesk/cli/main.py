@@ -18,6 +18,7 @@ from copydesk import __version__
 from copydesk.cli import (
     archive,
     cascade,
+    check,
     collect,
     compare,
     demo,
@@ -116,6 +117,7 @@ for stage in (
     compare,
     cascade,
     evaluate,
+    check,
     predict,
     export,
     score,

@@ -120,11 +120,11 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     changed = {
         "source": sources,
         "aliases": aliases,
+        "behaviours": behaviours,
         "model": model,
         "weak": weak,
         "prepare": prepare,
         "evaluate": evaluate,
-        "behaviours": behaviours,
     }
     return recipe.model_copy(update=changed)
 
