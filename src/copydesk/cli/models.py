@@ -28,7 +28,7 @@ def models(
     debug: Debug = False,
 ) -> None:
     """List the registered models; of one every version, and its history."""
-    from copydesk.cli import console, tables
+    from copydesk.cli import console, registry_tables
     from copydesk.registry.moves import account
     from copydesk.registry.references import registry_at
 
@@ -42,9 +42,9 @@ def models(
     if not versions:
         console.out.print("No model is registered here. Register one: copydesk register BUNDLE", markup=False)
         return
-    console.out.print(tables.versions_table(versions))
+    console.out.print(registry_tables.versions_table(versions))
     if name and not quiet:
-        console.out.print(tables.history_table(history))
+        console.out.print(registry_tables.history_table(history))
 
 
 def _newest_and_named(registry: Registry) -> list[Registered]:

@@ -35,7 +35,7 @@ def promote(
     debug: Debug = False,
 ) -> None:
     """Measure a version next to the one in production, and let production lead to it if the gate finds no fault."""
-    from copydesk.cli import console, tables
+    from copydesk.cli import console, registry_tables
     from copydesk.errors import UsageError
     from copydesk.gate.promote import Request, Shelf
     from copydesk.gate.promote import promote as decide
@@ -57,8 +57,8 @@ def promote(
         console.print_json({"name": name, **decision.to_json()})
     else:
         if decision.verdict.failures:
-            console.out.print(tables.failures_table(decision.verdict.failures))
-        for line in tables.decision_lines(name, decision):
+            console.out.print(registry_tables.failures_table(decision.verdict.failures))
+        for line in registry_tables.decision_lines(name, decision):
             console.out.print(line, markup=False)
     if not decision.promoted:
         raise typer.Exit(1)

@@ -7,21 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
     from copydesk.compare import Entry
     from copydesk.data.review_file import StoredLabel
     from copydesk.describe.facts import Facts
-    from copydesk.gate.promote import Decision
     from copydesk.labelling.counts import Counts
     from copydesk.labelling.summary import FunctionSummary
     from copydesk.labelling.voters import Faults
-    from copydesk.registry.base import Change, Registered
     from copydesk.repair.find import Found
     from copydesk.tuning.findings import Tuning
-    from copydesk.types import Failure, Report
+    from copydesk.types import Report
 
 
 LEVELS = {"stop": "to repair", "do": "to do", "look": "to know"}
@@ -29,7 +26,6 @@ _BEST_TRIALS = 8
 _MOST_SUSPECT = 10
 _SHOWN_CHARACTERS = 70
 _SHOWN_LABELS = 8
-_SHOWN_DIGITS = 8
 _LABELS_SHOWN, _LABELS_LISTED = 3, 20
 
 
@@ -47,7 +43,7 @@ _COLLECTED = {
 
 def collected_table(counts: dict[str, int]) -> Table:
     """Return what was collected, dropped and kept; from files alone only the rows."""
-    table = _table("Collected", ["", "rows"])
+    table = new_table("Collected", ["", "rows"])
     shown = (key for key in _COLLECTED if counts.get(key) or key in ("articles", "rows"))
     for key in (key for key in shown if key in counts):
         sign = "-" if _COLLECTED[key].startswith("dropped") else ""
@@ -61,7 +57,7 @@ def dataset_table(manifest: dict[str, Any]) -> Table:
     """Return a Dataset's rows by part and label, then what was dropped."""
     labels = sorted({label for counts in manifest["counts"].values() for label in counts})
     shown = labels if len(labels) <= 8 else []
-    table = _table("Dataset", ["part", "rows", *shown])
+    table = new_table("Dataset", ["part", "rows", *shown])
     for part, counts in manifest["counts"].items():
         table.add_row(part, f"{manifest['rows_by_part'][part]:,}", *(f"{counts.get(label, 0):,}" for label in shown))
     if not shown:
@@ -71,7 +67,7 @@ def dataset_table(manifest: dict[str, Any]) -> Table:
 
 def dropped_table(manifest: dict[str, Any]) -> Table:
     """Return how many rows were read, dropped for each reason with examples, and kept."""
-    table = _table("From raw rows to the Dataset", ["", "rows", "e.g."], ("", "e.g."))
+    table = new_table("From raw rows to the Dataset", ["", "rows", "e.g."], ("", "e.g."))
     table.add_row("read", f"{manifest['rows_read']:,}", "")
     for reason, count in manifest["dropped"].items():
         table.add_row(f"dropped: {reason}", f"-{count:,}", ", ".join(manifest["dropped_examples"][reason][:2]))
@@ -84,7 +80,7 @@ def functions_table(functions: Sequence[FunctionSummary]) -> Table:
     measured, failed = any(one.measured for one in functions), any(_troubles(one.faults) for one in functions)
     columns = ["function", "votes for", "covers", "overlaps", "conflicts"]
     names = ("function", "votes for", "went wrong")
-    table = _table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed, names)
+    table = new_table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed, names)
     for one in functions:
         named = ", ".join(one.labels[:_LABELS_SHOWN]) + (" …" if len(one.labels) > _LABELS_SHOWN else "")
         table.add_row(
@@ -105,7 +101,7 @@ def _troubles(faults: Faults) -> str:
 
 def labelled_table(counts: Counts) -> Table:
     """Return how many texts got which label, and how many none and why."""
-    table = _table("Weak labels", ["", "texts", "share"])
+    table = new_table("Weak labels", ["", "texts", "share"])
     rows = [("all", counts.texts), ("without votes", counts.without_votes), ("undecided", counts.undecided)]
     rows += [
         ("labelled", counts.labelled),
@@ -145,7 +141,7 @@ def _label_in_words(label: StoredLabel | None) -> str:
 def report_table(report: Report) -> Table:
     """Return the headline metrics with their intervals, and the baseline's."""
     columns = ["metric", report.model, "95 % interval"]
-    table = _table(f"{report.n:,} test texts", [*columns, report.baseline["model"]] if report.baseline else columns)
+    table = new_table(f"{report.n:,} test texts", [*columns, report.baseline["model"]] if report.baseline else columns)
     for name, value in report.metrics.items():
         low, high = report.intervals[name]
         cells = [name, f"{value:.4f}", f"{low:.4f} – {high:.4f}"]
@@ -155,7 +151,7 @@ def report_table(report: Report) -> Table:
 
 def figures_table(figures: Mapping[str, Mapping[str, float]], texts: int) -> Table:
     """Return one column per model and one row per metric."""
-    table = _table(f"{texts:,} test texts", ["metric", *figures])
+    table = new_table(f"{texts:,} test texts", ["metric", *figures])
     for metric in next(iter(figures.values())):
         table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in figures.values()))
     return table
@@ -167,7 +163,7 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
     headline = first.headline
     second = next(name for name in ("macro_f1", *first.metrics) if name != headline)
     metrics = [name.replace("_", " ") for name in (headline, second)]
-    table = _table(
+    table = new_table(
         f"{first.n:,} test texts",
         ["model", metrics[0], "95 %", metrics[1], "training", "texts/s", "one text", "size"],
         metrics,
@@ -192,7 +188,7 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
 
 def runtime_table(runtime: Mapping[str, Any], headline: str) -> Table:
     """Return one row per precision that was tried for an encoder, and what became of it."""
-    table = _table(
+    table = new_table(
         f"Checked on {runtime['checked_on']:,} validation texts, {runtime['cores']} core"
         + "s" * (runtime["cores"] != 1),
         ["precision", headline, "change", "same answers", "texts/s", "adds", ""],
@@ -215,7 +211,7 @@ def tuning_table(tuning: Tuning) -> Table:
     """Return the best trials, and what `auto` chose."""
     from copydesk.tuning.findings import plain, rank
 
-    table = _table(f"{len(tuning.attempts)} trials", ["trial", "quality", *tuning.ranges, "time", ""])
+    table = new_table(f"{len(tuning.attempts)} trials", ["trial", "quality", *tuning.ranges, "time", ""])
     ranked = rank(tuning.attempts)
     for attempt in [*ranked[:_BEST_TRIALS], *(one for one in ranked[_BEST_TRIALS:] if one.number == 0)]:
         table.add_row(
@@ -230,72 +226,9 @@ def tuning_table(tuning: Tuning) -> Table:
     return table
 
 
-def versions_table(versions: Sequence[Registered]) -> Table:
-    """Return a row per registered version: its aliases, first metric, data, commit, and who registered it when."""
-    measured = [next(iter(one.facts.metrics.items()), ("quality", None)) for one in versions]
-    names = {name for name, _ in measured}
-    quality = next(iter(names)).replace("_", " ") if len(names) == 1 else "quality"
-    table = _table("Registered", ["version", "aliases", quality, "data", "commit", "by", "when (UTC)"], ("by",))
-    for one, (_, value) in zip(versions, measured, strict=True):
-        facts = one.facts
-        commit = facts.commit[:_SHOWN_DIGITS] + "+" * facts.commit.endswith("+")
-        number = "" if value is None else f"{value:.4f}"
-        cells = (
-            "\n".join(one.aliases),
-            number,
-            facts.data[:_SHOWN_DIGITS],
-            commit,
-            facts.by,
-            _to_the_minute(facts.created),
-        )
-        table.add_row(f"{one.name} {one.version}", *(escape(cell) or "-" for cell in cells))
-    return table
-
-
-def history_table(history: Sequence[Change]) -> Table:
-    """Return a row per change of a model's aliases, and per refused one, oldest first."""
-    table = _table("History", ["when (UTC)", "what", "alias", "before", "version", "by", "reason"], ("by", "reason"))
-    for change in history:
-        before = "-" if change.before is None else str(change.before)
-        cells = change.action, change.alias or "-", before, str(change.version), change.by, change.reason
-        table.add_row(_to_the_minute(change.at), *map(escape, cells))
-    return table
-
-
-def _to_the_minute(at: str) -> str:
-    return at[:16].replace("T", " ")
-
-
-def failures_table(failures: Sequence[Failure]) -> Table:
-    """Return the rules that a candidate does not keep: what was needed, what was measured, and why that matters."""
-    table = _table("The gate refuses", ["rule", "needed", "measured", "why"], ("rule", "needed", "measured", "why"))
-    for column in table.columns:
-        column.justify = "left"
-    for one in failures:
-        table.add_row(*(escape(cell) for cell in (one.rule, one.needed, one.measured, one.why)))
-    return table
-
-
-def decision_lines(name: str, decision: Decision) -> list[str]:
-    """Return what was measured next to production, how often these texts have decided, and what became of it."""
-    change, found = decision.change, decision.verdict.difference
-    lines = [f"{decision.texts:,} test texts; they have decided {decision.decided_before:,} times before"]
-    if found is not None:
-        lines.append(
-            f"{found.metric} {found.old:.4f} → {found.new:.4f}: {found.rise:+.4f}, at least {found.low:+.4f} and at "
-            f"most {found.high:+.4f}, each with {found.confidence:.1%} ({found.test}, on {found.texts:,} texts)"
-        )
-    lines += [f"{ratio.cost}: {ratio}" for ratio in decision.verdict.ratios]
-    before = f" (was {change.before})" if change.before is not None else ""
-    if change.action == "refused":
-        return [*lines, f"refused: version {change.version} of '{name}' stays out of production"]
-    why = "forced" if change.action == "forced" else decision.why
-    return [*lines, f"production of '{name}': version {change.version}{before}, {why}"]
-
-
 def facts_table(facts: Facts) -> Table:
     """Return what a description found, in a few lines."""
-    table = _table(f"{facts.name}: {facts.rows.read:,} rows", ["", ""])
+    table = new_table(f"{facts.name}: {facts.rows.read:,} rows", ["", ""])
     table.show_header = False
     table.columns[1].justify, table.columns[1].no_wrap = "left", False
     for name, words in _facts_in_words(facts).items():
@@ -329,7 +262,7 @@ def _facts_in_words(facts: Facts) -> dict[str, str]:
     return lines
 
 
-def _table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) -> Table:
+def new_table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) -> Table:
     """Return an empty table; where it is too wide the `folded` columns take more lines, and no figure is cut off."""
     table = Table(
         title=title,

@@ -16,7 +16,7 @@ from copydesk.gate.answered import Contender
 from copydesk.gate.gate import Verdict, judge, reason
 from copydesk.gate.laxer import laxer
 from copydesk.gate.measure import Measurement, measure
-from copydesk.gate.test_part import read_test_part
+from copydesk.gate.pinned import read_test_part
 from copydesk.progress import Progress
 from copydesk.recipe import Gate, load_recipe
 from copydesk.registry.base import STAGING, Change, Registered, Registry
