@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from copydesk.data.dataset import Dataset
 from copydesk.progress import Advance
 from copydesk.recipe import Recipe, parse_recipe
 
@@ -243,3 +245,13 @@ class FakeRegistry:
 
     def attached(self, version: Any, kind: str) -> dict[str, Any] | None:  # noqa: ANN401
         return self.kept.get((version.version, kind))
+
+
+def noisy(dataset: Dataset, share: float) -> Dataset:
+    """Return the Dataset with such a share of its training labels drawn by lot."""
+    chance = random.Random(4)
+    labels = [
+        chance.choice(["sport", "money"]) if part == "train" and chance.random() < share else label
+        for part, label in zip(dataset.frame["split"], dataset.frame["label"], strict=True)
+    ]
+    return Dataset(dataset.frame.with_columns(pl.Series("label", labels)), dataset.manifest)

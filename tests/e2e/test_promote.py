@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from copydesk.recipe import Recipe, override, parse_recipe
 from copydesk.registry.base import Change, Facts
 from copydesk.registry.moves import Mover
 from copydesk.training import train_on
-from fakes import MONEY, SPORT, FakeRegistry, Listener, toy_rows, write_csv
+from fakes import MONEY, SPORT, FakeRegistry, Listener, noisy, toy_rows, write_csv
 
 pytestmark = pytest.mark.e2e
 ADA = Mover("ada", "2026-11-21T10:00:00+00:00")
@@ -50,16 +49,6 @@ def dataset(folder: Path, recipe: Recipe) -> Dataset:
     prepared = prepare_dataset(recipe)
     prepared.save(folder / "dataset")
     return prepared
-
-
-def noisy(dataset: Dataset, share: float) -> Dataset:
-    """Return the Dataset with such a share of its training labels drawn by lot."""
-    chance = random.Random(4)
-    labels = [
-        chance.choice(["sport", "money"]) if part == "train" and chance.random() < share else label
-        for part, label in zip(dataset.frame["split"], dataset.frame["label"], strict=True)
-    ]
-    return Dataset(dataset.frame.with_columns(pl.Series("label", labels)), dataset.manifest)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""From a bundle to production and back: registered, staged, promoted, served, rolled back; a registry away."""
+"""From a bundle to production and back: registered, staged, gated, served, rolled back; a registry away."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
+import copydesk
+from copydesk.data.prepare import prepare_dataset
+from copydesk.fitting import Run
+from copydesk.progress import Silent
 from copydesk.recipe import parse_recipe
-from copydesk.registry import moves
-from copydesk.registry.facts import mover
-from copydesk.registry.references import registry_at
-from copydesk.training import train_bundle
-from fakes import toy_rows, write_csv
+from copydesk.training import train_on
+from fakes import noisy, toy_rows, write_csv
 from server_process import server_process
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -27,29 +28,31 @@ pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWa
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> dict[str, Path]:
-    """Return two bundles of one name whose labels tell them apart."""
-    spanish = {"sport": "deporte", "money": "dinero"}
-    made = {}
-    for name, rows in (("en", toy_rows()), ("es", [(text, spanish[label]) for text, label in toy_rows()])):
-        recipe = parse_recipe({"name": "toy", "model": {"kind": "linear"}})
-        made[name] = train_bundle(recipe, data=write_csv(tmp_path / f"{name}.csv", rows), out=tmp_path / name).path
-    return made
+    """Return two bundles of one name: one that has learnt little, and a better one."""
+    rows = write_csv(tmp_path / "rows.csv", toy_rows(900))
+    recipe = parse_recipe(
+        {
+            "name": "toy",
+            "source": {"url": str(rows), "format": "csv"},
+            "prepare": {"split": {"validation": 0.1, "test": 0.4}, "dedupe": "exact"},
+            "model": {"kind": "linear"},
+            "gate": {"max_leaks": {"near": 0.5}, "floors": {"accuracy": 0.5}},
+        }
+    )
+    dataset = prepare_dataset(recipe)
+    dataset.save(tmp_path / "dataset")
+    learnt = {"weak": noisy(dataset, 0.85), "good": dataset}
+    return {name: train_on(recipe, of, tmp_path / name, run=Run(Silent())).path for name, of in learnt.items()}
 
 
-def _copydesk(*words: str) -> dict[str, Any]:
+def _copydesk(*words: str, exit_code: int = 0) -> dict[str, Any]:
     """Run a command as a user does, and return what it prints as JSON."""
     command = [sys.executable, "-m", "copydesk", *words, "--json"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == exit_code, done.stderr + done.stdout
     found: dict[str, Any] = json.loads(done.stdout)
     return found
-
-
-def _promote(version: int) -> None:
-    registry = registry_at("models:/")
-    champion = moves.production_of(registry, "toy")
-    moves.promote(registry, registry.find("toy", version), champion, mover(), test="t" * 64)
 
 
 def _until(holds: Callable[[], bool], log: Path) -> None:
@@ -69,42 +72,57 @@ def test_a_server_follows_production_there_and_back(bundles: dict[str, Path], tm
 
     own = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
 
-    def answer() -> tuple[str, str]:
-        found = httpx.post(f"{server.url}/v1/classify", json={"text": "goal match league"}).json()
-        return found["model"]["version"], found["predictions"][0]["label"]
+    tests = "--data", str(tmp_path / "dataset")
+    texts = ["goal match league", "bank loan rate", "the match about a loan"]
+    expected = {name: [one.to_json() for one in copydesk.load(path).predict(texts)] for name, path in bundles.items()}
+    assert expected["weak"] != expected["good"]
+
+    def answer() -> str:
+        """Return the version that answers, which must be that version's own answer."""
+        found = httpx.post(f"{server.url}/v1/classify", json={"texts": texts}).json()
+        answers = [{key: value for key, value in one.items() if key != "id"} for one in found["predictions"]]
+        version = str(found["model"]["version"])
+        assert answers == expected["weak" if version == "1" else "good"]
+        return version
 
     def in_mlflow(alias: str) -> int:
         return int(own.get_model_version_by_alias("toy", alias).version)
 
-    assert _copydesk("register", str(bundles["en"]), "--alias", "staging")["reference"] == "models:/toy/1"
-    _promote(1)
+    assert _copydesk("register", str(bundles["weak"]), "--alias", "staging")["reference"] == "models:/toy/1"
+    assert _copydesk("promote", "toy", *tests)["action"] == "promoted"
     with server_process(Path("models:/toy@production"), tmp_path) as server:
-        assert answer() == ("1", "sport")
-        assert _copydesk("register", str(bundles["es"]), "--alias", "staging")["reference"] == "models:/toy/2"
+        assert answer() == "1"
+        assert _copydesk("register", str(bundles["good"]), "--alias", "staging")["reference"] == "models:/toy/2"
         assert (in_mlflow("staging"), in_mlflow("production")) == (2, 1)
-        _promote(2)
-        _until(lambda: answer() == ("2", "deporte"), server.log)
+        decided = _copydesk("promote", "toy", *tests)
+        assert (decided["action"], decided["before"], decided["why"]) == ("promoted", 1, "better")
+        _until(lambda: answer() == "2", server.log)
         assert in_mlflow("production") == 2
         described = httpx.get(f"{server.url}/v1/models").json()["models"][0]
         assert (described["name"], described["version"]) == ("toy", "2")
 
-        job = httpx.post(f"{server.url}/v1/jobs", json={"texts": ["goal match", "bank loan"]})
+        job = httpx.post(f"{server.url}/v1/jobs", json={"texts": texts})
         where = f"{server.url}{job.headers['Location']}"
         _until(lambda: httpx.get(where).status_code == 200, server.log)
-        assert [one["label"] for one in httpx.get(where).json()["predictions"]] == ["deporte", "dinero"]
+        labels = [one["label"] for one in httpx.get(where).json()["predictions"]]
+        assert labels == [one["label"] for one in expected["good"]]
 
-        assert _copydesk("rollback", "toy", "--reason", "too Spanish")["version"] == 1
-        _until(lambda: answer() == ("1", "sport"), server.log)
+        refused = _copydesk("promote", "toy", "1", *tests, exit_code=1)
+        assert [failure["rule"] for failure in refused["failures"]][-1] == "against_production.require"
+        assert (in_mlflow("production"), answer()) == (2, "2")
+
+        assert _copydesk("rollback", "toy", "--reason", "asked for")["version"] == 1
+        _until(lambda: answer() == "1", server.log)
         assert in_mlflow("production") == 1
 
         database = tmp_path / "mlflow.db"
         database.rename(tmp_path / "away.db")
         _until(lambda: bool(_events(server.log, "nothing to look at")), server.log)
-        assert answer() == ("1", "sport")
+        assert answer() == "1"
         (tmp_path / "away.db").rename(database)
         _until(lambda: bool(_events(server.log, "look-up works again")), server.log)
         assert len(_events(server.log, "nothing to look at")) == 1
-        assert answer() == ("1", "sport")
+        assert answer() == "1"
 
     found = _copydesk("models", "toy")
     assert [change["action"] for change in found["history"]] == [
@@ -114,7 +132,8 @@ def test_a_server_follows_production_there_and_back(bundles: dict[str, Path], tm
         "registered",
         "pointed",
         "promoted",
+        "refused",
         "rolled back",
     ]
-    assert found["history"][-1]["reason"] == "too Spanish"
+    assert found["history"][-1]["reason"] == "asked for"
     assert [version["aliases"] for version in found["versions"]] == [["staging"], ["production"]]
