@@ -57,8 +57,6 @@ def _to_the_minute(at: str) -> str:
 def failures_table(failures: Sequence[Failure]) -> Table:
     """Return the rules that a candidate does not keep: what was needed, what was measured, and why that matters."""
     table = new_table("The gate refuses", ["rule", "needed", "measured", "why"], ("rule", "needed", "measured", "why"))
-    for column in table.columns:
-        column.justify = "left"
     for one in failures:
         table.add_row(*(escape(cell) for cell in (one.rule, one.needed, one.measured, one.why)))
     return table

@@ -274,6 +274,9 @@ def new_table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) ->
     )
     for number, column in enumerate(columns):
         table.add_column(
-            column, justify="left" if number == 0 else "right", no_wrap=column not in folded, overflow="fold"
+            column,
+            justify="left" if number == 0 or column in folded else "right",
+            no_wrap=column not in folded,
+            overflow="fold",
         )
     return table
