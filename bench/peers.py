@@ -56,8 +56,10 @@ def trainer_defaults(
     problem = {"multi": {"problem_type": "multi_label_classification"}}.get(task.name, {})
     with quiet_transformers(), tempfile.TemporaryDirectory() as out:
         torch.manual_seed(seed)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        network = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=task.outputs, **problem)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        network = AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=task.outputs, use_safetensors=True, trust_remote_code=False, **problem
+        )
         texts, labels = (part[:most] for part in dataset.part("train"))
         padding = {"padding": "max_length"} if padded else {}
         encoded = tokenizer(*_segments(texts), truncation=True, max_length=128, **padding)

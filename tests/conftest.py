@@ -37,6 +37,17 @@ def toy_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_csv(tmp_path_factory.mktemp("data") / "toy.csv", toy_rows())
 
 
+@pytest.fixture(scope="session")
+def checked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a trained bundle and its data, for the checks. Nobody changes it."""
+    from checked import noisy_rows, recipe_of, trained  # heavy: only those who check pay for it
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COPYDESK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("COPYDESK_TRACKING", "off")
+        return trained(tmp_path_factory.mktemp("checked"), recipe_of(), noisy_rows())
+
+
 @pytest.fixture
 def toy_recipe() -> Recipe:
     """Return a recipe for the toy texts with the linear model."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import random
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from copydesk.data.dataset import Dataset
 from copydesk.progress import Advance
 from copydesk.recipe import Recipe, parse_recipe
 
@@ -166,3 +169,89 @@ class Clock:
     def __call__(self) -> float:
         self.now += self.step_s
         return self.now
+
+
+class WordScores:
+    """A model that adds up the logits of the words in a text, whatever their case."""
+
+    kind = "fake"
+
+    def __init__(self, by_word: dict[str, Sequence[float]], outputs: int) -> None:
+        self.by_word, self.outputs = by_word, outputs
+        self.asked = 0
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.asked += len(texts)
+        rows = np.zeros((len(texts), self.outputs), np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in re.findall(r"[\w']+", text.casefold()):
+                row += np.array(self.by_word.get(word, [0.0] * self.outputs), np.float32)
+        return rows
+
+    def save(self, folder: Path) -> None:
+        (folder / "fake.json").write_text("{}", "utf-8")
+
+
+class FakeRegistry:
+    """A registry in memory, of bundles that stay where they are; `open` returns a version's."""
+
+    def __init__(self) -> None:
+        self.bundles: dict[int, Any] = {}
+        self.facts: dict[int, Any] = {}
+        self.aliases: dict[str, int] = {}
+        self.lines: list[Any] = []
+        self.kept: dict[tuple[int, str], dict[str, Any]] = {}
+
+    def names(self) -> list[str]:
+        return ["toy"] if self.bundles else []
+
+    def add(self, bundle: Any, name: str, facts: Any) -> Any:  # noqa: ANN401 (a Bundle, Facts: heavy to import)
+        version = len(self.bundles) + 1
+        self.bundles[version], self.facts[version] = bundle, facts
+        return self.find(name, version)
+
+    def versions(self, name: str) -> list[Any]:
+        return [self.find(name, version) for version in sorted(self.bundles, reverse=True)]
+
+    def find(self, name: str, which: int | str) -> Any:  # noqa: ANN401 (a Registered: heavy to import)
+        from copydesk.registry.base import Registered
+
+        version = self.aliases[which] if isinstance(which, str) else which
+        aliases = tuple(alias for alias, there in self.aliases.items() if there == version)
+        return Registered(name, version, self.facts[version], aliases)
+
+    def open(self, version: Any) -> Any:  # noqa: ANN401 (Registered -> Bundle)
+        return self.bundles[version.version]
+
+    def download(self, version: Any, folder: Path) -> None:  # noqa: ANN401
+        raise NotImplementedError("these bundles stay where they are")
+
+    def point(self, name: str, change: Any) -> None:  # noqa: ANN401 (a Change)
+        from copydesk.errors import Stale
+
+        if self.aliases.get(change.alias) != change.before:
+            raise Stale(f"'{change.alias}' leads elsewhere by now.")
+        self.aliases[change.alias] = change.version
+        self.note(name, change)
+
+    def note(self, name: str, change: Any) -> None:  # noqa: ANN401 (a Change)
+        self.lines.append(change)
+
+    def history(self, name: str) -> list[Any]:
+        return list(self.lines)
+
+    def attach(self, version: Any, kind: str, content: dict[str, Any]) -> None:  # noqa: ANN401
+        self.kept[version.version, kind] = content
+
+    def attached(self, version: Any, kind: str) -> dict[str, Any] | None:  # noqa: ANN401
+        return self.kept.get((version.version, kind))
+
+
+def noisy(dataset: Dataset, share: float) -> Dataset:
+    """Return the Dataset with such a share of its training labels drawn by lot."""
+    chance = random.Random(4)
+    labels = [
+        chance.choice(["sport", "money"]) if part == "train" and chance.random() < share else label
+        for part, label in zip(dataset.frame["split"], dataset.frame["label"], strict=True)
+    ]
+    return Dataset(dataset.frame.with_columns(pl.Series("label", labels)), dataset.manifest)

@@ -71,7 +71,7 @@ def test_a_manifest_cannot_point_outside_the_folder(bundle: Bundle, name: str) -
     manifest = json.loads(bundle.layout.manifest.read_text())
     manifest["files"][name] = {"sha256": "0" * 64, "bytes": 1}
     bundle.layout.manifest.write_text(json.dumps(manifest))
-    with pytest.raises(BundleError, match="lies outside the bundle"):
+    with pytest.raises(BundleError, match="lies outside the folder"):
         open_bundle(bundle.path)
 
 

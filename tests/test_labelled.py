@@ -76,3 +76,25 @@ def test_data_without_anything_to_measure_is_refused(tmp_path: Path) -> None:
     prepare_dataset(recipe, write_csv(tmp_path / "rows.csv", toy_rows())).save(tmp_path / "set")
     with pytest.raises(DataError, match="has no test part"):
         read_labelled(recipe, str(tmp_path / "set"), steps=STEPS, progress=Listener())
+
+
+def test_each_text_comes_with_where_it_is_from(tmp_path: Path) -> None:
+    recipe = parse_recipe({"name": "toy"})
+    path = write_csv(tmp_path / "new.csv", [("one", "x"), ("", "x"), ("two", "y")])
+    assert read_labelled(recipe, str(path), steps=STEPS, progress=Listener()).sources == ["new.csv", "new.csv"]
+    path.write_text("text,label,source\none,x,wire\n,x,blog\ntwo,y,blog\n", "utf-8")
+    assert read_labelled(recipe, str(path), steps=STEPS, progress=Listener()).sources == ["wire", "blog"]
+
+
+def test_a_text_that_is_left_out_takes_its_source_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("text,label,source\none,new,wire\ntwo,a,blog\n", "utf-8")
+    assert read_labelled(MULTI, str(path), steps=STEPS, progress=Listener(), known=("a",)).sources == ["blog"]
+
+
+def test_the_test_part_of_a_dataset_knows_its_sources(tmp_path: Path) -> None:
+    recipe = parse_recipe({"name": "toy"})
+    path = write_csv(tmp_path / "toy.csv", toy_rows())
+    prepare_dataset(recipe, path).save(tmp_path / "dataset")
+    found = read_labelled(recipe, str(tmp_path / "dataset"), steps=STEPS, progress=Listener())
+    assert found.sources == ["toy.csv"] * len(found.texts)

@@ -253,6 +253,16 @@ def test_a_slice_is_marked_only_if_its_whole_interval_lies_below() -> None:
     assert "long texts ▼" not in text
 
 
+def test_slices_stand_under_what_they_go_by_and_lengths_alone_say_what_is_usual() -> None:
+    others = [Slice("language: en", 1_300, 0.2, (0.19, 0.21)), Slice("rule: a: b", 40, 0.99, (0.9, 1.0))]
+    text = page_of(slices=[*FULL.slices, *others]).text
+    assert "By length short texts" in text
+    assert "By language en ▼ below overall" in text
+    assert "By rule a: b" in text
+    assert "long texts ▼" not in text and "a: b ▼" not in text
+    assert "By length" not in page_of().text
+
+
 def test_mistakes_stand_with_the_surest_first() -> None:
     text = page_of().text
     assert text.index("Rates fall") < text.index("Ten ways to lose")

@@ -290,7 +290,7 @@ def test_an_actor_scores_units_into_parts_that_another_continues(classifier: Cla
     score(classifier, str(toy_csv), "whole")
     found = read_input(str(toy_csv), ("text",), Silent())
     job = job_of(classifier, found, Options(("text",)), Folder(Path("out")))
-    assert job.bundle.is_absolute() and Path(job.found.files[0].url).is_absolute()
+    assert Path(job.model).is_absolute() and Path(job.found.files[0].url).is_absolute()
     units = {"start": np.array([100, 0]), "stop": np.array([240, 100])}
     assert Actor(job)(units) == {"rows": [140, 100], "failed": ["", ""]}
     before = {path: path.stat().st_mtime_ns for path in Path("out").iterdir()}
@@ -303,7 +303,7 @@ def test_an_actor_scores_units_into_parts_that_another_continues(classifier: Cla
 def test_an_actor_says_what_is_wrong_on_its_machine(classifier: Classifier, toy_csv: Path) -> None:
     found = read_input(str(toy_csv), ("text",), Silent())
     job = job_of(classifier, found, Options(("text",)), Folder(Path("out")))
-    (job.bundle / "manifest.json").unlink()
+    (Path(job.model) / "manifest.json").unlink()
     failed = Actor(job)({"start": np.array([0]), "stop": np.array([9])})["failed"][0]
     assert "is not a complete bundle" in failed
     assert not Path("out").exists()

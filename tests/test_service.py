@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from copydesk.errors import BundleError, Overloaded, UsageError
+from copydesk.errors import BundleError, Overloaded, RegistryError, UsageError
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.versions import fingerprint, version_of
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.metrics import DECLARED, JOBS, Metrics
 from copydesk.serve.served import engines_of
-from copydesk.serve.service import Service
+from copydesk.serve.service import Reference, Service
 from copydesk.types import Prediction, Signal
 from fakes import FakeModel
 from serving import LOGITS, Held, Shelf, classifier_of, served, service_of
@@ -101,6 +101,30 @@ def test_a_version_that_was_not_whole_yet_is_tried_again(fault: Exception) -> No
         assert await _label(service) == ("v2", "blame")
 
     _run(service_of(shelf, again_s=0), scenario)
+
+
+def test_a_registry_that_is_down_leaves_the_present_version_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    shelf, down = Shelf(classifier_of(FakeModel(LOGITS, 2))), [False]
+
+    def fingerprint() -> str:
+        if down[0]:
+            raise RegistryError("it does not answer")
+        return shelf.version
+
+    async def scenario(service: Service) -> None:
+        down[0] = True
+        assert [await service.refresh() for _ in range(3)] == [False] * 3
+        assert await _label(service) == ("v1", "praise")
+        down[0] = False
+        shelf.put(classifier_of(FakeModel(OTHER, 2)), "v2")
+        assert await service.refresh()
+        assert await _label(service) == ("v2", "blame")
+
+    caplog.set_level("INFO", "copydesk.serve")
+    _run(Service(Reference("toy", fingerprint, shelf.load), metrics=Metrics(), look_s=3_600, threads=1), scenario)
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["nothing to look at"]
+    assert "look-up works again" in [record.message for record in caplog.records]
 
 
 def test_a_version_that_cannot_be_loaded_is_not_tried_all_the_time() -> None:

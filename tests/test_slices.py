@@ -42,15 +42,16 @@ def test_languages_and_sources_are_slices() -> None:
 
 
 def test_a_slice_of_few_texts_or_of_all_is_left_out() -> None:
-    texts, sources = [ENGLISH] * 6, ["a.csv"] * 5 + ["b.csv"]
-    assert _names(slices_of(texts, sources=sources, least=2)) == {"source: a.csv": 5}
+    texts, sources = [ENGLISH] * 6, ["a.csv"] * 3 + ["b.csv"] * 2 + ["c.csv"]
+    assert _names(slices_of(texts, sources=sources, least=2)) == {"source: a.csv": 3, "source: b.csv": 2}
+    assert slices_of(texts, sources=["a.csv"] * 5 + ["c.csv"], least=2) == []
 
 
 def test_rules_name_slices() -> None:
     def rules(texts: object) -> dict[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
         return {"budget": np.array(["budget" in text for text in texts])}  # type: ignore[attr-defined]
 
-    found = slices_of([ENGLISH, GERMAN, ENGLISH], rules=[rules], least=2)
+    found = slices_of([ENGLISH, GERMAN, ENGLISH, GERMAN], rules=[rules], least=2)
     assert _names(found)["rule: budget"] == 2
 
 

@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 
 import copydesk
+from copydesk.bundle import Layout
 from copydesk.compare import compare_models
 from copydesk.data.prepare import prepare_dataset
+from copydesk.data.trained_on import find_leaks
 from copydesk.demo import run_demo
 from copydesk.errors import DataError, RecipeError, UsageError
 from copydesk.files import next_free
@@ -48,6 +50,33 @@ def test_an_encoder_that_loses_to_the_baseline_says_so(encoder_recipe: Recipe, t
     assert "LOSES to the linear baseline" in report.notes[0]
     assert "LOSES to the linear baseline" in (tmp_path / "bundle" / "report.html").read_text("utf-8")
     assert "LOSES to the linear baseline" in (tmp_path / "bundle" / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["linear", "cascade"])
+def test_a_bundle_knows_what_it_was_trained_on_without_its_texts(
+    kind: str, encoder_recipe: Recipe, toy_csv: Path, tmp_path: Path
+) -> None:
+    recipe = override(encoder_recipe, {"model.kind": kind, "train.epochs": 1, "runtime.max_drop": 0.2})
+    trained = copydesk.train(recipe, data=toy_csv, out=tmp_path / "bundle")
+    dataset = prepare_dataset(recipe, toy_csv)
+    file = Layout(trained.path).training_texts
+    for part, expected in (("train", "exact"), ("validation", "tuned_on")):
+        texts = dataset.part(part)[0]  # type: ignore[arg-type]
+        assert getattr(find_leaks(file, texts), expected) == list(range(len(texts)))
+    assert find_leaks(file, dataset.part("test")[0]).exact == []
+    assert not any(text.encode() in file.read_bytes() for text in dataset.part("train")[0])
+
+
+def test_slices_that_the_recipe_names_are_in_the_report(toy_recipe: Recipe, toy_csv: Path, tmp_path: Path) -> None:
+    functions = tmp_path / "slices.py"
+    functions.write_text(
+        "from copydesk import labelling_function\n\n@labelling_function\ndef has_the(example):\n"
+        "    return ' the ' in example.text or None\n"
+    )
+    named = {"evaluate.slices": {"play": {"words": ["goal", "striker", "match"]}}, "evaluate.functions": str(functions)}
+    recipe = override(toy_recipe, {**named, "prepare.split.test": 0.5, "prepare.dedupe": "none"})
+    report = copydesk.train(recipe, data=toy_csv, out=tmp_path / "bundle").report
+    assert {"rule: play", "rule: has_the"} <= {part.name for part in report.slices}
 
 
 @pytest.mark.parametrize("kind", ["linear", "encoder"])

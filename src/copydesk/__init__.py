@@ -24,14 +24,15 @@ __all__ = ["Example", "Prediction", "Report", "Signal", "__version__", "labellin
 def load(model: str | PathLike[str]) -> Classifier:
     """Open a bundle folder, verify every file's checksum, and return the classifier in it.
 
-    For a recipe file it is the recipe's newest bundle in `bundles/`, or its keywords where there is none. Raises
-    `BundleError` naming the file if one is missing or changed.
+    For a reference such as `models:/clickbait@production` it is the registry's version, fetched where it is not
+    cached; for a recipe file the recipe's newest bundle in `bundles/`, or its keywords where there is none. Raises
+    `BundleError` naming the file if one is missing or changed, `RegistryError`.
     """
-    from pathlib import Path
+    from os import fspath
 
     from copydesk.runtime.fallback import load_model
 
-    return load_model(Path(model))
+    return load_model(fspath(model))
 
 
 def train(

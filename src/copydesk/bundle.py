@@ -1,6 +1,7 @@
 """The bundle: a folder that is the whole model.
 
     manifest.json   written last: every file's SHA-256 and size; a folder without it was not finished
+    manifest.json.sig   who made it, where it was signed (`signing.py`); not in the manifest, which it covers
     settings.json   task, labels, normalisation steps, columns, calibration: what turns texts into answers
     recipe.yaml     the merged recipe, defaults included
     model/          the model's own files: safetensors and JSON, never a pickle
@@ -10,27 +11,37 @@
     history.json    the learning curve, every update
     README.md       the model card
 
-Opening a bundle checks every file; it does not load the model (`runtime.engine` does).
+Opening a bundle checks every file, and before that who signed it, where keys are trusted; it does not load the model
+(`runtime.engine` does).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from copydesk.errors import BundleError, UsageError
-from copydesk.files import new_folder, sha256_of, write_json, write_text
-from copydesk.recipe import Recipe, dump_recipe, parse_recipe
+from copydesk.files import new_folder, replacing, sha256_of, write_json, write_text
+from copydesk.manifest import (
+    FORMAT,
+    MANIFEST_FILE,
+    SIGNATURE_FILE,
+    parse_manifest,
+    parse_object,
+    read_bounded,
+    refuse_unlisted,
+    verify_files,
+)
+from copydesk.recipe import Recipe, dump_recipe, parse_recipe, parse_yaml_without_aliases
+from copydesk.signing import require_signed, signature_of
 from copydesk.tasks import Task, make_task
-from copydesk.types import Decision, Report, Step
+from copydesk.types import Decision, ModelVersion, Report, Step
 
-FORMAT = 1
 BUNDLES = Path("bundles")
 """Where bundles go, and are looked for, unless a path is given."""
 
@@ -44,7 +55,12 @@ class Layout:
     @property
     def manifest(self) -> Path:
         """Every file's checksum, written last."""
-        return self.root / "manifest.json"
+        return self.root / MANIFEST_FILE
+
+    @property
+    def signature(self) -> Path:
+        """Who made the bundle; there once it was signed."""
+        return self.root / SIGNATURE_FILE
 
     @property
     def settings(self) -> Path:
@@ -95,14 +111,23 @@ class Layout:
         """Tell whether the bundle was written to its end."""
         return self.manifest.is_file()
 
+    @property
+    def read(self) -> frozenset[str]:
+        """The names of the files and folders that are read when the bundle is used."""
+        read = (self.settings, self.recipe, self.model, self.behaviours, self.training_texts, self.report, self.history)
+        return frozenset(path.name for path in (*read, self.report_page))
+
     def files(self) -> list[Path]:
-        """Return every file but the manifest, sorted."""
-        return sorted(path for path in self.root.rglob("*") if path.is_file() and path != self.manifest)
+        """Return every file but the manifest and its signature, sorted."""
+        own = (self.manifest, self.signature)
+        return sorted(path for path in self.root.rglob("*") if path.is_file() and path not in own)
 
 
 @dataclass(frozen=True)
 class Settings:
     """What stands between a text and an answer, besides the weights."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     task: str
     labels: tuple[str, ...]
@@ -125,16 +150,23 @@ class Settings:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle folder."""
+    """A verified bundle folder; `registered` is the registry's version that was fetched into it, if one was."""
 
     path: Path
     settings: Settings
     manifest: dict[str, Any]
+    registered: ModelVersion | None = None
 
     @property
     def layout(self) -> Layout:
         """Where the bundle's files are."""
         return Layout(self.path)
+
+    @property
+    def members(self) -> list[str]:
+        """The names of all files to copy: those of the manifest, the signature if there is one, the manifest last."""
+        signature = [SIGNATURE_FILE] if self.layout.signature.is_file() else []
+        return [*sorted(self.manifest["files"]), *signature, MANIFEST_FILE]
 
     @property
     def digest(self) -> str:
@@ -143,13 +175,25 @@ class Bundle:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe the bundle was trained with."""
-        return parse_recipe(yaml.safe_load(self.layout.recipe.read_text("utf-8")), where=str(self.layout.recipe))
+        """The recipe the bundle was trained with; its behavioural tests are those in the bundle."""
+        file = self.layout.recipe
+        try:
+            values = parse_yaml_without_aliases(read_bounded(file).decode("utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            raise BundleError(f"'{file}' cannot be read: {' '.join(str(error).split())}.") from None
+        if not isinstance(values, dict):
+            raise BundleError(f"'{file}' does not hold a recipe.")
+        own = str(self.layout.behaviours) if self.layout.behaviours.is_file() else None
+        return parse_recipe(values, where=str(file)).model_copy(update={"behaviours": own})
 
     @property
     def report(self) -> Report:
-        """What evaluation found."""
-        return Report.from_json(json.loads(self.layout.report.read_text("utf-8")))
+        """What evaluation found. Raises `BundleError` if it does not say what a report must."""
+        file = self.layout.report
+        try:
+            return Report.from_json(parse_object(read_bounded(file), file))
+        except ValidationError as error:
+            raise _misfit(file, error) from None
 
     @property
     def history(self) -> list[Step]:
@@ -176,13 +220,14 @@ def write_bundle(path: Path, *, recipe: Recipe, facts: dict[str, Any], fill: Cal
             for file in layout.files()
         }
         write_json(layout.manifest, {"format": FORMAT, "name": recipe.name, **facts, "files": files})
-    return open_bundle(path)
+    return open_bundle(path, ours=True)
 
 
-def open_bundle(path: Path) -> Bundle:
+def open_bundle(path: Path, *, ours: bool = False) -> Bundle:
     """Verify a bundle folder and return it.
 
-    Raises `UsageError` if there is no such folder; `BundleError` naming the file that is missing or changed.
+    One that is `ours`, made by this very process, needs no signature. Raises `UsageError` if there is no such folder;
+    `BundleError` naming the file that is missing, changed or unlisted; `Untrusted` for want of a signature.
     """
     if not path.is_dir():
         raise UsageError(
@@ -191,38 +236,38 @@ def open_bundle(path: Path) -> Bundle:
     layout = Layout(path)
     if not layout.is_complete():
         raise BundleError(f"'{path}' is not a complete bundle: {layout.manifest.name} is missing. Train it again.")
-    manifest = _read_json(layout.manifest)
-    if manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
-        raise BundleError(
-            f"'{layout.manifest}' has format {manifest.get('format')!r}; this Copydesk reads format {FORMAT}. "
-            "Train it again, or use the Copydesk it was made with."
-        )
-    for name, recorded in manifest["files"].items():
-        _verify(path, name, recorded)
-    settings = _read_json(layout.settings)
+    content = read_bounded(layout.manifest)
+    if not ours:
+        require_signed(content, _signature(layout), path)
+    manifest = parse_manifest(content, layout.manifest)
+    verify_files(path, manifest)
+    refuse_unlisted(path, manifest, layout.read)
+    settings = parse_object(read_bounded(layout.settings), layout.settings)
     try:
-        return Bundle(path, Settings.from_json(settings), manifest)
+        return Bundle(path, Settings.from_json(settings), manifest.values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(f"'{layout.settings}': {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+        raise _misfit(layout.settings, error) from None
 
 
-def _verify(root: Path, name: str, recorded: dict[str, Any]) -> None:
-    inside = PurePosixPath(name)
-    if inside.is_absolute() or ".." in inside.parts:
-        raise BundleError(f"'{root}' lists the file '{name}', which lies outside the bundle. It is not to be trusted.")
-    file = root / inside
-    if not file.is_file():
-        raise BundleError(f"'{file}' is missing from the bundle. Copy the whole folder again, or train it again.")
-    if file.stat().st_size != recorded.get("bytes") or sha256_of(file) != recorded.get("sha256"):
-        raise BundleError(f"'{file}' is not the file that was trained (its checksum differs). Copy the bundle again.")
+def sign_bundle(path: Path, key: Path, password: str | None = None) -> Bundle:
+    """Verify a bundle and write its signature beside its manifest; one that is there already must be the same.
+
+    Raises `UsageError` for a key that cannot be used, or if another key has signed.
+    """
+    bundle = open_bundle(path, ours=True)
+    signature, file = signature_of(read_bounded(bundle.layout.manifest), key, password), bundle.layout.signature
+    if (before := _signature(bundle.layout)) not in (None, signature):
+        raise UsageError(f"'{path}' is signed already, with another key. To sign it anew, remove '{file}' first.")
+    if before is None:
+        with replacing(file) as temporary:
+            temporary.write_bytes(signature)
+    return bundle
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"'{path}' cannot be read: {error}.") from None
-    if not isinstance(value, dict):
-        raise BundleError(f"'{path}' does not hold an object.")
-    return value
+def _misfit(file: Path, error: ValidationError) -> BundleError:
+    first = error.errors()[0]
+    return BundleError(f"'{file}': {'.'.join(map(str, first['loc']))}: {first['msg']}.")
+
+
+def _signature(layout: Layout) -> bytes | None:
+    return read_bounded(layout.signature) if layout.signature.is_file() else None

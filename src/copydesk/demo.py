@@ -63,7 +63,7 @@ def run_demo(recipe: Recipe, *, sample: bool, progress: Progress, bundles: Path 
     progress.say(f"texts: {texts_from}")
     dataset = prepare_table(recipe, raw, progress=progress)
     entries = compare_on(recipe, ("linear", "encoder"), dataset, folder, progress=progress)
-    best = Classifier.load(entries[0].bundle.path)
+    best = Classifier.of(entries[0].bundle)
     return Demo(texts_from, entries, list(zip(HEADLINES, best.predict(HEADLINES), strict=True)))
 
 

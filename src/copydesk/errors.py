@@ -9,7 +9,9 @@
     ├── EncoderError           pretrained weights that cannot be found or trusted
     ├── CascadeRefused         two models of which no cascade is worth making
     ├── BundleError            a bundle that is incomplete, changed or of another version
+    │   └── Untrusted          a bundle that no trusted key has signed
     ├── RegistryError          a registry that does not answer, or has no such model, version or alias
+    ├── Undecided              a check that cannot be executed here: it has neither passed nor failed
     ├── RequestRefused         a request that the server does not answer; `serve/app.py` says with which status
     │   ├── InvalidRequest     a body that does not say what it must, or says too much
     │   ├── BodyTooLarge       more bytes than are read
@@ -83,8 +85,16 @@ class BundleError(CopydeskError):
     """A bundle without a manifest, with a changed or missing file, or of a format that is not known."""
 
 
+class Untrusted(BundleError):
+    """A bundle that nobody signed, or none of those who are trusted; it may be whole."""
+
+
 class RegistryError(CopydeskError):
     """A registry of models that does not answer, or in which there is no such model, version or alias."""
+
+
+class Undecided(CopydeskError):
+    """A check of `copydesk check` that lacks something it must measure; the message says what, and how to give it."""
 
 
 class RequestRefused(CopydeskError):

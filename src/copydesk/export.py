@@ -61,7 +61,7 @@ def export_bundle(
             f"'{bundle.path}' cannot be exported: no form of it answers as its encoder does. Nothing was written."
         )
     write_fitted(recipe, dataset, path, fitted, seconds=before.costs.get("train_seconds", 0.0), progress=progress)
-    return open_bundle(path)
+    return open_bundle(path, ours=True)
 
 
 def _recipe(bundle: Bundle, settings: Mapping[str, Any]) -> Recipe:

@@ -59,7 +59,7 @@ def put_before(
     before = sum(one.report.costs.get("train_seconds", 0.0) for one in (first, second) if one)
     seconds = before + time.perf_counter() - started
     write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=progress)
-    return open_bundle(out)
+    return open_bundle(out, ours=True)
 
 
 def require_alike(first: Classifier, second: Classifier) -> None:

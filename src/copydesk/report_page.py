@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from copydesk import __version__
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MATRIX_LABELS = 30
 """Up to so many labels the confusions are a matrix; above, a list of the most frequent."""
 TEXT_CHARS = 280
+_KIND = ": "
+"""What parts a slice's kind from its name: `language: en`."""
 _TABLE_LABELS = 40
 _CONFUSIONS = 20
 _MISTAKES = 30
@@ -106,7 +108,7 @@ def render_report(report: Report) -> str:
     """Return the page's HTML; the same report always gives the same text. Raises `MissingExtra`."""
     curve = [step for step in report.history if _drawable(step)]
     rows = _rows(report.per_label)
-    overall = _wholly_right(report.slices)
+    overall = _wholly_right([part for part in report.slices if _KIND not in part.name])
     scale = _scale(report.slices, overall)
     measured = report.calibration.bins if report.calibration else []
     bins = [part for part in measured if part.n and _finite(part.score) and _finite(part.accuracy)]
@@ -129,7 +131,7 @@ def render_report(report: Report) -> str:
             measured=[step for step in curve if _finite(step.validation_loss) or _finite(step.validation_quality)],
             scale=scale,
             overall=_place(overall, scale),
-            slices=[_slice_row(part, scale, overall) for part in report.slices],
+            slices=_kinds_of_slices(report.slices, scale, overall),
             mistakes=sorted(report.mistakes, key=lambda mistake: -(_known(mistake.score) or 0))[:_MISTAKES],
             cascade=report.training.get("cascade"),
             runtime=report.training.get("runtime"),
@@ -232,7 +234,7 @@ def _bias(bins: Sequence[ReliabilityBin]) -> float:
 
 
 def _wholly_right(slices: Sequence[Slice]) -> float | None:
-    """Return the share of wholly right answers over all slices, which part the test texts."""
+    """Return the share of wholly right answers over slices that part the test texts, as those by length do."""
     known = [part for part in slices if part.n and _finite(part.accuracy)]
     return sum(part.n * part.accuracy for part in known) / sum(part.n for part in known) if known else None
 
@@ -244,6 +246,18 @@ def _scale(slices: Sequence[Slice], overall: float | None) -> tuple[float, float
     low = max(math.floor((min(known, default=0.02) - 0.02) * 20), 0) / 20
     high = min(math.ceil((max(known, default=1.0) + 0.02) * 20), 20) / 20
     return low, max(high, low + 0.05)
+
+
+def _kinds_of_slices(
+    slices: Sequence[Slice], scale: tuple[float, float], overall: float | None
+) -> list[tuple[str, list[_SliceRow]]]:
+    """Return the rows by what their names begin with, such as `language: `; those by length with nothing."""
+    rows: dict[str, list[_SliceRow]] = {}
+    for part in slices:
+        kind, parted, value = part.name.partition(_KIND)
+        named = replace(part, name=value) if parted else part
+        rows.setdefault(kind if parted else "", []).append(_slice_row(named, scale, overall))
+    return list(rows.items())
 
 
 def _slice_row(part: Slice, scale: tuple[float, float], overall: float | None) -> _SliceRow:

@@ -2,7 +2,7 @@
 
 A slice is a name and a mask over the texts, made without any model, so that two models can be compared on the same
 ones. Slices of one kind (length, language, source) part the texts; rules may overlap. A slice of few texts says nothing
-and is left out, as is one that holds every text. What rules there are, `labelling/slice_rules.py` knows.
+and is left out, as is one that holds nearly all. What rules there are, `labelling/slice_rules.py` knows.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def slices_of(
     rules: Sequence[Rules] = (),
     least: int = LEAST_TEXTS,
 ) -> list[TextSlice]:
-    """Return the slices that hold at least so many texts, but not all: by length, language, source, and rule.
+    """Return the slices by length, language, source, and rule that hold, and leave out, at least so many texts.
 
     `sources` says where each text comes from, if that is known. Raises `MissingExtra`.
     """
@@ -56,7 +56,7 @@ def slices_of(
         *_by_value("source", sources),
         *(TextSlice(f"rule: {name}", inside) for asked in rules for name, inside in asked(texts).items()),
     ]
-    return [part for part in found if least <= part.texts < len(texts)]
+    return [part for part in found if least <= part.texts <= len(texts) - least]
 
 
 def by_length(texts: Sequence[str], *, least: int = LEAST_TEXTS) -> list[TextSlice]:

@@ -6,6 +6,7 @@ when everything has worked; until then a run lives in its work folder (`models/c
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from copydesk import __version__
+from copydesk.behaviour.load import read_written
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
@@ -27,6 +29,7 @@ from copydesk.labelling.slice_rules import slice_functions, slice_rules
 from copydesk.models import distributed
 from copydesk.models.base import Model
 from copydesk.normalise import steps_of
+from copydesk.packages import installed_packages
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
 from copydesk.report_page import render_report
@@ -55,6 +58,7 @@ def train_bundle(
     progress = progress or Silent()
     if out is not None:
         refuse_existing(out)
+    _require_behaviours(recipe)
     dataset = prepare_dataset(recipe, data, progress=progress)
     with claimed_work(recipe, dataset, out, resume=resume, progress=progress) as work:
         return train_on(recipe, dataset, work.bundle, run=Run(progress, work, trace))
@@ -65,6 +69,7 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle
 
     Of several processes that train together the leader writes and tracks; all return the bundle.
     """
+    _require_behaviours(recipe)
     if not dataset.part("test")[0]:
         raise DataError("The Dataset has no test rows, so the model could not be evaluated. Raise prepare.split.test.")
     name = str(out.relative_to(BUNDLES)) if out.is_relative_to(BUNDLES) else out.name
@@ -72,6 +77,12 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle
         bundle = _train_on(recipe, dataset, out, replace(run, on_step=record.step))
         record.finish(recipe, bundle.report, [bundle.layout.report, bundle.layout.report_page])
     return bundle
+
+
+def _require_behaviours(recipe: Recipe) -> None:
+    """Raise `RecipeError` if the recipe's behavioural tests cannot be read: sooner than after the training."""
+    if recipe.behaviours is not None:
+        read_written(recipe.behaviours, recipe)  # no Python: the recipe may be a bundle's
 
 
 def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
@@ -82,7 +93,7 @@ def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
     if distributed.is_leader():
         write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=run.progress)
     distributed.wait_for_all()
-    return open_bundle(out)
+    return open_bundle(out, ours=True)
 
 
 def write_fitted(
@@ -122,15 +133,20 @@ def write_fitted(
         write_json(layout.report, finished.to_json())
         write_text(layout.report_page, render_report(finished))
         write_text(layout.card, model_card(recipe, finished, classifier.settings))
+        if recipe.behaviours is not None:
+            shutil.copyfile(recipe.behaviours, layout.behaviours)
         return classifier.settings
 
     facts = {
         "created": created,
         "copydesk": __version__,
         "data": dataset.content_hash(),
+        "packages": installed_packages(),
     }
     separator = dataset.manifest.get("separator")  # so that `auto` is not decided anew for every file
     kept = override(recipe, {"separator": separator} if separator else {})
+    if recipe.behaviours is not None:
+        kept = kept.model_copy(update={"behaviours": Layout(out).behaviours.name})  # the copy beside it
     write_bundle(out, recipe=kept, facts=facts, fill=fill)
 
 

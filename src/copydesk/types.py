@@ -94,8 +94,9 @@ class Prediction:
 class ModelVersion:
     """The model behind an answer: its name, its version, and the bundle folder that holds it.
 
-    The path is empty where the folder is another machine's. Without a registry the version is the beginning of the
-    SHA-256 of the bundle's manifest, which names every file's.
+    From a registry the version is its number there, and the path a reference such as `models:/clickbait/3`, which leads
+    to it from any machine. Without one the version is the beginning of the SHA-256 of the bundle's manifest, which
+    names every file's; the path is empty where the folder is another machine's.
     """
 
     name: str
@@ -137,7 +138,8 @@ class BehaviourResult:
     """How a model did in one behaviour: `passed` of `n` cases, of which at least the share `required` must pass.
 
     `kind` is minimum functionality (MFT), invariance (INV) or direction (DIR), after Ribeiro et al. 2020, CheckList;
-    `interval` the 95 % interval of the pass rate. `failures` are the worst ones only.
+    `interval` the 95 % interval of the pass rate. `failures` are the worst ones only. `skipped` counts texts to which
+    the behaviour's change could not be applied: they are no cases.
     """
 
     name: str
@@ -148,6 +150,7 @@ class BehaviourResult:
     required: float
     failures: list[CaseFailure] = field(default_factory=list)
     capability: str = ""
+    skipped: int = 0
 
     @property
     def rate(self) -> float:

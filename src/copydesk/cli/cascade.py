@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import DataPath, Debug, Json, OutPath, Quiet, Set, overrides_of
+from copydesk.cli.options import DataPath, Debug, Json, OutPath, Quiet, Set, Trust, overrides_of
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def cascade(
     distil: Annotated[
         bool, typer.Option("--distil", help="Fit the linear model anew, to the encoder's answers too (model.distil).")
     ] = False,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

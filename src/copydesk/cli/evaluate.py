@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, LabelColumn, ModelPath, Quiet, TextColumns, overrides_of
+from copydesk.cli.options import Debug, Json, LabelColumn, ModelPath, Quiet, TextColumns, Trust, overrides_of
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def evaluate(
     ] = None,
     text: TextColumns = None,
     label: LabelColumn = None,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -34,13 +35,14 @@ def evaluate(
     from copydesk.files import new_folder, refuse_existing, write_json, write_text
     from copydesk.labelling.slice_rules import slice_rules
     from copydesk.recipe import override
+    from copydesk.registry.references import opened
     from copydesk.report_page import render_report
     from copydesk.runtime.engine import Classifier
     from copydesk.slices import slices_of
 
     if report is not None:
         refuse_existing(report)
-    classifier = Classifier.load(model)
+    classifier = Classifier.of(opened(model))
     progress = console.listener(quiet=quiet or json)
     for note in classifier.notes:
         progress.warn(note)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
-from copydesk.cli.options import DataPath, Debug, Json, ModelPath, OutPath, Quiet, Set, overrides_of
+from copydesk.cli.options import DataPath, Debug, Json, ModelPath, OutPath, Quiet, Set, Trust, overrides_of
 
 
 def register(app: typer.Typer) -> None:
@@ -19,19 +17,20 @@ def export(
     data: DataPath = None,
     out: OutPath = None,
     set_: Set = None,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Choose an encoder's precision anew on this machine, without training; the last line names the new bundle."""
-    from copydesk.bundle import open_bundle
     from copydesk.cli import console, tables
     from copydesk.cli.finished import show_bundle
     from copydesk.export import export_bundle
+    from copydesk.registry.references import opened
 
     progress = console.listener(quiet=quiet or json)
     settings = overrides_of(set_, None, None)
-    bundle = export_bundle(open_bundle(Path(model)), data=data, out=out, settings=settings, progress=progress)
+    bundle = export_bundle(opened(model), data=data, out=out, settings=settings, progress=progress)
     runtime = bundle.report.training.get("runtime")
     measured = [tables.runtime_table(runtime, bundle.report.headline)] if runtime else []
     show_bundle(bundle, progress, json=json, quiet=quiet, before=measured)

@@ -16,7 +16,9 @@ import typer
 
 from copydesk import __version__
 from copydesk.cli import (
+    archive,
     cascade,
+    check,
     collect,
     compare,
     demo,
@@ -24,12 +26,17 @@ from copydesk.cli import (
     evaluate,
     export,
     label,
+    models,
     predict,
     prepare,
+    promote,
+    register,
     review,
+    rollback,
     run,
     score,
     serve,
+    sign,
     train,
     tune,
     worker,
@@ -110,11 +117,18 @@ for stage in (
     compare,
     cascade,
     evaluate,
+    check,
     predict,
     export,
     score,
+    register,
+    models,
+    promote,
+    rollback,
     serve,
     worker,
+    sign,
+    archive,
 ):
     stage.register(app)
 for registered in app.registered_commands:

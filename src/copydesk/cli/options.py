@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from copydesk.signing import TRUSTED_KEYS
+
+
+def _trust(context: typer.Context, file: Path | None) -> Path | None:
+    """Let this command, and the processes that it starts, open only bundles that a key of the file has signed."""
+    if file is not None and not context.resilient_parsing:
+        before = os.environ.get(TRUSTED_KEYS)
+        os.environ[TRUSTED_KEYS] = str(file.resolve())
+
+        def restore() -> None:
+            os.environ.pop(TRUSTED_KEYS)
+            os.environ.update({TRUSTED_KEYS: before} if before is not None else {})
+
+        context.call_on_close(restore)
+    return file
+
+
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file (YAML).")]
-ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder.")]
+ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a recipe, or models:/NAME@ALIAS.")]
 DataPath = Annotated[
     str | None,
     typer.Option("--data", metavar="PATH", help="CSV, TSV, JSONL, Parquet or a prepared Dataset; replaces the source."),
@@ -26,6 +44,26 @@ Set = Annotated[
 Threshold = Annotated[
     list[str] | None,
     typer.Option("--threshold", metavar="[LABEL=]VALUE", help="Another threshold, for a label or all."),
+]
+Trust = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust",
+        envvar=TRUSTED_KEYS,
+        metavar="FILE",
+        callback=_trust,
+        help="Public keys; only bundles that one of them signed are opened.",
+    ),
+]
+"""The command need not look at it: its callback tells everything that opens bundles."""
+RegistryAddress = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        envvar="COPYDESK_REGISTRY",
+        metavar="REGISTRY",
+        help="models:/ (MLflow), hf://OWNER or wandb://ENTITY/PROJECT.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, ModelPath, Quiet, Threshold, thresholds_of
+from copydesk.cli.options import Debug, Json, ModelPath, Quiet, Threshold, Trust, thresholds_of
 
 if TYPE_CHECKING:
     from copydesk.types import Prediction
@@ -30,6 +30,7 @@ def predict(
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one text per line from standard input.")] = False,
     scores: Annotated[bool, typer.Option("--scores", help="Give every label's score.")] = False,
     threshold: Threshold = None,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

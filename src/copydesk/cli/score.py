@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, ModelPath, Quiet, TextColumns, Threshold, thresholds_of
+from copydesk.cli.options import Debug, Json, ModelPath, Quiet, TextColumns, Threshold, Trust, thresholds_of
 
 if TYPE_CHECKING:
     from copydesk.score.run import Outcome
@@ -29,6 +29,7 @@ def score(
     engine: Annotated[
         str, typer.Option("--engine", metavar="local|ray", help="Where: on this machine, or on a Ray cluster.")
     ] = "local",
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, ModelPath, Quiet
+from copydesk.cli.options import Debug, Json, ModelPath, Quiet, Trust
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +45,7 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_texts: Annotated[bool, typer.Option("--log-texts", help="Log texts and answers too.")] = False,
     drain: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Not ready so long before the end.")] = 2.0,
+    trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

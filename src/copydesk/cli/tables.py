@@ -43,7 +43,7 @@ _COLLECTED = {
 
 def collected_table(counts: dict[str, int]) -> Table:
     """Return what was collected, dropped and kept; from files alone only the rows."""
-    table = _table("Collected", ["", "rows"])
+    table = new_table("Collected", ["", "rows"])
     shown = (key for key in _COLLECTED if counts.get(key) or key in ("articles", "rows"))
     for key in (key for key in shown if key in counts):
         sign = "-" if _COLLECTED[key].startswith("dropped") else ""
@@ -57,7 +57,7 @@ def dataset_table(manifest: dict[str, Any]) -> Table:
     """Return a Dataset's rows by part and label, then what was dropped."""
     labels = sorted({label for counts in manifest["counts"].values() for label in counts})
     shown = labels if len(labels) <= 8 else []
-    table = _table("Dataset", ["part", "rows", *shown])
+    table = new_table("Dataset", ["part", "rows", *shown])
     for part, counts in manifest["counts"].items():
         table.add_row(part, f"{manifest['rows_by_part'][part]:,}", *(f"{counts.get(label, 0):,}" for label in shown))
     if not shown:
@@ -67,7 +67,7 @@ def dataset_table(manifest: dict[str, Any]) -> Table:
 
 def dropped_table(manifest: dict[str, Any]) -> Table:
     """Return how many rows were read, dropped for each reason with examples, and kept."""
-    table = _table("From raw rows to the Dataset", ["", "rows", "e.g."], ("", "e.g."))
+    table = new_table("From raw rows to the Dataset", ["", "rows", "e.g."], ("", "e.g."))
     table.add_row("read", f"{manifest['rows_read']:,}", "")
     for reason, count in manifest["dropped"].items():
         table.add_row(f"dropped: {reason}", f"-{count:,}", ", ".join(manifest["dropped_examples"][reason][:2]))
@@ -80,7 +80,7 @@ def functions_table(functions: Sequence[FunctionSummary]) -> Table:
     measured, failed = any(one.measured for one in functions), any(_troubles(one.faults) for one in functions)
     columns = ["function", "votes for", "covers", "overlaps", "conflicts"]
     names = ("function", "votes for", "went wrong")
-    table = _table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed, names)
+    table = new_table("Labelling functions", columns + ["right"] * measured + ["went wrong"] * failed, names)
     for one in functions:
         named = ", ".join(one.labels[:_LABELS_SHOWN]) + (" …" if len(one.labels) > _LABELS_SHOWN else "")
         table.add_row(
@@ -101,7 +101,7 @@ def _troubles(faults: Faults) -> str:
 
 def labelled_table(counts: Counts) -> Table:
     """Return how many texts got which label, and how many none and why."""
-    table = _table("Weak labels", ["", "texts", "share"])
+    table = new_table("Weak labels", ["", "texts", "share"])
     rows = [("all", counts.texts), ("without votes", counts.without_votes), ("undecided", counts.undecided)]
     rows += [
         ("labelled", counts.labelled),
@@ -141,7 +141,7 @@ def _label_in_words(label: StoredLabel | None) -> str:
 def report_table(report: Report) -> Table:
     """Return the headline metrics with their intervals, and the baseline's."""
     columns = ["metric", report.model, "95 % interval"]
-    table = _table(f"{report.n:,} test texts", [*columns, report.baseline["model"]] if report.baseline else columns)
+    table = new_table(f"{report.n:,} test texts", [*columns, report.baseline["model"]] if report.baseline else columns)
     for name, value in report.metrics.items():
         low, high = report.intervals[name]
         cells = [name, f"{value:.4f}", f"{low:.4f} – {high:.4f}"]
@@ -151,7 +151,7 @@ def report_table(report: Report) -> Table:
 
 def figures_table(figures: Mapping[str, Mapping[str, float]], texts: int) -> Table:
     """Return one column per model and one row per metric."""
-    table = _table(f"{texts:,} test texts", ["metric", *figures])
+    table = new_table(f"{texts:,} test texts", ["metric", *figures])
     for metric in next(iter(figures.values())):
         table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in figures.values()))
     return table
@@ -163,7 +163,7 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
     headline = first.headline
     second = next(name for name in ("macro_f1", *first.metrics) if name != headline)
     metrics = [name.replace("_", " ") for name in (headline, second)]
-    table = _table(
+    table = new_table(
         f"{first.n:,} test texts",
         ["model", metrics[0], "95 %", metrics[1], "training", "texts/s", "one text", "size"],
         metrics,
@@ -188,7 +188,7 @@ def leaderboard(entries: Sequence[Entry]) -> Table:
 
 def runtime_table(runtime: Mapping[str, Any], headline: str) -> Table:
     """Return one row per precision that was tried for an encoder, and what became of it."""
-    table = _table(
+    table = new_table(
         f"Checked on {runtime['checked_on']:,} validation texts, {runtime['cores']} core"
         + "s" * (runtime["cores"] != 1),
         ["precision", headline, "change", "same answers", "texts/s", "adds", ""],
@@ -211,7 +211,7 @@ def tuning_table(tuning: Tuning) -> Table:
     """Return the best trials, and what `auto` chose."""
     from copydesk.tuning.findings import plain, rank
 
-    table = _table(f"{len(tuning.attempts)} trials", ["trial", "quality", *tuning.ranges, "time", ""])
+    table = new_table(f"{len(tuning.attempts)} trials", ["trial", "quality", *tuning.ranges, "time", ""])
     ranked = rank(tuning.attempts)
     for attempt in [*ranked[:_BEST_TRIALS], *(one for one in ranked[_BEST_TRIALS:] if one.number == 0)]:
         table.add_row(
@@ -228,7 +228,7 @@ def tuning_table(tuning: Tuning) -> Table:
 
 def facts_table(facts: Facts) -> Table:
     """Return what a description found, in a few lines."""
-    table = _table(f"{facts.name}: {facts.rows.read:,} rows", ["", ""])
+    table = new_table(f"{facts.name}: {facts.rows.read:,} rows", ["", ""])
     table.show_header = False
     table.columns[1].justify, table.columns[1].no_wrap = "left", False
     for name, words in _facts_in_words(facts).items():
@@ -262,7 +262,7 @@ def _facts_in_words(facts: Facts) -> dict[str, str]:
     return lines
 
 
-def _table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) -> Table:
+def new_table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) -> Table:
     """Return an empty table; where it is too wide the `folded` columns take more lines, and no figure is cut off."""
     table = Table(
         title=title,
@@ -274,6 +274,9 @@ def _table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) -> Ta
     )
     for number, column in enumerate(columns):
         table.add_column(
-            column, justify="left" if number == 0 else "right", no_wrap=column not in folded, overflow="fold"
+            column,
+            justify="left" if number == 0 or column in folded else "right",
+            no_wrap=column not in folded,
+            overflow="fold",
         )
     return table

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Quiet
+from copydesk.cli.options import Debug, Quiet, Trust
 
 _TOO_LONG = 75
 
@@ -32,6 +32,7 @@ def worker(
     processes: Annotated[int, typer.Option("--processes", min=1, help="Chunks at a time (redis only).")] = 1,
     nice: Annotated[int, typer.Option("--nice", min=0, max=19, help="Give way to others: 0 (no) to 19.")] = 0,
     parent: Annotated[int, typer.Option("--parent", metavar="PID", help="End when this parent is gone.")] = 0,
+    trust: Trust = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:

@@ -27,6 +27,7 @@ from copydesk.data.duplicates import FindNear, find_near_duplicates
 from copydesk.data.given import Given, given_parts, parted_as_given
 from copydesk.data.label_kinds import LabelKind, ReadLabels, listed
 from copydesk.data.labels import LABELS, read_labels
+from copydesk.data.lessons import with_lessons
 from copydesk.data.parts import parted_rows, resampled_rows
 from copydesk.data.raw import RAW, newest_file
 from copydesk.data.reviewed import apply_decisions, unapplied
@@ -52,8 +53,10 @@ def prepare_dataset(
     `progress` is told what is done, and warned about the data. Raises `SourceError` or `DataError`.
     """
     if data is not None and is_dataset(Path(data)):
-        return dataset_for(recipe, Path(data), progress=progress)
-    return prepare_table(recipe, read_raw(recipe, data, progress=progress), progress=progress)
+        dataset = dataset_for(recipe, Path(data), progress=progress)
+    else:
+        dataset = prepare_table(recipe, read_raw(recipe, data, progress=progress), progress=progress)
+    return with_lessons(dataset, recipe, progress or Silent())
 
 
 def dataset_for(recipe: Recipe, folder: Path, *, progress: Progress | None = None) -> Dataset:

@@ -3,11 +3,12 @@
 A bundle keeps, for each distinct text of the training and of the validation part, a hash of 8 bytes and a sketch of 64:
 one bit of each of 512 MinHash values over the character 4-grams (b-bit MinHash with b = 1: Li & König 2010). Two
 sketches that agree in a share p of their bits belong to texts of Jaccard similarity about 2 p - 1, with a standard
-error of 0.03 at 0.7. The validation part counts too, as temperature, thresholds and early stopping were chosen on it,
+error of 0.03 at 0.65. The validation part counts too, as temperature, thresholds and early stopping were chosen on it,
 but apart from what was learnt.
 
 No text can be read from a sketch. Who has a text can tell whether it, or one like it, was trained on: that is what
-sketches are for. It does not see a translation, or a text said in other words.
+sketches are for. It does not see a translation, or a text said in other words; and it is the word of who trained the
+model, which a signature can vouch for and nothing else.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from copydesk.data.duplicates import SHINGLE_CHARACTERS, Shingles, shingled
 from copydesk.errors import BundleError
 from copydesk.ngrams import chunked
 
-NEAR = 0.7
+NEAR = 0.65
 """From this estimated similarity on a text is a near copy (measured: docs/LOG.md)."""
 MOST_SKETCHES = 100_000
 """Of so many texts of a part sketches are kept (6.4 MB), of all the hash."""
@@ -86,8 +87,8 @@ class TrainedOn:
             with safe_open(path, "numpy") as file:
                 _require_form(path, file.metadata() or {})
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            parts = {name: Sketched(tensors[f"{name}.hashes"], tensors[f"{name}.sketches"]) for name in ORIGINS}
-        except (SafetensorError, KeyError) as error:
+            parts = {name: _read(tensors[f"{name}.hashes"], tensors[f"{name}.sketches"]) for name in ORIGINS}
+        except (SafetensorError, KeyError, ValueError) as error:
             raise BundleError(f"'{path}' does not hold the sketches of training texts: {error}.") from None
         return cls(parts)
 
@@ -163,6 +164,14 @@ def find_leaks(known: TrainedOn | Path, texts: Sequence[str], *, near: float = N
                 found.append(Leak(place, float(similarity[name][place]), bool(exact[name][place]), name))
                 break
     return Leaks(len(texts), found, trained_on.sketched)
+
+
+def _read(hashes: NDArray[Any], sketches: NDArray[Any]) -> Sketched:
+    """Return a part as it was stored. Raises `ValueError` if it cannot have been."""
+    kinds, shapes = (str(hashes.dtype), str(sketches.dtype)), (hashes.shape, sketches.shape)
+    if kinds != ("uint64", "uint8") or hashes.ndim != 1 or sketches.shape[1:] != (_BYTES,):
+        raise ValueError(f"tensors of {kinds[0]} {shapes[0]} and {kinds[1]} {shapes[1]}")
+    return Sketched(hashes, sketches)
 
 
 def _plain(text: str) -> str:

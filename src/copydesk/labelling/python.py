@@ -10,6 +10,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from copydesk.data.label_kinds import name_of
 from copydesk.errors import RecipeError
@@ -30,21 +31,27 @@ def read_python(path: str) -> list[LabellingFunction]:
 
     Raises `RecipeError` if it cannot be run, or holds none.
     """
-    spec = importlib.util.spec_from_file_location(f"labelling_functions_{Path(path).stem}", path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise RecipeError(f"Labelling file '{path}' does not exist.")
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a user's file does wrong
-        where = f" in line {line}" if (line := _line_of(error, path)) else ""
-        raise RecipeError(f"Labelling file '{path}' cannot be run: {_told(error)}{where}.") from error
+    module = module_at(path, "Labelling file")
     found = [value for value in vars(module).values() if isinstance(value, LabellingFunction)]
     if not found:
         raise RecipeError(
             f"Labelling file '{path}' holds no labelling function. Put @labelling_function (from copydesk) above each."
         )
     return found
+
+
+def module_at(path: str, what: str) -> ModuleType:
+    """Run a Python file and return it as a module. Raises `RecipeError` that calls the file `what`."""
+    spec = importlib.util.spec_from_file_location(f"copydesk_file_{Path(path).stem}", path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise RecipeError(f"{what} '{path}' does not exist.")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever a user's file does wrong
+        where = f" in line {line}" if (line := _line_of(error, path)) else ""
+        raise RecipeError(f"{what} '{path}' cannot be run: {told(error)}{where}.") from error
+    return module
 
 
 class PythonVoter:
@@ -67,7 +74,7 @@ class PythonVoter:
                 except Exception as error:  # one text that a function did not expect must not end the run
                     faults = self.faults[function.name]
                     faults.failures += 1
-                    faults.first = faults.first or f"{_told(error)} on {text[:60]!r}"
+                    faults.first = faults.first or f"{told(error)} on {text[:60]!r}"
                     continue
                 if said is not None:
                     yield from self._votes(place, function.name, said)
@@ -105,7 +112,8 @@ def _entries(said: object, task: str, where: str) -> Iterator[_Entry]:
             raise RecipeError(f"{where}; expected {_EXPECTED[task]}.")
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
+    """Return an error's name and the first line of its message."""
     message = str(error).strip()
     return f"{type(error).__name__}: {message.splitlines()[0]}" if message else type(error).__name__
 

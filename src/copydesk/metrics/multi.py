@@ -22,6 +22,7 @@ from copydesk.metrics.base import (
     resamples,
 )
 from copydesk.metrics.single import calibration_error, reliability_bins
+from copydesk.metrics.tally import Tallies, Tally, calibration_tally, pool
 from copydesk.types import Calibration
 
 Value = TypeVar("Value")
@@ -39,6 +40,26 @@ def measure_multi(truth: Flags, given: Flags, scores: Counts, labels: Sequence[s
         _calibration(truth, scores),
         notes=_never_given(counts, labels),
     )
+
+
+def tally_multi(truth: Flags, given: Flags, scores: Counts) -> Tallies:
+    """Return what given labels add to each metric, text by text, against the truth, all of shape (n, labels)."""
+    once = list(_per_text(truth, given))
+
+    def rows(true: Flags, found: Flags) -> Counts:
+        texts = np.stack([*_per_text(true, found).values(), np.ones(len(true))], axis=1)
+        return np.concatenate([true, found, true & found, texts], axis=1, dtype=np.float32)
+
+    def metrics(sums: Counts) -> dict[str, Counts]:
+        counted, texts = sums[..., : -len(once) - 1], sums[..., -len(once) - 1 :]
+        means = {name: ratio(texts[..., place], texts[..., -1]) for place, name in enumerate(once)}
+        return {**_of_labels(LabelCounts(*np.split(counted, 3, axis=-1))), **means}
+
+    calibration = calibration_tally(scores, truth, ((scores - truth) ** 2).mean(axis=1))
+    some = truth[pool(len(truth))]
+    quality = Tally(rows(truth, given), rows(some, some), rows(some, np.zeros_like(some)), metrics)
+    decided = truth.sum(axis=0) + given.sum(axis=0, dtype=np.float64)
+    return Tallies(quality, calibration, (truth == given).all(1), truth != given, decided, "subset_accuracy")
 
 
 def micro_f1(truth: Flags, given: Flags) -> float:

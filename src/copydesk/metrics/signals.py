@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.metrics.base import Counts, Flags, LabelCounts, Measured, percentiles, ratio, resamples
+from copydesk.metrics.tally import Tallies, Tally, pool
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,27 @@ def measure_signals(truth: SignalSheet, found: SignalSheet, labels: Sequence[str
         {name: percentiles(values) for name, values in _metrics(drawn).items()},
         _presence({name: table[0] for name, table in once.items()}).qualities(labels, thresholds.tolist()),
     )
+
+
+def tally_signals(truth: SignalSheet, found: SignalSheet, right: Flags) -> Tallies:
+    """Return what the answers add to each metric, text by text; `right` tells which are wholly right."""
+    places = pool(len(truth.scores))
+    some = SignalSheet(truth.scores[places], truth.present[places], truth.tags[places])
+    told = SignalSheet(np.nan_to_num(some.scores), some.present, some.tags)
+    nothing = SignalSheet(np.zeros_like(some.scores), np.zeros_like(some.present), np.zeros_like(some.tags))
+    tables = _tables(truth, found)
+    names = list(tables)
+
+    def rows(of: dict[str, Counts]) -> Counts:
+        return np.concatenate(list(of.values()), axis=1)
+
+    def metrics(sums: Counts) -> dict[str, Counts]:
+        return _metrics(dict(zip(names, np.split(sums, len(names), axis=-1), strict=True)))
+
+    mistaken = tables["actual"] != tables["predicted"]
+    decided = (tables["actual"] + tables["predicted"]).sum(axis=0)
+    quality = Tally(rows(tables), rows(_tables(some, told)), rows(_tables(some, nothing)), metrics)
+    return Tallies(quality, None, right, mistaken, decided)
 
 
 def presence_macro_f1(truth: SignalSheet, found: SignalSheet) -> float:

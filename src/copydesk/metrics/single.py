@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.metrics.base import RESAMPLES, SEED, Counts, Interval, LabelCounts, Measured, percentiles
+from copydesk.metrics.tally import Tallies, Tally, calibration_tally, pool
 from copydesk.types import Calibration, Confusion, ReliabilityBin
 
 Indices = NDArray[np.int64]
@@ -29,6 +30,22 @@ def measure_single(targets: Indices, scores: Counts, labels: Sequence[str]) -> M
         calibration_of(targets, scores),
         _confusion(targets, predicted, labels),
     )
+
+
+def tally_single(targets: Indices, scores: Counts) -> Tallies:
+    """Return what scores, shape (n, labels), add to each metric, text by text, against label indices, shape (n,)."""
+    labels = np.eye(scores.shape[1])
+    predicted = scores.argmax(axis=1)
+    actual, given, right = labels[targets], labels[predicted], predicted == targets
+    some = actual[pool(len(actual))]
+    quality = Tally(
+        np.concatenate([actual, given, actual * given], axis=1),
+        np.concatenate([some, some, some], axis=1),
+        np.concatenate([some, np.zeros_like(some), np.zeros_like(some)], axis=1),
+        lambda sums: _metrics(LabelCounts(*np.split(sums, 3, axis=-1))),
+    )
+    calibration = calibration_tally(scores.max(axis=1)[:, None], right[:, None], ((scores - actual) ** 2).sum(axis=1))
+    return Tallies(quality, calibration, right, actual != given, (actual + given).sum(axis=0), "accuracy")
 
 
 def label_counts(targets: Indices, predicted: Indices, labels: int) -> LabelCounts:

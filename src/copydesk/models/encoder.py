@@ -142,8 +142,10 @@ class EncoderModel:
         from transformers import AutoModel, AutoTokenizer
 
         with quiet_transformers():
-            body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            body = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         limit = token_limit(tokenizer, body.config, reading.max_tokens)
         return cls(PooledClassifier(body, outputs), tokenizer, Reading(limit, reading.long_texts))
 

@@ -89,7 +89,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Outcome:
         for stage in stages_of(recipe):
             steps.append(_step(stage, recipe, steps[-1].output if steps else None, state, progress))
     outputs = {step.stage: step.output for step in steps}
-    bundle = open_bundle(outputs["train"])
+    bundle = open_bundle(outputs["train"], ours=True)
     return Outcome(steps, bundle, _keywords(recipe, load_dataset(outputs["prepare"]), progress))
 
 

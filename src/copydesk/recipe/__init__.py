@@ -5,7 +5,7 @@ It does not know whether the columns or files it names exist: the stages say so 
 """
 
 from copydesk.recipe.evaluate import Evaluate, SliceRule
-from copydesk.recipe.gate import AgainstProduction, Gate
+from copydesk.recipe.gate import AgainstProduction, Gate, MaxDrops, MaxLeaks, MaxRatios
 from copydesk.recipe.load import (
     dump_recipe,
     json_schema,
@@ -17,20 +17,25 @@ from copydesk.recipe.load import (
 )
 from copydesk.recipe.model import DEFAULT_ENCODER, Model, ModelKind, Train
 from copydesk.recipe.prepare import Prepare
-from copydesk.recipe.recipe import Recipe
+from copydesk.recipe.recipe import NAME, Recipe
 from copydesk.recipe.rules import Rules
 from copydesk.recipe.runtime import Runtime
 from copydesk.recipe.serve import Serve
 from copydesk.recipe.source import Gdelt, GdeltSource, SourceFile
+from copydesk.recipe.strict_yaml import parse_yaml_without_aliases
 from copydesk.recipe.weak import Weak
 
 __all__ = [
     "DEFAULT_ENCODER",
+    "NAME",
     "AgainstProduction",
     "Evaluate",
     "Gate",
     "Gdelt",
     "GdeltSource",
+    "MaxDrops",
+    "MaxLeaks",
+    "MaxRatios",
     "Model",
     "ModelKind",
     "Prepare",
@@ -48,5 +53,6 @@ __all__ = [
     "override",
     "parse_recipe",
     "parse_setting",
+    "parse_yaml_without_aliases",
     "shipped_recipe",
 ]

@@ -109,15 +109,18 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
 
     sources = [placed(source) if isinstance(source, SourceFile) else source for source in recipe.source]
     aliases = absolute(recipe.aliases) if recipe.aliases else None
+    behaviours = absolute(recipe.behaviours) if recipe.behaviours else None
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
     distil = recipe.model.distil.model_copy(update={"texts": [placed(file) for file in recipe.model.distil.texts]})
     model = recipe.model.model_copy(update={"keywords": keywords, "distil": distil})
     weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
-    prepare = recipe.prepare.model_copy(update={"reviewed": [absolute(path) for path in recipe.prepare.reviewed]})
+    files = {key: [absolute(path) for path in getattr(recipe.prepare, key)] for key in ("reviewed", "lessons")}
+    prepare = recipe.prepare.model_copy(update=files)
     evaluate = recipe.evaluate.model_copy(update={"functions": [absolute(path) for path in recipe.evaluate.functions]})
     changed = {
         "source": sources,
         "aliases": aliases,
+        "behaviours": behaviours,
         "model": model,
         "weak": weak,
         "prepare": prepare,

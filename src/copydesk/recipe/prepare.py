@@ -52,6 +52,9 @@ class Prepare(Section):
     reviewed: Annotated[list[str], BeforeValidator(as_list)] = Field(
         [], description="Review files with decisions: their labels replace the data's, dropped texts are left out."
     )
+    lessons: Annotated[list[str], BeforeValidator(as_list)] = Field(
+        [], description="Files of rows for the training part alone, such as suggestions that repair a behaviour."
+    )
     split: Split = Split()
     resample: Literal["none", "median_undersample", "mltl"] = Field(
         "none", description="How the training part, and only it, is balanced (task `multi`)."

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.evaluate import Evaluate
-from copydesk.recipe.gate import Gate
+from copydesk.recipe.gate import Gate, gate_mistakes
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
@@ -17,11 +17,14 @@ from copydesk.recipe.serve import Serve
 from copydesk.recipe.source import Source, SourceFile
 from copydesk.recipe.weak import Weak
 
+NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""What a name must be: it becomes a folder, a registry's entry, a metric's label."""
+
 
 class Recipe(Section):
     """Everything one classifier is made of."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Names the bundle and the registry entry.")
+    name: str = Field(pattern=NAME, description="Names the bundle and the registry entry.")
     task: Literal["single", "multi", "signals"] = Field(
         "single", description="`single`: one of K labels; `multi`: any subset; `signals`: a score and a tag each."
     )
@@ -57,7 +60,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_task(self) -> Recipe:
-        problems = [message for wrong, message in _misfits(self) if wrong]
+        problems = [message for wrong, message in _misfits(self) if wrong] + gate_mistakes(self.gate, self.task)
         if problems:
             raise ValueError("; ".join(problems))
         return self

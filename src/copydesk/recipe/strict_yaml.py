@@ -30,15 +30,34 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _WithoutAliases(_Loader):
+    """Refuses references: ten lines of them can stand for more values than fit in memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 (PyYAML's)
+        """Return the next node. Raises `ComposerError` for a reference."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "a reference (*name) is not expected here")
+        return super().compose_node(parent, index)
+
+
+def parse_yaml_without_aliases(text: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    """Return what a text in YAML says that somebody else wrote. Raises `yaml.YAMLError`, `RecursionError`."""
+    return yaml.load(text, _WithoutAliases)  # a SafeLoader
+
+
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
     """Return what a text in YAML says. Raises `yaml.YAMLError`."""
     return yaml.load(text, _Loader)  # a SafeLoader
 
 
-def read_yaml(path: str | Path, what: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
-    """Return what a YAML file holds. Raises `RecipeError` that calls the file `what`."""
+def read_yaml(path: str | Path, what: str, *, references: bool = True) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    """Return what a YAML file holds. Raises `RecipeError` that calls the file `what`.
+
+    Without `references` it may hold none (*name), as a file that somebody else may have written.
+    """
     try:
-        return parse_yaml(Path(path).read_text("utf-8"))
+        text = Path(path).read_text("utf-8")
+        return parse_yaml(text) if references else parse_yaml_without_aliases(text)
     except OSError as error:
         raise RecipeError(f"{what} '{path}' cannot be read: {error.strerror or error}.") from None
     except UnicodeDecodeError as error:
@@ -46,5 +65,7 @@ def read_yaml(path: str | Path, what: str) -> Any:  # noqa: ANN401 (whatever YAM
         raise RecipeError(
             f"{what} '{path}' is not UTF-8: byte 0x{byte:02x} in line {line}. Save it as UTF-8."
         ) from None
+    except RecursionError:
+        raise RecipeError(f"{what} '{path}' is nested too deeply to be read.") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{what} '{path}' is not valid YAML: {' '.join(str(error).split())}.") from None

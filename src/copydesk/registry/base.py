@@ -6,12 +6,13 @@ the model's history, oldest first. An alias moves only if it still leads where t
 once, one is told.
 
 Pure values and one protocol. What may be done with them, `moves.py` says; how a reference such as
-`models:/clickbait@production` becomes a folder, `references.py`.
+`models:/clickbait@production` becomes a folder, `references.py`, which makes a registry from the place that a
+reference names: `Mlflow("")`, `Hub("OWNER")`, `Wandb("ENTITY/PROJECT")`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -48,6 +49,10 @@ class Registered:
     facts: Facts
     aliases: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the version as plain JSON values, its facts among them."""
+        return {"name": self.name, "version": self.version, "aliases": list(self.aliases), **asdict(self.facts)}
+
 
 @dataclass(frozen=True)
 class Change:
@@ -75,7 +80,11 @@ class Registry(Protocol):
         ...
 
     def add(self, bundle: Bundle, name: str, facts: Facts) -> Registered:
-        """Keep a bundle as the next version, whole or not at all; one that is there already is returned as it is."""
+        """Keep a bundle as the next version, whole or not at all.
+
+        One of the same digest that is there already is returned as it is, with the facts it was registered with. It
+        adds no line to the history: the versions themselves say who registered them and when (`moves.account`).
+        """
         ...
 
     def versions(self, name: str) -> list[Registered]:
@@ -93,7 +102,8 @@ class Registry(Protocol):
     def point(self, name: str, change: Change) -> None:
         """Let the change's alias lead to its version, and add the change to the history.
 
-        Raises `Stale` if the alias does not lead to `change.before` any more.
+        Raises `Stale` if the alias does not lead to `change.before` any more, `RegistryError` if there is no such
+        version.
         """
         ...
 
@@ -102,7 +112,7 @@ class Registry(Protocol):
         ...
 
     def history(self, name: str) -> list[Change]:
-        """Return the model's history, oldest first."""
+        """Return what `point` did and `note` noted, oldest first; a move that was begun and never done is left out."""
         ...
 
     def attach(self, version: Registered, kind: str, content: dict[str, Any]) -> None:

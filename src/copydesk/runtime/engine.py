@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copydesk.bundle import Bundle, Settings, open_bundle
-from copydesk.errors import BundleError, UsageError
+from copydesk.errors import BundleError, CopydeskError, UsageError
 from copydesk.models.base import Model
 from copydesk.models.cascade import CascadeModel
-from copydesk.normalise import COLUMN_SEPARATOR, normalise
+from copydesk.normalise import COLUMN_SEPARATOR, STEPS, normalise
 from copydesk.recipe import Recipe
 from copydesk.tasks import Scores
 from copydesk.types import Prediction, Report
 
 Text = str | Sequence[str] | Mapping[str, str]
 """One text; or its columns in the recipe's order; or its columns by name."""
+
+_PROBE = "Is this a model?"
 
 
 def _load_linear(folder: Path) -> Model:
@@ -84,11 +86,17 @@ class Classifier:
 
     @classmethod
     def of(cls, bundle: Bundle, *, fallback: str | None = None) -> Classifier:
-        """Load a verified bundle's model; `fallback` says why it answers for another. Raises `BundleError`."""
+        """Load a verified bundle's model, and try it; `fallback`: why it answers for another. Raises `BundleError`."""
         kind = bundle.settings.model
         if kind not in LOADERS:
             raise BundleError(f"'{bundle.path}' holds a model of kind {kind!r}; known kinds: {', '.join(LOADERS)}.")
-        return cls(LOADERS[kind](bundle.layout.model), bundle.settings, bundle, fallback=fallback)
+        try:
+            return _sound(cls(LOADERS[kind](bundle.layout.model), bundle.settings, bundle, fallback=fallback))
+        except CopydeskError:
+            raise
+        except Exception as error:  # whoever wrote the files: each library that reads them has errors of its own
+            told = " ".join(str(error).split()) or type(error).__name__
+            raise BundleError(f"The model in '{bundle.path}' cannot be loaded: {told:.300}") from error
 
     def __fspath__(self) -> str:
         return fspath(self.path)
@@ -199,3 +207,15 @@ class Classifier:
                 f"Text {place} is {type(text).__name__}, not a string (or its columns: {', '.join(names)})."
             )
         return COLUMN_SEPARATOR.join(column.replace(COLUMN_SEPARATOR, " ") for column in text)
+
+
+def _sound(classifier: Classifier) -> Classifier:
+    """Return a classifier whose parts fit together: it answers a text by as many numbers as its task has outputs."""
+    found, outputs = classifier.model.logits([_PROBE]), classifier.task.outputs
+    if found.shape != (1, outputs) or not np.isfinite(found).all():
+        shape = "x".join(map(str, found.shape))
+        raise ValueError(f"it answers a text by {shape} numbers; {outputs} finite ones were expected")
+    unknown = [step for step in classifier.settings.normalise if step not in STEPS]
+    if unknown:
+        raise ValueError(f"its texts are to be normalised by {unknown[0]!r}, which this Copydesk does not know")
+    return classifier

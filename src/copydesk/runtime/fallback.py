@@ -1,4 +1,7 @@
-"""A recipe instead of a bundle: its newest trained bundle, or the keywords that stand in until there is one."""
+"""What a user may call a model: a bundle's folder, a registry's reference, or a recipe.
+
+Of a recipe it is the newest trained bundle, or the keywords that stand in until there is one.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,20 @@ from copydesk.models.keyword_file import labels_in
 from copydesk.models.keywords import KeywordsModel
 from copydesk.normalise import steps_of
 from copydesk.recipe import Recipe, load_recipe
+from copydesk.registry.references import is_reference, opened
 from copydesk.runtime.engine import Classifier
 from copydesk.tasks import make_task
 
 
 def load_model(model: str | Path, *, bundles: Path = BUNDLES) -> Classifier:
-    """Load a bundle, or a recipe's newest bundle in `bundles`; where that is missing, the recipe's keywords.
+    """Load a bundle, a registry's version, or a recipe's newest bundle in `bundles`, else the recipe's keywords.
 
     Every answer of the keywords, or of an older bundle where the newest is broken, says why it is theirs. Raises
-    `UsageError` if there is neither.
+    `UsageError` if there is neither, `BundleError`, `RegistryError`.
     """
     path = Path(model)
-    if path.suffix not in (".yaml", ".yml"):
-        return Classifier.load(path)
+    if is_reference(model) or path.suffix not in (".yaml", ".yml"):
+        return Classifier.of(opened(model))
     recipe = load_recipe(path)
     newest, broken = _newest_bundle(recipe, bundles)
     if newest is not None:

@@ -1,7 +1,8 @@
 """Which version a model has, and whether what its name leads to has changed.
 
 A bundle's version is the beginning of the SHA-256 of its manifest, which holds every file's SHA-256: equal bundles have
-equal versions wherever they lie. Keywords that stand in for a recipe's bundle have that of recipe and keyword file.
+equal versions wherever they lie. One that was fetched from a registry has the number that it has there. Keywords that
+stand in for a recipe's bundle have that of recipe and keyword file.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from copydesk.bundle import BUNDLES, Layout
 from copydesk.recipe import load_recipe
+from copydesk.registry.references import is_reference, resolved
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import bundles_of
 from copydesk.types import ModelVersion
@@ -19,7 +21,9 @@ _DIGITS = 12
 
 
 def version_of(classifier: Classifier, model: str | Path) -> ModelVersion:
-    """Return the version of what was loaded from `model`: a bundle, or a recipe without one."""
+    """Return the version of what was loaded from `model`: a bundle, a registry's version, or a recipe without one."""
+    if classifier.is_bundle and classifier.bundle.registered:
+        return classifier.bundle.registered
     if classifier.is_bundle:
         path = classifier.path.resolve()
         name = str(classifier.bundle.manifest["name"])
@@ -29,12 +33,15 @@ def version_of(classifier: Classifier, model: str | Path) -> ModelVersion:
 
 
 def fingerprint(model: str | Path, *, bundles: Path = BUNDLES) -> str:
-    """Return a value that changes when `model` leads to something else; it reads manifests only.
+    """Return a value that changes when `model` leads to something else; it reads manifests, or asks the registry.
 
     A bundle folder may be a link that is set to another one. Of a recipe the newest complete bundle counts. Raises
-    `OSError` while a manifest is not there, `RecipeError`.
+    `OSError` while a manifest is not there, `RecipeError`, `RegistryError`.
     """
     path = Path(model)
+    if is_reference(model):
+        found = resolved(str(model))
+        return f"{found.version}-{found.facts.digest[:_DIGITS]}"
     if path.suffix not in (".yaml", ".yml"):
         return _digest(Layout(path).manifest)
     whole = (Layout(found).manifest for found in bundles_of(load_recipe(path), bundles) if Layout(found).is_complete())

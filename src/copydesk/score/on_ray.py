@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from copydesk.bundle import open_bundle
 from copydesk.errors import CopydeskError, MissingExtra, UsageError
 from copydesk.progress import Advance
+from copydesk.registry.references import opened
 from copydesk.runtime.engine import Classifier
 from copydesk.score.inputs import Forward, Input
 from copydesk.score.parts import PartWriter, Rows
@@ -35,7 +35,7 @@ UNIT_ROWS = 1 << 15
 class Job:
     """What every actor is told."""
 
-    bundle: Path
+    model: str
     identity: str
     fallback: str | None
     options: Options
@@ -51,7 +51,7 @@ def job_of(classifier: Classifier, found: Input, options: Options, store: Store)
         file if "://" in file.url else replace(file, url=str(Path(file.url).resolve())) for file in found.files
     )
     return Job(
-        classifier.path.resolve(),
+        classifier.bundle.registered.path if classifier.bundle.registered else str(classifier.path.resolve()),
         model_of(classifier)["identity"],
         classifier.fallback,
         options,
@@ -111,9 +111,9 @@ class Actor:
                 part.write(start, self._scorer(batch))
 
     def _load(self) -> Scorer:
-        classifier = Classifier.of(open_bundle(self._job.bundle), fallback=self._job.fallback)
+        classifier = Classifier.of(opened(self._job.model), fallback=self._job.fallback)
         if model_of(classifier)["identity"] != self._job.identity:
-            raise UsageError(f"The bundle '{self._job.bundle}' is another one here. Share one among all machines.")
+            raise UsageError(f"The model '{self._job.model}' is another one here. Share one among all machines.")
         return Scorer(classifier, self._job.options, self._job.found.schema)
 
 

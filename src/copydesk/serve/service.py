@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from copydesk.errors import CopydeskError, NotReady, RequestRefused
+from copydesk.errors import CopydeskError, NotReady, RegistryError, RequestRefused
 from copydesk.models.cores import allowed_cores
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
@@ -43,7 +43,7 @@ class Reference:
 
     @classmethod
     def to(cls, model: str) -> Reference:
-        """Return the reference to a bundle folder or a recipe."""
+        """Return the reference to a bundle folder, a registry's version or a recipe."""
 
         def load() -> tuple[Classifier, ModelVersion]:
             classifier = load_model(model)
@@ -73,6 +73,7 @@ class Service:
         self._served: Served | None = None
         self._shadow: Served | None = None
         self._seen, self._again_s, self._again_at = "", again_s, math.inf
+        self._unseen = False
         self._due = 0.0
         self._retiring: list[Served] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -132,9 +133,12 @@ class Service:
         """
         try:
             found = await asyncio.to_thread(self._reference.fingerprint)
-        except Exception as error:  # being written, or taken away: the present one stays
-            LOG.debug("nothing to look at", extra={"fields": {"model": self._reference.name, "error": repr(error)}})
+        except Exception as error:  # being written, or taken away, or a registry is down: the present one stays
+            self._tell_unseen(error)
             return False
+        if self._unseen:
+            LOG.info("look-up works again", extra={"fields": {"model": self._reference.name}})
+            self._unseen = False
         now = time.monotonic()
         if found == self._seen and now < self._again_at:
             return False
@@ -156,6 +160,13 @@ class Service:
         self._retiring.append(old)
         self._go(self._retire(old))
         return True
+
+    def _tell_unseen(self, error: Exception) -> None:
+        """Log that the name leads nowhere now; of a registry that does not answer aloud, and once."""
+        aloud = isinstance(error, RegistryError) and not self._unseen
+        self._unseen = self._unseen or aloud
+        facts = {"model": self._reference.name, "error": str(error) if aloud else repr(error)}
+        LOG.log(logging.WARNING if aloud else logging.DEBUG, "nothing to look at", extra={"fields": facts})
 
     def drain(self) -> None:
         """Be ready no more, and go on answering."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from copydesk.tasks.base import Head, Scores, Targets, Task, heads_loss, preference
+from copydesk.tasks.base import Head, Scores, Targets, Task, Wanted, heads_loss, place_of, preference
 from copydesk.tasks.multi import MultiTask
 from copydesk.tasks.signals import SignalsTask
 from copydesk.tasks.single import SingleTask
 from copydesk.types import Decision
 
-__all__ = ["Head", "Scores", "Targets", "Task", "heads_loss", "make_task", "preference"]
+__all__ = ["Head", "Scores", "Targets", "Task", "Wanted", "heads_loss", "make_task", "place_of", "preference"]
 
 Maker = Callable[[Sequence[str], Decision, Mapping[str, Sequence[str]]], Task]
 

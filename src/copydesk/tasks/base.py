@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from copydesk.errors import UsageError
 from copydesk.metrics.base import Measured
+from copydesk.metrics.tally import Tallies
 from copydesk.tasks.columns import Column
 from copydesk.types import Decision, Label, Prediction
 
@@ -80,6 +81,19 @@ class Margin:
     rival_column: int | None = None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What an answer must say of one label: that it is given, or is not; of a signal also its sign and its tag.
+
+    `sign` is 1 or -1 and 0 for any; `tag` is empty for any.
+    """
+
+    label: str
+    given: bool = True
+    sign: int = 0
+    tag: str = ""
+
+
 class Task(Protocol):
     """What every task knows."""
 
@@ -111,6 +125,16 @@ class Task(Protocol):
     @property
     def outputs(self) -> int:
         """The number of output columns."""
+        ...
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each output column is about: names that two tasks have in common mean the same."""
+        ...
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """Each output's score in a text that has none of the labels."""
         ...
 
     @property
@@ -160,6 +184,10 @@ class Task(Protocol):
         """Return every metric with its interval, the labels' quality, calibration and confusions."""
         ...
 
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text: by these two models are compared."""
+        ...
+
     def answers(self, scores: Scores) -> Targets:
         """Return the answers in the form of targets."""
         ...
@@ -170,6 +198,17 @@ class Task(Protocol):
 
     def surprise(self, targets: Targets, scores: Scores) -> Scores:
         """Return how surely each text's answer contradicts its label, 0 to 1 (signals: to 2)."""
+        ...
+
+    def shortfall(self, scores: Scores, wanted: Wanted) -> Scores:
+        """Return how far each text's answer is from what is wanted: exactly 0 where it says so.
+
+        Raises `UsageError` for an unknown label, and for a sign or tag where answers have none.
+        """
+        ...
+
+    def moved(self, before: Scores, after: Scores) -> Scores:
+        """Return how far the answer to each row of `before` is from that to the same row of `after`: 0 if the same."""
         ...
 
     def describe(self, target: NDArray[Any]) -> str:
@@ -184,6 +223,22 @@ def place_of(label: str, labels: Sequence[str]) -> int:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"Label {label!r} is not one of the model's: {', '.join(labels[:30])}.{hint}")
     return labels.index(label)
+
+
+LEAST_DISTANCE = 1e-9
+"""What stands for the distance between two different answers whose scores are equal."""
+
+
+def require_plain(wanted: Wanted) -> None:
+    """Raise `UsageError` if a sign or a tag is wanted."""
+    if wanted.sign or wanted.tag:
+        raise UsageError(f"{wanted.label!r} is wanted with a sign or a tag: these are for task 'signals'.")
+
+
+def distance_where(wrong: NDArray[np.bool_], distance: Scores) -> Scores:
+    """Return the distances where something is wrong, never 0 there, and 0 elsewhere."""
+    result: Scores = np.where(wrong, np.maximum(distance, LEAST_DISTANCE), 0.0)
+    return result
 
 
 def preference(quality: float, loss: float) -> float:

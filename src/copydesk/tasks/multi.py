@@ -17,8 +17,20 @@ from numpy.typing import NDArray
 
 from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured, best_threshold
-from copydesk.metrics.multi import measure_multi, micro_f1
-from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, place_of, sigmoid
+from copydesk.metrics.multi import measure_multi, micro_f1, tally_multi
+from copydesk.metrics.tally import Tallies
+from copydesk.tasks.base import (
+    Head,
+    Logits,
+    Margin,
+    Scores,
+    Targets,
+    Wanted,
+    distance_where,
+    place_of,
+    require_plain,
+    sigmoid,
+)
 from copydesk.tasks.columns import Column, Lists, Names
 from copydesk.types import Decision, Label, Prediction
 
@@ -42,6 +54,16 @@ class MultiTask:
     def outputs(self) -> int:
         """One per label."""
         return len(self.labels)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """No label."""
+        return (0.0,) * len(self.labels)
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -137,6 +159,10 @@ class MultiTask:
         """Return precision, recall and F1 in all their means, subset accuracy and Hamming loss."""
         return measure_multi(targets > 0, self.given(scores), scores, self.labels, self.thresholds)
 
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text."""
+        return tally_multi(targets > 0, self.given(scores), scores)
+
     def answers(self, scores: Scores) -> Targets:
         """Return the given labels as 0 and 1."""
         return self.given(scores).astype(np.float32)
@@ -151,6 +177,18 @@ class MultiTask:
         wrong = self.given(scores) != (targets > 0)
         surprise: Scores = (np.abs(scores - targets) * wrong).max(axis=1, initial=0.0)
         return surprise
+
+    def shortfall(self, scores: Scores, wanted: Wanted) -> Scores:
+        """Return what the label's probability lacks to 1, or where it must not be given, to 0."""
+        require_plain(wanted)
+        place = place_of(wanted.label, self.labels)
+        wrong = self.given(scores)[:, place] != wanted.given
+        return distance_where(wrong, np.abs(float(wanted.given) - scores[:, place]))
+
+    def moved(self, before: Scores, after: Scores) -> Scores:
+        """Return the largest change of a probability among the labels that are given only once."""
+        changed = self.given(before) != self.given(after)
+        return distance_where(changed.any(axis=1), (np.abs(before - after) * changed).max(axis=1, initial=0.0))
 
     def describe(self, target: NDArray[Any]) -> str:
         """Return the names of the text's labels."""

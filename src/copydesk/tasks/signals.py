@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from copydesk.errors import DataError
+from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured, best_threshold
-from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1
-from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, place_of, softmax
+from copydesk.metrics.signals import SignalSheet, measure_signals, presence_macro_f1, tally_signals
+from copydesk.metrics.tally import Tallies
+from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, Wanted, distance_where, place_of, softmax
 from copydesk.tasks.columns import Column, Lists, Names
 from copydesk.tasks.multi import replaced_thresholds
 from copydesk.types import INTENSITIES, INTENSITY_FROM, Decision, Label, Prediction, Signal
@@ -46,6 +47,17 @@ class SignalsTask:
     def outputs(self) -> int:
         """One score per category, and one column for each of its tags, the empty one included."""
         return len(self.labels) + sum(len(tags) + 1 for tags in self.tags)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The categories, then each one's tags, the empty tag first."""
+        tags = zip(self.labels, self.tags, strict=True)
+        return (*self.labels, *(f"{category}: {tag}" for category, own in tags for tag in ("", *own)))
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """No score, and surely no tag."""
+        return (*(0.0 for _ in self.labels), *(float(not tag) for own in self.tags for tag in ("", *own)))
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -180,6 +192,10 @@ class SignalsTask:
         """Return presence macro F1, sign accuracy, the scores' mean absolute error and tag F1."""
         return measure_signals(self.truth(targets), self.sheet(scores), self.labels, self.thresholds)
 
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text."""
+        return tally_signals(self.truth(targets), self.sheet(scores), self.right(targets, scores))
+
     def answers(self, scores: Scores) -> Targets:
         """Return scores and tag numbers; both are 0 for an absent category."""
         sheet = self.sheet(scores)
@@ -198,6 +214,38 @@ class SignalsTask:
         errors = np.nan_to_num(np.abs(self.sheet(scores).scores - self.truth(targets).scores), nan=0.0)
         surprise: Scores = np.where(self.right(targets, scores), 0.0, errors.max(axis=1, initial=0.0))
         return surprise
+
+    def shortfall(self, scores: Scores, wanted: Wanted) -> Scores:
+        """Return what the evidence lacks, how far the score is on the wrong side, or what the tag's probability lacks.
+
+        The first of these that is not as wanted counts.
+        """
+        place = place_of(wanted.label, self.labels)
+        sheet, evidence = self.sheet(scores), self.evidence(scores)[:, place]
+        wrong = sheet.present[:, place] != wanted.given
+        result = distance_where(wrong, np.abs(float(wanted.given) - evidence))
+        if wanted.sign:
+            turned = np.sign(sheet.scores[:, place]) != wanted.sign
+            result = np.where(wrong, result, distance_where(turned, np.abs(sheet.scores[:, place])))
+        if wanted.tag:
+            tag, head = self._tag(wanted), self.heads[len(self.labels) + place]
+            another = (sheet.tags[:, place] != tag) & (result == 0)
+            result = np.where(another, distance_where(another, 1 - scores[:, head.start + tag]), result)
+        return result
+
+    def _tag(self, wanted: Wanted) -> int:
+        tags = self.tags[self.labels.index(wanted.label)]
+        if wanted.tag not in tags:
+            raise UsageError(f"Tag {wanted.tag!r} is not one of the tags of {wanted.label!r}: {', '.join(tags)}.")
+        return tags.index(wanted.tag) + 1
+
+    def moved(self, before: Scores, after: Scores) -> Scores:
+        """Return the largest change of a score among categories that are present only once, or with another sign."""
+        first, second = self.sheet(before), self.sheet(after)
+        signs = np.sign(first.scores) * first.present != np.sign(second.scores) * second.present
+        changed = (first.present != second.present) | signs
+        distance = (np.abs(first.scores - second.scores) * changed).max(axis=1, initial=0.0)
+        return distance_where(changed.any(axis=1), distance)
 
     def describe(self, target: NDArray[Any]) -> str:
         """Return the present categories with score and tag."""

@@ -12,8 +12,20 @@ from numpy.typing import NDArray
 
 from copydesk.errors import DataError, UsageError
 from copydesk.metrics.base import Measured
-from copydesk.metrics.single import measure_single
-from copydesk.tasks.base import Head, Logits, Margin, Scores, Targets, place_of, softmax
+from copydesk.metrics.single import measure_single, tally_single
+from copydesk.metrics.tally import Tallies
+from copydesk.tasks.base import (
+    Head,
+    Logits,
+    Margin,
+    Scores,
+    Targets,
+    Wanted,
+    distance_where,
+    place_of,
+    require_plain,
+    softmax,
+)
 from copydesk.tasks.columns import Column, Names
 from copydesk.types import Decision, Label, Prediction
 
@@ -32,6 +44,16 @@ class SingleTask:
     def outputs(self) -> int:
         """One per label."""
         return len(self.labels)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    @property
+    def when_absent(self) -> tuple[float, ...]:
+        """No label."""
+        return (0.0,) * len(self.labels)
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -105,6 +127,10 @@ class SingleTask:
         )
         return replace(measured, notes=[*measured.notes, note])
 
+    def tallies(self, targets: Targets, scores: Scores) -> Tallies:
+        """Return what the answers add to each metric, text by text."""
+        return tally_single(targets, scores)
+
     def answers(self, scores: Scores) -> Targets:
         """Return the indices of the most probable labels."""
         best: Targets = scores.argmax(axis=1)
@@ -119,6 +145,23 @@ class SingleTask:
         """Return the score of the wrong answer, 0 for a right one."""
         surprise: Scores = np.where(self.right(targets, scores), 0.0, scores.max(axis=1))
         return surprise
+
+    def shortfall(self, scores: Scores, wanted: Wanted) -> Scores:
+        """Return what the label's probability lacks to 1, or where it must not be given, to 0."""
+        require_plain(wanted)
+        place = place_of(wanted.label, self.labels)
+        wrong = (self._given(scores) == place) != wanted.given
+        return distance_where(wrong, np.abs(float(wanted.given) - scores[:, place]))
+
+    def moved(self, before: Scores, after: Scores) -> Scores:
+        """Return the largest change of a probability where the label is another, or is given only once."""
+        return distance_where(self._given(before) != self._given(after), np.abs(before - after).max(axis=1))
+
+    def _given(self, scores: Scores) -> Targets:
+        """Return the indices of the labels that are given; -1 where the answer is none."""
+        abstained = scores.max(axis=1, initial=0.0) < self.decision.abstain_below
+        given: Targets = np.where(abstained, -1, self.answers(scores))
+        return given
 
     def describe(self, target: NDArray[Any]) -> str:
         """Return the label's name."""

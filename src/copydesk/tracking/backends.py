@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
+from copydesk.mlflow_client import DATABASE, TRACKING, experiment_id, open_client
 from copydesk.tracking.record import Closing, Opening, Point
 
-DATABASE, ARTEFACTS = "mlflow.db", "mlartifacts"
 _PARAM_CHARS, _TAG_CHARS = 500, 5_000
 """MLflow's limits are 6,000 and 8,000; servers before 2.8 have 500 for parameters."""
 _BATCH = 100
@@ -42,19 +41,15 @@ class Mlflow:
 
     def open(self, opening: Opening) -> str:
         """Begin the run; the experiment is made where it is missing."""
-        from mlflow import MlflowClient
-
-        server = os.environ.get("MLFLOW_TRACKING_URI")
-        uri = server or f"sqlite:///{Path(DATABASE).absolute()}"
-        self._client = MlflowClient(tracking_uri=uri)
-        artefacts = None if server else Path(ARTEFACTS).absolute().as_uri()
-        experiment = self._experiment(opening.experiment, artefacts)
+        self._client = open_client()
+        experiment = experiment_id(self._client, opening.experiment)
         tags = {**_standard_tags(opening), **{key: text[:_TAG_CHARS] for key, text in opening.tags.items()}}
         self._run = self._client.create_run(experiment, run_name=opening.name, tags=tags).info.run_id
         self._log_params(opening.params)
         self._log_data(opening)
         shown = f"sqlite:///{DATABASE}"
         where = f"{DATABASE} ({opening.experiment}: mlflow ui --backend-store-uri {shown})"
+        server = os.environ.get(TRACKING)
         return f"MLflow at {server} ({opening.experiment})" if server else where
 
     def log(self, points: Sequence[Point]) -> None:
@@ -77,20 +72,6 @@ class Mlflow:
                 self._client.log_artifact(self._run, file)
         finally:
             self._client.set_terminated(self._run, closing.status)
-
-    def _experiment(self, name: str, artefacts: str | None) -> str:
-        """Return the experiment's id; of two runs that make it at once, the later finds the earlier's."""
-        from mlflow.exceptions import MlflowException
-
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return str(self._client.create_experiment(name, artifact_location=artefacts))
-            except MlflowException:
-                found = self._client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-        return str(found.experiment_id)
 
     def _log_params(self, params: dict[str, str]) -> None:
         from mlflow.entities import Param

@@ -22,6 +22,7 @@ from typing import Any
 
 from copydesk import __version__
 from copydesk.errors import Terminated
+from copydesk.mlflow_client import LIMITS, NO_TELEMETRY
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.tracking.record import Closing, Opening, closing_of, point_of, recipe_params
@@ -33,12 +34,6 @@ _OFF = frozenset({"off", "0", "no", "false"})
 _DISTRIBUTIONS = {"mlflow": ("mlflow", "mlflow-skinny"), "wandb": ("wandb",)}
 _EXTRAS = {"mlflow": "train", "wandb": "wandb"}
 _VERSIONS = ("torch", "transformers", "scikit-learn")
-_LIMITS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
-"""What keeps MLflow from trying a dead server for minutes; the user's own settings win."""
 
 
 class Untracked:
@@ -208,8 +203,8 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the recorder's environment: short patience, no telemetry, and this very Copydesk."""
     here = str(Path(__file__).parent.parent.parent)
     path = os.pathsep.join(filter(None, (here, environ.get("PYTHONPATH", ""))))
-    ours = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
-    return {**_LIMITS, **environ, **ours}
+    ours = {**NO_TELEMETRY, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
+    return {**LIMITS, **environ, **ours}
 
 
 def _version(distribution: str) -> str | None:

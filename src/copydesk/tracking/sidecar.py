@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import queue
-import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from copydesk.git import commit_of
 from copydesk.tracking.backends import TRACKERS, Guarded, Tracker
 from copydesk.tracking.record import Closing, Opening, Point
 
@@ -49,19 +49,8 @@ def serve(
 
 def git_facts(folder: str | None = None) -> dict[str, str]:
     """Return the commit of the working folder's repository and whether files differ from it; nothing outside one."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=folder, capture_output=True, text=True, timeout=5, check=True, errors="replace"
-        )
-        return done.stdout.strip()
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return {"git.commit": commit, "git.dirty": "yes" if changed else "no"}
+    commit = commit_of(folder)
+    return {"git.commit": commit.sha, "git.dirty": "yes" if commit.changed else "no"} if commit else {}
 
 
 def with_git(opening: Opening, facts: Mapping[str, str]) -> Opening:
