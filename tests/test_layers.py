@@ -89,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs",
         "training",
     },
+    "monitor": {"ngrams"},
     "page": set(),
     "packages": set(),
     "review": {"data", "page"},
