@@ -25,7 +25,7 @@ demo: setup
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: setup
-	$(PYTEST) -m 'not e2e' --cov --cov-report=term --cov-fail-under=90
+	$(PYTEST) -m 'not e2e' --cov --cov-report=term --cov-fail-under=90 --durations=20
 
 test-e2e: setup
 	$(PYTEST) -m e2e --durations=15

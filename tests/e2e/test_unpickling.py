@@ -35,6 +35,9 @@ if seen:
 PICKLES = ("pytorch_model.bin", "model.pt", "training_args.bin", "optimizer.pt", "adapter_model.bin", "vocab.pkl")
 
 
+pytestmark = pytest.mark.e2e
+
+
 class Bomb:
     """Leaves a mark when it is unpickled."""
 
