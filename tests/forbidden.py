@@ -1,7 +1,7 @@
 """What no code here may do to what comes from outside, found by reading the code: a walk over its syntax tree.
 
 Names are followed through imports, aliases, assignments and `getattr` with a constant; what a program computes at run
-time is not (`tests/test_unpickling.py` watches that). Every finding is a rule's name and a line.
+time is not (`tests/e2e/test_unpickling.py` watches that). Every finding is a rule's name and a line.
 """
 
 from __future__ import annotations
