@@ -31,6 +31,8 @@ from copydesk.tasks import Task, make_task
 from copydesk.training import train_bundle
 from fakes import Listener, exported_once, toy_rows
 
+pytestmark = pytest.mark.e2e
+
 TEXTS = [text for text, _ in toy_rows(80)]
 TEXTS += [f"{first}{COLUMN_SEPARATOR}{second}" for first, second in zip(TEXTS, TEXTS[::-1], strict=True)]
 TASKS = {
