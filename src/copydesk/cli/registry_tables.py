@@ -43,11 +43,19 @@ def versions_table(versions: Sequence[Registered]) -> Table:
 def history_table(history: Sequence[Change]) -> Table:
     """Return a row per change of a model's aliases, and per refused one, oldest first."""
     table = new_table("History", ["when (UTC)", "what", "alias", "before", "version", "by", "reason"], ("by", "reason"))
+    _left(table, "what", "by", "reason")
     for change in history:
         before = "-" if change.before is None else str(change.before)
         cells = change.action, change.alias or "-", before, str(change.version), change.by, change.reason
         table.add_row(_to_the_minute(change.at), *map(escape, cells))
     return table
+
+
+def _left(table: Table, *names: str) -> None:
+    """Let columns of words begin at the left; the others are numbers."""
+    for column in table.columns:
+        if column.header in names:
+            column.justify = "left"
 
 
 def _to_the_minute(at: str) -> str:
@@ -57,6 +65,7 @@ def _to_the_minute(at: str) -> str:
 def failures_table(failures: Sequence[Failure]) -> Table:
     """Return the rules that a candidate does not keep: what was needed, what was measured, and why that matters."""
     table = new_table("The gate refuses", ["rule", "needed", "measured", "why"], ("rule", "needed", "measured", "why"))
+    _left(table, "needed", "measured", "why")
     for one in failures:
         table.add_row(*(escape(cell) for cell in (one.rule, one.needed, one.measured, one.why)))
     return table

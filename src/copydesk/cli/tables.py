@@ -275,7 +275,7 @@ def new_table(title: str, columns: Sequence[str], folded: Sequence[str] = ()) ->
     for number, column in enumerate(columns):
         table.add_column(
             column,
-            justify="left" if number == 0 or column in folded else "right",
+            justify="left" if number == 0 else "right",
             no_wrap=column not in folded,
             overflow="fold",
         )
