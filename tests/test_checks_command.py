@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from checked import outcome_of, subject_in
@@ -18,6 +20,7 @@ from copydesk.checks.report import render_checks, write_report
 from copydesk.checks.run import Checked, run_checks
 from copydesk.checks.table import CHECKS
 from copydesk.cli import check as command
+from copydesk.cli.check_table import check_table
 from copydesk.cli.main import app
 from copydesk.errors import UsageError
 from copydesk.types import BehaviourResult, CaseFailure, ModelVersion
@@ -64,6 +67,15 @@ def test_the_page_shows_every_check_and_asks_nothing_of_anybody() -> None:
     assert all((attributes.get("href") or "#").startswith("#") for _, attributes in page.tags)
     ids = {attributes["id"] for _, attributes in page.tags if attributes.get("id")}
     assert {attributes["href"] for tag, attributes in page.tags if tag == "a"} <= {f"#{name}" for name in ids}
+
+
+def test_a_behaviour_of_which_nothing_is_required_is_watched_and_does_not_count_as_held() -> None:
+    watched = BehaviourResult("not bad", "MFT", 10, 0, (0.0, 0.28), 0.0)
+    checked = checked_of(behaviours=[BehaviourResult("praise", "MFT", 10, 10, (0.72, 1.0), 0.9), watched])
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(check_table(checked))
+    shown = console.export_text()
+    assert "1 of 1 hold; 1 are watched" in shown and "watched" in render_checks(checked)
 
 
 def test_the_page_says_where_only_some_checks_were_run() -> None:

@@ -43,9 +43,11 @@ def _section(checked: Checked, section: Section) -> Table:
 
 
 def _behaviours(checked: Checked) -> Table:
-    held = sum(result.holds for result in checked.behaviours)
+    asked = [result for result in checked.behaviours if result.required]
+    watched = len(checked.behaviours) - len(asked)
+    held = f"Behaviours: {sum(result.holds for result in asked)} of {len(asked)} hold"
     table = Table(
-        title=f"Behaviours: {held} of {len(checked.behaviours)} hold",
+        title=held + (f"; {watched} are watched, as nothing is required of them" if watched else ""),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         expand=True,
@@ -57,6 +59,6 @@ def _behaviours(checked: Checked) -> Table:
         told = "" if worst is None else f"{worst.changed or worst.text} → {worst.got}, not {worst.expected}"
         table.add_row(
             Text(result.name), result.kind, Text(f"{result.passed}/{result.n}", "" if result.holds else "bold red"),
-            f"{result.required:.0%}", Text(" ".join(told.split())),
+            f"{result.required:.0%}" if result.required else "watched", Text(" ".join(told.split())),
         )  # fmt: skip
     return table
