@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 from copydesk.behaviour.change import WORD, Change, is_title_case, no_argument
@@ -70,25 +71,24 @@ def _mistyped(word: str, chance: random.Random) -> str:
 def lower_case(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (the same)
     """Write all in lower case, unless case tells a word from another: US, us."""
     no_argument(argument, where)
-    _require_plain_casing(words, where)
-    telling = set(words.known("case_tells", where))
-
-    def apply(text: str, chance: random.Random) -> str | None:
-        return None if telling.intersection(WORD.findall(text)) else _plain(text.lower(), text)
-
-    return Change("lower_case", apply, "all")
+    return _cased("lower_case", str.lower, words, "case_tells", where)
 
 
 def upper_case(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (the same)
     """Write all in capitals, unless these make another word of one: us, US. Addresses and names of users stay."""
     no_argument(argument, where)
+    return _cased("upper_case", str.upper, words, "capitals_tell", where)
+
+
+def _cased(name: str, write: Callable[[str], str], words: Words, kind: str, where: str) -> Change:
+    """Return the change of a whole text's case; none of a text with a word of the kind that its case tells apart."""
     _require_plain_casing(words, where)
-    telling = set(words.known("capitals_tell", where))
+    telling = set(words.known(kind, where))
 
     def apply(text: str, chance: random.Random) -> str | None:
-        return None if telling.intersection(WORD.findall(text)) else _plain(text.upper(), text)
+        return None if telling.intersection(WORD.findall(text)) else _plain(write(text), text)
 
-    return Change("upper_case", apply, "all")
+    return Change(name, apply, "all")
 
 
 def title_case(argument: Any, words: Words, where: str) -> Change:  # noqa: ANN401 (the same)

@@ -17,8 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, gammaln, ndtr, xlogy
-from scipy.stats import binom
+from scipy.special import bdtrc, betaincinv, gammaln, ndtr, xlogy
 
 CONFIDENCE = 0.95
 _NUISANCES = 40
@@ -88,7 +87,7 @@ def mcnemar_p_value(losses: int, gains: int) -> float:
     """
     if not losses + gains:
         return 1.0
-    return float(binom.sf(gains, losses + gains, 0.5) + binom.pmf(gains, losses + gains, 0.5) / 2)
+    return _mid_p(gains, losses, 0.5)
 
 
 def mcnemar_interval(losses: int, gains: int, texts: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -109,9 +108,17 @@ def _least_share(gains: int, losses: int, level: float) -> float:
     low, high = 0.0, 1.0
     while high - low > _CLOSE:
         middle = (low + high) / 2
-        chance = binom.sf(gains, losses + gains, middle) + binom.pmf(gains, losses + gains, middle) / 2
-        low, high = (middle, high) if chance < level else (low, middle)
+        low, high = (middle, high) if _mid_p(gains, losses, middle) < level else (low, middle)
     return low
+
+
+def _mid_p(gains: int, losses: int, share: float) -> float:
+    """Return the probability of more gains than these among as many texts, and half that of just as many.
+
+    Each of the losses and gains is a gain with the probability `share`.
+    """
+    texts = losses + gains
+    return float(bdtrc(gains, texts, share) + bdtrc(gains - 1, texts, share)) / 2
 
 
 def _most_drop(losses: int, gains: int, texts: int, confidence: float) -> float:
