@@ -22,13 +22,14 @@ import polars as pl
 
 from copydesk.behaviour.load import load_suite
 from copydesk.bundle import Bundle, Layout, Settings, write_bundle
-from copydesk.data.dataset import Dataset, text_id
+from copydesk.data.dataset import Dataset
 from copydesk.data.labelled import Labelled
 from copydesk.data.prepare import prepare_dataset
 from copydesk.fitting import Run
 from copydesk.gate.answered import Contender
 from copydesk.gate.gate import judge
 from copydesk.gate.measure import measure
+from copydesk.normalise import text_id
 from copydesk.progress import Silent
 from copydesk.recipe import Recipe, override, parse_recipe
 from copydesk.training import train_on

@@ -7,9 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from copydesk.data.dataset import Dataset, text_id
+from copydesk.data.dataset import Dataset
 from copydesk.data.review_file import read_review
 from copydesk.errors import DataError, UsageError
+from copydesk.normalise import text_id
 from copydesk.recipe import Recipe, parse_recipe
 from copydesk.review.doubts import file_of_doubts, review_of_doubts
 

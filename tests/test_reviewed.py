@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from copydesk.data.dataset import Dataset, text_id
+from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.review_file import Decision, Header, Item, Review, write_review
 from copydesk.errors import DataError
 from copydesk.files import sha256_of
+from copydesk.normalise import text_id
 from copydesk.recipe import load_recipe, override, parse_recipe
 from copydesk.types import Signal
 from fakes import Listener, toy_rows, write_csv

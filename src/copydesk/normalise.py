@@ -7,6 +7,7 @@ the model's business.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 import unicodedata
@@ -140,3 +141,11 @@ def normalise(text: str, steps: Sequence[str]) -> str:
         if text == before:
             break
     return text
+
+
+def text_id(text: str) -> str:
+    """Return the name of a normalised text, from its content alone; a repeated one gets `-2`, `-3`, … in a Dataset.
+
+    The prediction log knows a text by it too, so that the two can be joined.
+    """
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

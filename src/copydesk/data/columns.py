@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from copydesk.data.dataset import PARTS, text_id
+from copydesk.data.dataset import PARTS
 from copydesk.data.label_kinds import BATCH_ROWS, LabelKind, ReadLabels
 from copydesk.data.parts import PartedRow
 from copydesk.data.weak_labels import PROBABILITIES, probabilities_of
+from copydesk.normalise import text_id
 
 
 def columns_of(parted: list[PartedRow], found: ReadLabels, kind: LabelKind[Any]) -> pl.DataFrame:

@@ -97,11 +97,6 @@ class Dataset:
             write_json(new / MANIFEST_FILE, manifest)
 
 
-def text_id(text: str) -> str:
-    """Return the name of a normalised text, from its content alone; a repeated one gets `-2`, `-3`, … in a Dataset."""
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
 def is_dataset(path: Path) -> bool:
     """Tell whether the folder is a Dataset; its manifest means that it was written to the end."""
     return (path / MANIFEST_FILE).is_file() and (path / DATA_FILE).is_file()

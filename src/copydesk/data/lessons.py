@@ -14,11 +14,12 @@ from typing import Any
 import polars as pl
 
 from copydesk.data.clean import clean_rows
-from copydesk.data.dataset import Dataset, text_id
+from copydesk.data.dataset import Dataset
 from copydesk.data.labels import read_labels
 from copydesk.data.sources import read_sources, source_of_path
 from copydesk.errors import DataError, RecipeError
 from copydesk.files import sha256_of
+from copydesk.normalise import text_id
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 

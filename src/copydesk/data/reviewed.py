@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from copydesk.data.clean import Account, CleanRow
-from copydesk.data.dataset import text_id
 from copydesk.data.label_kinds import LabelKind, listed
 from copydesk.data.review_file import Item, Review, read_review
 from copydesk.errors import DataError
 from copydesk.files import sha256_of
+from copydesk.normalise import text_id
 from copydesk.recipe import Recipe
 from copydesk.types import Label, Signal
 

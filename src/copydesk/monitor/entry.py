@@ -6,7 +6,6 @@ which the same text is known again.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, traits_of
+from copydesk.normalise import text_id
 
 SCHEMA: dict[str, pl.DataType] = {
     "at": pl.Datetime("us", "UTC"),
@@ -73,7 +73,7 @@ def table_of(
         "id": [entry.id for entry in entries],
         "model": [entry.model for entry in entries],
         "version": [entry.version for entry in entries],
-        "text_hash": [hash_of(text) for text in texts],
+        "text_hash": [text_id(text) for text in texts],
         "text": [kept(text) for text in texts] if kept else [None] * len(texts),
         "labels": [list(entry.labels) for entry in entries],
         "scores": [list(entry.scores) for entry in entries],
@@ -85,8 +85,3 @@ def table_of(
         "vector": np.rint(traits.vectors * VECTOR_SCALE).astype(np.int8),
     }
     return pl.DataFrame({name: pl.Series(name, values, SCHEMA[name]) for name, values in columns.items()})
-
-
-def hash_of(text: str) -> str:
-    """Return the name of a text in the log: 16 hexadecimal digits."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -14,11 +14,12 @@ from typing import Any
 
 import polars as pl
 
-from copydesk.data.dataset import Dataset, is_dataset, text_id
+from copydesk.data.dataset import Dataset, is_dataset
 from copydesk.data.prepare import clean_table, prepare_dataset, prepare_table, read_raw
 from copydesk.data.review_file import Header, Item, Review
 from copydesk.data.reviewed import read_decisions
 from copydesk.errors import DataError, UsageError
+from copydesk.normalise import text_id
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.repair.items import MORE, Findings, contested, label_errors, near_conflicts

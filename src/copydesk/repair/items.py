@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from copydesk.data.clean import CleanRow
-from copydesk.data.dataset import text_id
 from copydesk.data.label_kinds import LabelKind
 from copydesk.data.review_file import Item
+from copydesk.normalise import text_id
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 from copydesk.repair.opinions import Opinions

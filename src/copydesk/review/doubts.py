@@ -13,12 +13,12 @@ from typing import Any
 import polars as pl
 
 from copydesk.data.clean import clean_rows
-from copydesk.data.dataset import is_dataset, load_dataset, text_id
+from copydesk.data.dataset import is_dataset, load_dataset
 from copydesk.data.labels import LABELS, read_labels
 from copydesk.data.prepare import read_raw
 from copydesk.data.review_file import Header, Item, Review, write_review
 from copydesk.errors import DataError, UsageError
-from copydesk.normalise import steps_of
+from copydesk.normalise import steps_of, text_id
 from copydesk.recipe import Recipe
 
 CONFLICT, UNCERTAIN = "conflict", "least certain"
