@@ -107,6 +107,7 @@ ALLOWED: dict[str, set[str]] = {
         "behaviour",
         "cascade",
         "data",
+        "monitor",
         "fitting",
         "labelling",
         "models",
