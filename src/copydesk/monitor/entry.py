@@ -110,13 +110,15 @@ def rows_of(columns: Mapping[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(given).with_columns(**same).select(*SCHEMA)
 
 
-def moments(seconds: Sequence[float]) -> pl.Series:
+def moments(seconds: Sequence[float] | NDArray[np.floating[Any]]) -> pl.Series:
     """Return times as a column from seconds since 1970."""
     microseconds = pl.Series((np.array(seconds, np.float64) * 1e6).astype(np.int64))
     return microseconds.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def lists_of(values: Sequence[Any] | pl.Series, lengths: Sequence[int] | NDArray[np.integer[Any]]) -> pl.Series:
+def lists_of(
+    values: Sequence[Any] | NDArray[Any] | pl.Series, lengths: Sequence[int] | NDArray[np.integer[Any]]
+) -> pl.Series:
     """Return a column of lists from their values end to end; a list for each row would take twenty times as long."""
     flat, sizes = pl.Series("values", values), np.asarray(lengths, np.int64)
     if not len(flat):
