@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from copydesk.monitor.quality import Accuracy
+from copydesk.monitor.accuracy import Accuracy
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,6 @@ class Staleness:
     slope: Slope | None
 
 
-def staleness(
-    said: pl.DataFrame, *, trained: datetime, newest_text: datetime | None, now: datetime
-) -> Staleness:
+def staleness(said: pl.DataFrame, *, trained: datetime, newest_text: datetime | None, now: datetime) -> Staleness:
     """Return how old a model is; `said` are its rows of which something was said (`quality.joined`)."""
     raise NotImplementedError
