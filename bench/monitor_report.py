@@ -124,7 +124,9 @@ def hour_of(
         "vector": np.rint(vectors * VECTOR_SCALE).astype(np.int8),
     }
     frame = pl.DataFrame(columns).with_columns(
-        pl.lit("live").alias("source"), pl.lit("").alias("stage"), pl.lit("en").alias("language")
+        pl.lit("live").alias("source"),
+        pl.lit("").alias("stage"),
+        pl.Series("language", random.choice(window.kinds["languages"], count).tolist()),
     )
     rare = [*NUMBERS, "vector", "language"]
     return frame.with_columns(pl.when(seen).then(pl.col(name)).alias(name) for name in rare).cast(

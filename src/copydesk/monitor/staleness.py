@@ -35,8 +35,6 @@ class Staleness:
     slope: Slope | None
 
 
-def staleness(
-    said: pl.DataFrame, *, trained: datetime, newest_text: datetime | None, now: datetime
-) -> Staleness:
+def staleness(said: pl.DataFrame, *, trained: datetime, newest_text: datetime | None, now: datetime) -> Staleness:
     """Return how old a model is; `said` are its rows of which something was said (`quality.joined`)."""
     raise NotImplementedError
