@@ -4,14 +4,19 @@
     LOG/2026-11-21/10/1a2b3c4d-000361-all.parquet    all before it, put together when the hour, or a size, was over
 
 A file appears whole, and `read` passes over parts that stand in a later whole, so no row is ever seen twice.
+
+    LOG/feedback.jsonl                               corrections, a line each, appended by any process
 """
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,11 +24,13 @@ import polars as pl
 
 from copydesk.errors import UsageError
 from copydesk.files import replacing
+from copydesk.monitor.corrections import Line, corrections_of, read_lines
 from copydesk.monitor.entry import SCHEMA
 
 _PART_BYTES = 64 << 20
 _DAYS = "%Y-%m-%d"
 _WHOLE = "-all"
+FEEDBACK = "feedback.jsonl"
 
 
 class LogFiles:
@@ -62,6 +69,19 @@ class LogFiles:
         for day in self._folder.glob("????-??-??"):
             if day.name < oldest:
                 shutil.rmtree(day, ignore_errors=True)
+
+    def read(self, since: datetime | None = None, until: datetime | None = None) -> pl.LazyFrame:
+        """Return the rows of all processes, those from `since` on and before `until`."""
+        return read(self._folder, since, until)
+
+    def correct(self, lines: Sequence[Line]) -> None:
+        """Append corrections; raises `OSError`."""
+        append_lines(self._folder / FEEDBACK, lines)
+
+    def corrections(self) -> pl.DataFrame:
+        """Return the last correction of each id."""
+        path = self._folder / FEEDBACK
+        return corrections_of(read_lines(path.read_text("utf-8", "replace")) if path.exists() else [])
 
     def _put_together(self, hour: Path, parts: list[Path]) -> None:
         del self._parts[hour]
@@ -108,3 +128,21 @@ def _each_once(files: list[Path]) -> list[Path]:
         if file.stem.endswith(_WHOLE)
         or not any(number > file.stem.split("-")[1] for number in whole.get((file.parent, file.stem.split("-")[0]), []))
     ]
+
+
+def append_lines(path: Path, lines: Sequence[Line]) -> None:
+    """Append JSON lines in one call, so that several processes may; raises `OSError` where they do not go in whole.
+
+    What an earlier one left of a line is ended first, so that it takes no other along.
+    """
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode("utf-8", "replace")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(file).st_size
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            text = b"\n" + text
+        if os.write(file, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(file)
