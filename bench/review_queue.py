@@ -151,7 +151,11 @@ def choices(model: LinearModel, found: Drifted, task: Task, count: int, seed: in
     groups = find_near_duplicates(pool.frame["text"].to_list(), 0.6).group.tolist()
     queue = queue_of(pool, novelty, groups, limit=count)
     without = queue_of(pool, novelty, groups, limit=count, random_share=0)
-    own = {ranked[0].reason: [places[one.place] for one in ranked[:count]] for ranked in rankings(pool, novelty, count) if ranked}
+    own = {
+        ranked[0].reason: [places[one.place] for one in ranked[:count]]
+        for ranked in rankings(pool, novelty, count)
+        if ranked
+    }
     return {
         "random": places[:count],
         "queue": [places[one.place] for one in queue],
@@ -186,11 +190,17 @@ def main() -> None:
                     now = (accuracy(again, found.test, task), accuracy(again, found.old, task))
                     gains.setdefault((way, weight), []).append((now[0] - base[0], now[1] - base[1]))
         stood = np.array(before)
-        print(f"\n{name}: {stood[:, 0].mean():.1%} on the drifted stream, {stood[:, 1].mean():.1%} on texts like training", flush=True)
+        print(
+            f"\n{name}: {stood[:, 0].mean():.1%} on the drifted stream, {stood[:, 1].mean():.1%} on texts like training",
+            flush=True,
+        )
         for (way, weight), values in gains.items():
             points = 100 * np.array(values)
             spread = points.std(axis=0, ddof=1) / np.sqrt(len(points)) if len(points) > 1 else points[0] * 0
-            print(f"  {way:24} x{weight:<3} {points[:, 0].mean():+6.2f} ± {spread[0]:.2f}   old {points[:, 1].mean():+6.2f} ± {spread[1]:.2f}", flush=True)
+            print(
+                f"  {way:24} x{weight:<3} {points[:, 0].mean():+6.2f} ± {spread[0]:.2f}   old {points[:, 1].mean():+6.2f} ± {spread[1]:.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -134,9 +134,7 @@ def _applied(dataset: Dataset, merged: Merged, repeat: int) -> pl.DataFrame:
     kind, column = dataset.kind, dataset.kind.column
     rows = dataset.frame.with_columns(name=pl.col("id").str.split("-").list.first())
     rows = rows.filter(~pl.col("name").is_in(list(merged.dropped)))
-    cells = [
-        merged.relabelled.get(name, kind.restored(cell)) for name, cell in rows.select("name", column).iter_rows()
-    ]
+    cells = [merged.relabelled.get(name, kind.restored(cell)) for name, cell in rows.select("name", column).iter_rows()]
     before = [kind.restored(cell) for cell in rows[column].to_list()]
     merged.counts["labels_changed"] = sum(one != other for one, other in zip(before, cells, strict=True))
     rows = rows.with_columns(pl.Series(column, [kind.stored(cell) for cell in cells], dtype=kind.dtype))

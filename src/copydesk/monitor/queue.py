@@ -144,8 +144,8 @@ def novelty_of(texts: Sequence[str], reference: Reference) -> Floats:
 
 
 def _standard(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    spread = float(values.std())
-    return (values - values.mean()).astype(np.float64) / (spread or 1.0)
+    centred: NDArray[np.float64] = (values - values.mean()).astype(np.float64)
+    return centred / (float(values.std()) or 1.0)
 
 
 def _drawn(pool: Pool, count: int) -> list[Queued]:

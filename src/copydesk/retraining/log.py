@@ -1,27 +1,20 @@
-"""What retraining reads of a prediction log: its rows, what people said of them, and texts that the log did not keep."""
+"""What retraining reads of a prediction log: rows, what people said of them, texts that the log did not keep."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from copydesk.data.clean import join_columns, require_columns
 from copydesk.data.sources import read_sources, source_of_path
+from copydesk.monitor.corrections import SCHEMA as CORRECTIONS
 from copydesk.monitor.entry import SCHEMA
+from copydesk.monitor.log import open_log, shown
 from copydesk.normalise import normalise, text_id
-
-CORRECTIONS: dict[str, pl.DataType] = {
-    "at": pl.Datetime("us", "UTC"),
-    "id": pl.String(),
-    "labels": pl.List(pl.String()),
-    "scores": pl.List(pl.Float32()),
-    "tags": pl.List(pl.String()),
-    "text": pl.String(),
-}
-"""What is read of a log's corrections, if it is there."""
 
 
 @dataclass(frozen=True)
@@ -51,3 +44,9 @@ def read_texts(path: Path, columns: Sequence[str], steps: Sequence[str]) -> pl.D
     texts = [normalise(join_columns(cells), steps) for cells in frame.select(*columns).iter_rows()]
     found = pl.DataFrame({"text": texts, "text_hash": [text_id(text) for text in texts]})
     return found.with_columns(frame["id"].cast(pl.String)) if "id" in frame.columns else found
+
+
+def read_log(address: str, since: datetime | None = None, until: datetime | None = None) -> Logged:
+    """Return a log's rows of some time, and all its corrections. Raises `UsageError` if there is no log."""
+    log = open_log(address)
+    return Logged(log.read(since, until), log.corrections(), shown(address))

@@ -74,18 +74,23 @@ def answers_of(recipe: Recipe, reviews: Sequence[Path], logged: Logged) -> Answe
 
 def newest(name: str) -> Path | None:
     """Return the file of the last retraining's answers here, or None."""
-    numbered = {int(file.stem.rpartition("-")[2]): file for file in FOLDER.glob(f"{name}-*.jsonl") if _is_ours(file, name)}
+    numbered = {
+        int(file.stem.rpartition("-")[2]): file for file in FOLDER.glob(f"{name}-*.jsonl") if _is_ours(file, name)
+    }
     return numbered[max(numbered)] if numbered else None
 
 
 def feedback_items(recipe: Recipe, logged: Logged) -> tuple[list[Item], int]:
-    """Return the corrections of a log as decisions, oldest first, and how many have no text: neither they nor the log."""
+    """Return the corrections of a log as decisions, oldest first, and how many are left out for want of a text."""
     said = logged.corrections.sort("at")
     if said.is_empty():
         return [], 0
     ids = said.lazy().select("id")
     rows = logged.rows.join(ids, on="id", how="semi").filter(pl.col("source") != "shadow")
-    found = {row["id"]: row for row in rows.select("id", "text_hash", "text").collect(engine="streaming").iter_rows(named=True)}
+    found = {
+        row["id"]: row
+        for row in rows.select("id", "text_hash", "text").collect(engine="streaming").iter_rows(named=True)
+    }
     items = [_feedback_item(recipe, row, found.get(row["id"], {}), logged.name) for row in said.iter_rows(named=True)]
     return [item for item in items if item.text], sum(not item.text for item in items)
 
@@ -109,8 +114,10 @@ def _feedback_item(recipe: Recipe, said: Mapping[str, Any], row: Mapping[str, An
 def _decided(reviews: Sequence[str], recipe: Recipe) -> list[Item]:
     """Return the decided items, each with its file and line."""
     decisions = read_decisions(reviews, recipe, LABELS[recipe.task])
-    plain = {"votes": (), "model": {}, "suspicion": 0.0}
-    return [replace(one.item, id=one.id, where=f"{one.file}:{one.line}", **plain) for one in decisions]
+    return [
+        replace(one.item, id=one.id, where=f"{one.file}:{one.line}", votes=(), model={}, suspicion=0.0)
+        for one in decisions
+    ]
 
 
 def _header(recipe: Recipe, headers: Sequence[Header], said: Sequence[Item]) -> Header:

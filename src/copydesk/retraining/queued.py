@@ -120,7 +120,9 @@ def _item(row: Mapping[str, Any], queued: Queued, task: str, log: str) -> Item:
     return replace(item, suggested=stored_label(task, row["other_labels"], (), ()))
 
 
-def stored_label(task: str, labels: Collection[str], scores: Collection[float], tags: Collection[str]) -> StoredLabel | None:
+def stored_label(
+    task: str, labels: Collection[str], scores: Collection[float], tags: Collection[str]
+) -> StoredLabel | None:
     """Return an answer as a Dataset stores a label; None where nothing was answered."""
     if task == "signals":
         parts = zip(labels, scores, tags, strict=True)

@@ -113,8 +113,8 @@ def _say(answers: Answers, progress: Progress) -> None:
     progress.say(f"{len(answers.review.items):,} answers, {answers.new:,} of them new")
     if answers.textless:
         progress.warn(
-            f"{answers.textless:,} corrections have no text, in the log or in themselves, and cannot be learnt from. Let "
-            "the server keep texts (`serve.log` in the recipe), or give them: --texts FILE."
+            f"{answers.textless:,} corrections have no text, in the log or in themselves, and cannot be learnt from. "
+            "Let the server keep texts (`serve.log` in the recipe), or give them: --texts FILE."
         )
 
 
@@ -146,7 +146,9 @@ def _require_changed(dataset: Dataset, registry: Registry, name: str) -> None:
         return
     content = dataset.content_hash()
     for version in registry.versions(name):
-        if version.facts.data == content and (registry.attached(version, KIND) or "corrections" not in dataset.manifest):
+        if version.facts.data == content and (
+            registry.attached(version, KIND) or "corrections" not in dataset.manifest
+        ):
             raise DataError(
                 f"Nothing has changed since version {version.version} of '{name}' ({version.facts.created}): it was "
                 "trained on the same texts and labels. Review more texts; or train with other settings: copydesk run"
