@@ -230,6 +230,15 @@ def _notes(report: Report) -> list[str]:
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
     keys = ["sources", "rows_read", "rows", "rows_by_part", "dropped", "counts", "groups_of_near_copies", "warnings"]
-    keys += ["rare_labels", "unseen_labels", "resampled", "separator", "weak_rows_by_part", "leaks", "reviewed"]
+    keys += [
+        "rare_labels",
+        "unseen_labels",
+        "resampled",
+        "separator",
+        "weak_rows_by_part",
+        "leaks",
+        "reviewed",
+        "corrections",
+    ]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}
     return {**facts, "content": dataset.content_hash()}
