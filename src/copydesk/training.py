@@ -20,7 +20,6 @@ from copydesk.behaviour.load import read_written
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
-from copydesk.data.languages import languages_of
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.trained_on import sketch
 from copydesk.errors import DataError
@@ -28,6 +27,7 @@ from copydesk.evaluate import Answered, evaluate, fit_temperature, report_of
 from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
 from copydesk.labelling.slice_rules import slice_functions, slice_rules
+from copydesk.languages import languages_of
 from copydesk.models import distributed
 from copydesk.models.base import Model
 from copydesk.monitor.reference import LEAST_TEXTS, Reference, evenly, reference_of

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from copydesk.monitor.quality import Accuracy
+from copydesk.monitor.accuracy import Accuracy
 
 
 @dataclass(frozen=True)
