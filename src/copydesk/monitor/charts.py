@@ -62,7 +62,9 @@ def lines_of(points: Sequence[Point], scale: Scale) -> list[str]:
             stretches.append([])
         else:
             stretches[-1].append((x * _TOP, scale.y(value)))
-    return [" ".join(f"{x:.2f},{y:.2f}" for x, y in (part if len(part) > 1 else part * 2)) for part in stretches if part]
+    return [
+        " ".join(f"{x:.2f},{y:.2f}" for x, y in (part if len(part) > 1 else part * 2)) for part in stretches if part
+    ]
 
 
 def _round_step(wanted: float) -> float:

@@ -117,17 +117,14 @@ def _texts(periods: Sequence[Values], axis: Axis | None) -> Values | None:
 def _accuracy(report: Values, axis: Axis | None) -> Values | None:
     """Return confidence and expected accuracy as lines, accuracy from drawn texts as dots with intervals."""
     periods, reference = report["periods"], report["reference"]
-    judged = [(period["feedback"] or {}).get("accuracy") for period in periods]
-    drawn = [one if one and one["sampling"] == "drawn" else None for one in judged]
+    drawn = [(period["feedback"] or {}).get("accuracy") for period in periods]
     values = [period[name] for period in periods for name in ("confidence", "expected_accuracy")]
     values += [one[end] for one in drawn if one for end in ("low", "high")]
     known = [value for value in [*values, reference and reference["accuracy"]] if value is not None]
     if axis is None or not known:
         return None
     scale = scale_of(known, most=1.0)
-    dots = [
-        _dot(axis, start, one, scale) for start, one in zip(axis.starts, drawn, strict=True) if one and one["n"]
-    ]
+    dots = [_dot(axis, start, one, scale) for start, one in zip(axis.starts, drawn, strict=True) if one]
     return {
         "scale": scale,
         "ticks": [(scale.y(tick), _percent(tick, scale)) for tick in scale.ticks],
@@ -196,7 +193,7 @@ def _label_row(row: Values, periods: Sequence[Values], axis: Axis | None) -> Val
 
 
 def _strip(detector: str, periods: Sequence[Values], axis: Axis | None) -> list[Values]:
-    """Return a detector's effect in every period that was judged, 1 where it begins to matter, and whether it alarmed."""
+    """Return a detector's effect in every period that was judged as a bar, half as high where it begins to matter."""
     found = []
     for start, period in zip(axis.starts if axis else (), periods, strict=False):
         state = period["drift"].get(detector)

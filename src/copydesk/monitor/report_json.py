@@ -121,7 +121,8 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "answers": judged.answers,
         "confirmed": judged.confirmed,
         "contradicted": judged.contradicted,
-        "accuracy": judged.accuracy,
+        "accuracy": judged.estimate,
+        "chosen": judged.chosen,
         "bounds": judged.bounds,
         "wrong_per_thousand": {"value": per_thousand, "low": low, "high": high},
     }
