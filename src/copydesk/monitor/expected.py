@@ -15,6 +15,7 @@ import polars as pl
 
 from copydesk.monitor.detectors import State
 from copydesk.monitor.promise import Promise
+from copydesk.monitor.reference import Reference
 
 _NORMAL = 1.959963984540054
 _OF_ANSWERS = frozenset({"labels", "confidence", "stages"})
@@ -38,11 +39,15 @@ class Expected:
     high: float
 
 
-def expected_accuracy(rows: pl.LazyFrame, promise: Promise) -> list[Expected]:
+def expected_accuracy(rows: pl.LazyFrame, reference: Reference) -> list[Expected]:
     """Return what to expect of each version, the most frequent first, and after it of each label that it gave.
 
-    Labels are by themselves where a text has one; answers in which such a model abstained do not count.
+    Labels are by themselves where a text has one; answers in which such a model abstained do not count. Nothing is
+    expected by a reference without a promise.
     """
+    promise = reference.promise
+    if promise is None:
+        return []
     has_one = bool(promise.labels)
     label = pl.col("labels").list.first() if has_one else pl.lit("")
     answered = rows.filter(pl.col("labels").list.len() > 0) if has_one else rows
@@ -75,7 +80,7 @@ def _expected(version: str, label: str, n: int, confidence: float, share: float,
 
 
 def doubt_of(states: Iterable[State]) -> str:
-    """Return what must be said beside an expectation, from what the detectors of the same texts found; "" for nothing."""
+    """Return what must be said beside an expectation, by what detectors found in the same texts; "" for nothing."""
     texts = [state.detector for state in states if state.drifted and state.detector not in _OF_ANSWERS]
     if not texts:
         return ""

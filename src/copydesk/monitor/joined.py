@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 _ANSWER = (
-    "at", "id", "model", "version", "source", "labels", "scores", "confidence", "stage", "language", "words"
+    "at", "id", "model", "version", "source", "labels", "scores", "confidence", "stage", "language", "words",
+    "text",
 )  # fmt: skip
-_SAID = {"labels": "truth", "scores": "truth_scores", "tags": "truth_tags", "at": "said_at"}
+_SAID = {"labels": "truth", "scores": "truth_scores", "tags": "truth_tags", "at": "said_at", "text": "said_text"}
 
 
 def joined(rows: pl.LazyFrame, corrections: pl.DataFrame) -> pl.DataFrame:
@@ -22,6 +23,7 @@ def joined(rows: pl.LazyFrame, corrections: pl.DataFrame) -> pl.DataFrame:
     """
     said = corrections.select(*_SAID, "id", "field", "weight").rename(_SAID)
     found = rows.select(_ANSWER).join(said.lazy(), on="id").collect(engine="streaming")
+    found = found.with_columns(text=pl.coalesce("text", "said_text")).drop("said_text")
     found = found.unique(["id", "version", "source"], keep="first").sort("at", "id")
     right = pl.Series("right", [is_right(row) for row in found.iter_rows(named=True)], pl.Boolean)
     return found.with_columns(right)

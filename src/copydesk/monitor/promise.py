@@ -108,8 +108,8 @@ class Promise:
         counts, surplus = np.zeros((2, len(labels), len(labels)))
         for row, column, count, more in value["counts"]:
             counts[row, column], surplus[row, column] = count, more
-        numbers = (float(value[name]) for name in ("accuracy", "intercept", "slope"))
-        return cls(int(value["n"]), *numbers, labels, counts, surplus)
+        accuracy, intercept, slope = (float(value[name]) for name in ("accuracy", "intercept", "slope"))
+        return cls(int(value["n"]), accuracy, intercept, slope, labels, counts, surplus)
 
 
 def promise_of(

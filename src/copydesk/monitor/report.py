@@ -6,7 +6,8 @@ it has no examples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -25,8 +26,10 @@ from copydesk.monitor.alarms import (
 from copydesk.monitor.detectors import State
 from copydesk.monitor.examples import Examples, examples_of
 from copydesk.monitor.expected import Expected, expected_accuracy
+from copydesk.monitor.joined import joined
 from copydesk.monitor.log import Log
-from copydesk.monitor.quality import Quality, joined, quality
+from copydesk.monitor.quality import Quality, quality
+from copydesk.monitor.reference import Reference
 from copydesk.monitor.staleness import Staleness, staleness
 from copydesk.monitor.subject import NO_REFERENCE, Subject
 from copydesk.monitor.summary import Every, Period, Summary, summarise
@@ -146,19 +149,23 @@ def verdict_of(alarms: Sequence[Finding], periods: Sequence[Period], *, has_refe
 
 
 def label_shares(subject: Subject, periods: Sequence[Period]) -> list[LabelShare]:
-    """Return all labels that were given or are in the reference, those whose share moved most first."""
-    counts: dict[str, int] = {}
+    """Return `label_shares_of` all periods together."""
+    counts: Counter[str] = Counter()
     for period in periods:
-        for label, n in period.labels.items():
-            counts[label] = counts.get(label, 0) + n
-    before = _counted(subject.reference.window.kinds.get("labels", ())) if subject.reference else {}
+        counts.update(period.labels)
+    return label_shares_of(counts, subject.reference)
+
+
+def label_shares_of(counts: Mapping[str, int], reference: Reference | None) -> list[LabelShare]:
+    """Return all labels that were given or are in the reference, those whose share moved most first."""
+    before = Counter(reference.window.kinds.get("labels", ())) if reference else Counter()
     total, total_before = sum(counts.values()), sum(before.values())
     shares = [
         LabelShare(
             label,
             counts.get(label, 0),
             counts.get(label, 0) / total if total else 0.0,
-            before.get(label, 0) / total_before if total_before else None,
+            before[label] / total_before if total_before else None,
         )
         for label in {**counts, **before}
     ]
@@ -208,10 +215,3 @@ def _notes(subject: Subject, summary: Summary) -> list[str]:
 
 def _texts(summary: Summary) -> int:
     return sum(period.own for period in summary.periods)
-
-
-def _counted(values: Sequence[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return counts
