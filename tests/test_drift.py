@@ -20,7 +20,7 @@ from copydesk.monitor.compare import (
 from copydesk.monitor.detectors import Distribution, Shares, State, Topics, Window
 from copydesk.monitor.drift import Drift, judged
 from copydesk.monitor.reference import Reference, reference_of
-from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, traits_of
+from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, from_steps, in_steps, traits_of
 
 SUBJECTS = "mayor council minister court team river school museum storm market bank farmer".split()
 VERBS = "opens closes wins loses visits plans rejects praises builds sells".split()
@@ -37,7 +37,9 @@ def window_of(texts: list[str], vocabulary: Vocabulary, *, labels: list[str], co
     traits = traits_of(texts, vocabulary)
     sure = np.random.default_rng(len(texts)).beta(9, 1 / confidence, len(texts)).astype(np.float32)
     return Window(
-        {name: traits.number(name) for name in NUMBERS} | {"confidence": sure}, traits.vectors, {"labels": labels}
+        {name: traits.number(name) for name in NUMBERS} | {"confidence": sure},
+        from_steps(in_steps(traits.vectors)),
+        {"labels": labels},
     )
 
 

@@ -30,6 +30,7 @@ from copydesk.labelling.slice_rules import slice_functions, slice_rules
 from copydesk.languages import languages_of
 from copydesk.models import distributed
 from copydesk.models.base import Model
+from copydesk.models.word_table import WordTable, word_table_in
 from copydesk.monitor.promise import Promise, promise_of
 from copydesk.monitor.reference import LEAST_TEXTS, Reference, evenly, reference_of
 from copydesk.normalise import steps_of
@@ -134,7 +135,8 @@ def write_fitted(
         fitted.model.save(layout.model)
         sketch(dataset.part("train")[0], dataset.part("validation")[0]).save(layout.training_texts)
         if len(answered.texts) >= LEAST_TEXTS:
-            _reference(classifier, answered, dataset.part("train")[0]).save(layout.reference)
+            table = word_table_in(layout.model)
+            _reference(classifier, answered, dataset.part("train")[0], table).save(layout.reference)
         if fitted.history:
             write_json(layout.history, [asdict(step) for step in fitted.history])
         megabytes = sum(file.stat().st_size for file in layout.files()) / 1e6
@@ -160,11 +162,13 @@ def write_fitted(
     write_bundle(out, recipe=kept, facts=facts, fill=fill)
 
 
-def _reference(classifier: Classifier, answered: Answered, training_texts: Sequence[str]) -> Reference:
+def _reference(
+    classifier: Classifier, answered: Answered, training_texts: Sequence[str], table: WordTable | None
+) -> Reference:
     """Return what answers of today are to be compared with."""
     task = classifier.task
     decoded = classifier.decoded(answered.scores, [])
-    given = [label for one in decoded for label, _ in one.given]
+    given = [name for one in decoded for name in ([label for label, _ in one.given] or [""])]
     kinds = {"labels": given, "languages": languages_of(evenly(answered.texts, _LANGUAGE_TEXTS))}
     if answered.stages:
         kinds["stages"] = list(answered.stages)
@@ -175,6 +179,7 @@ def _reference(classifier: Classifier, answered: Answered, training_texts: Seque
         right=task.right(answered.targets, answered.scores),
         kinds=kinds,
         promise=_promise(task, answered, decoded),
+        table=table,
     )
 
 

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from copydesk.errors import BundleError
 from copydesk.monitor.detectors import Window
 from copydesk.monitor.promise import Promise
-from copydesk.monitor.traits import NUMBERS, Vocabulary, traits_of
+from copydesk.monitor.traits import NUMBERS, Table, Vocabulary, from_steps, in_steps, traits_of
 
 LEAST_TEXTS = 50
 """A reference of fewer texts says too little about what is usual."""
@@ -47,7 +47,8 @@ class Reference:
         arrays: dict[str, Any] = {
             "vocabulary.hashes": self.vocabulary.hashes,
             "vocabulary.rarity": self.vocabulary.rarity,
-            "vectors": self.window.vectors,
+            "vocabulary.vectors": self.vocabulary.vectors,
+            "vectors": in_steps(self.window.vectors),
             **{f"numbers.{name}": values for name, values in self.window.numbers.items()},
         }
         facts = {
@@ -68,10 +69,15 @@ class Reference:
             with safe_open(path, framework="numpy") as file:
                 facts = json.loads(file.metadata()["facts"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-            vocabulary = Vocabulary(arrays["vocabulary.hashes"], arrays["vocabulary.rarity"], float(facts["rarest"]))
+            vocabulary = Vocabulary(
+                arrays["vocabulary.hashes"],
+                arrays["vocabulary.rarity"],
+                float(facts["rarest"]),
+                arrays["vocabulary.vectors"],
+            )
             numbers = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith("numbers.")}
             kinds = {name: _spread_out(counts) for name, counts in facts["kinds"].items()}
-            window = Window(numbers, arrays["vectors"], kinds)
+            window = Window(numbers, from_steps(arrays["vectors"]), kinds)
             promise = Promise.from_json(facts["promise"]) if facts.get("promise") else None
             return cls(vocabulary, window, float(facts["accuracy"]), float(facts["expected"]), promise)
         except (SafetensorError, LookupError, TypeError, ValueError, OSError) as error:
@@ -86,15 +92,18 @@ def reference_of(
     right: np.ndarray[Any, Any],
     kinds: Mapping[str, Sequence[str]],
     promise: Promise | None = None,
+    table: Table | None = None,
 ) -> Reference:
     """Return the reference of held-out texts, evenly chosen if there are more than 5,000, and of what was answered.
 
-    `confidence` and `right` have shape (n,). `kinds` are per text, or per label given.
+    `confidence` and `right` have shape (n,). `kinds` are per text, or per label given. `table`
+    returns words' vectors, where the model has some.
     """
-    vocabulary, chosen = Vocabulary.of(training_texts), evenly(range(len(texts)), _MOST_TEXTS)
+    vocabulary, chosen = Vocabulary.of(training_texts, table), evenly(range(len(texts)), _MOST_TEXTS)
     traits = traits_of([texts[place] for place in chosen], vocabulary)
     numbers = {name: traits.number(name) for name in NUMBERS} | {"confidence": confidence[chosen].astype(np.float32)}
-    window = Window(numbers, traits.vectors, kinds)
+    vectors = from_steps(in_steps(traits.vectors))  # as a log keeps those of today
+    window = Window(numbers, vectors, kinds)
     return Reference(vocabulary, window, float(right.mean()), float(confidence.mean()), promise)
 
 
