@@ -24,7 +24,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 _MILLISECONDS = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1_000, 1_500, 2_500, 5_000)
 _SECONDS = (*(edge / 1_000 for edge in _MILLISECONDS), 10, 30)
-"""Each edge at most twice the one before, mostly one and a half: a p99 read from them is a tenth too high, not a third."""
+"""Each edge at most twice the one before, mostly one and a half: a p99 read from them is a tenth too high."""
 _STAGE_SECONDS = (0.00005, 0.0001, 0.0002, *_SECONDS)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.999, 1)
@@ -204,8 +204,10 @@ class Shadow:
 
 
 class _Lately:
-    """What is counted, without the versions that are forgotten, each of which has as many series as the model has
-    labels, and without the time at which each series began, which nobody asks for and which doubles them."""
+    """What is counted, without the versions that are forgotten: each has as many series as the model has labels.
+
+    Nor does it tell when each series began, which nobody asks for and which doubles them.
+    """
 
     def __init__(self, source: CollectorRegistry, forgotten: Collection[str]) -> None:
         self._source, self._forgotten = source, forgotten
