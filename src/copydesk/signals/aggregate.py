@@ -24,7 +24,7 @@ _ROWS_AT_ONCE = 200_000
 
 @dataclass(frozen=True)
 class Span:
-    """What a report covers: `since` and `until` (exclusive) as the user gave them, windows, and the zone of their clocks.
+    """What a report covers: `since` and `until` (exclusive) as the user gave them, windows, the zone of their clocks.
 
     Without `since` it is as long as there may be windows; nothing after `now` counts.
     """
@@ -83,10 +83,13 @@ def aggregate(
     first, last = (
         used.select(pl.col("at").min().alias("a"), pl.col("at").max().alias("b")).collect(engine="streaming").row(0)
     )
-    starts = windows.grid(first, last, span.every, span.zone)
-    sheet = sheet_of(sums, starts, categories=categories, places=places, every=span.every)
-    totals = sums.windows.select(pl.col("window_texts", "window_stories").sum()).row(0)
-    return Aggregated(sheet, used, counts, first, last, *totals, odd=sums.odd, merged=merged)
+    starts = windows.grid(since if span.since else first, last, span.every, span.zone)
+    over = [windows.ended(start, span.every) <= span.now for start in starts]
+    sheet = sheet_of(
+        sums, pl.DataFrame({"start": starts, "over": over}), categories=categories, places=places, every=span.every
+    )
+    texts, stories = sums.windows.select(pl.col("window_texts", "window_stories").sum()).row(0)
+    return Aggregated(sheet, used, counts, first, last, texts, stories, odd=sums.odd, merged=merged)
 
 
 def _bounds(rows: pl.LazyFrame, span: Span) -> tuple[datetime, datetime]:
@@ -128,7 +131,7 @@ def _left_out(counts: RowCounts) -> str:
         "without a time that can be read": counts.no_time,
         "without an answer": counts.no_answer,
         "dated later than now": counts.in_future,
-        "outside the time of the report": counts.before,
+        "outside the time of the report": counts.outside,
     }
     found = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
     return f"of {counts.rows:,} rows {found}" if found else "there are none"

@@ -33,7 +33,9 @@ class Tick:
 
 def bars_of(signals: Sequence[float | None], unusual: Sequence[float | None]) -> Bars:
     """Return the bars of one place and category, one for each window."""
-    good, bad, empty, marks = [], [], [], []
+    good: list[str] = []
+    bad: list[str] = []
+    empty, marks = [], []
     for place, (signal, distance) in enumerate(zip(signals, unusual, strict=True)):
         if signal is None:
             empty.append(f"M{place} 0h1v2h-1z")

@@ -15,10 +15,11 @@ _CELL = ("place", "start", "category")
 
 @dataclass(frozen=True)
 class Sums:
-    """`cells`: by place, window and category `stories`, `impact` (the sum of scores), `squares`, `texts`, `outlets`, `tag`, `tag_share`.
+    """What rows add up to.
 
-    `windows`: by place and window `window_texts` and `window_stories`, of every text. `odd` counts scores that are no
-    number.
+    `cells` has by place, window and category `stories`, `impact` (the sum of their scores), `squares`, `texts`,
+    `outlets`, `tag` and `tag_share`; `windows` by place and window `window_texts` and `window_stories`, of every text.
+    `odd` counts scores that are no number.
     """
 
     cells: pl.DataFrame

@@ -11,7 +11,7 @@ from copydesk.signals.rows import UNKNOWN
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Rows in all, and of them those left out: without a time, without an answer, dated later than now, before the report.
+    """Rows in all, and those left out: without a time or an answer, dated later than now, outside the report's time.
 
     `used` are in the sheet, `unknown_place` of them under a place of their own.
     """
@@ -20,7 +20,7 @@ class RowCounts:
     no_time: int
     no_answer: int
     in_future: int
-    before: int
+    outside: int
     used: int
     unknown_place: int
 
@@ -39,7 +39,7 @@ def counted(rows: pl.LazyFrame, usable: pl.Expr, future: pl.Expr) -> RowCounts:
         no_time=no_time.sum(),
         no_answer=no_answer.sum(),
         in_future=(known & future).sum(),
-        before=(known & ~future & ~usable).sum(),
+        outside=(known & ~future & ~usable).sum(),
         used=(known & usable).sum(),
         unknown_place=(known & usable & (pl.col("place") == UNKNOWN)).sum(),
     ).collect(engine="streaming")

@@ -15,7 +15,7 @@ from copydesk.signals.sheet import COLUMNS
 from copydesk.signals.usual import UNUSUAL_FROM
 from copydesk.signals.windows import ended
 
-MOST_UNUSUAL = 12
+LEAST_SHOWN, MOST_SHOWN = 6, 12
 _RECENT = {"1h": 24, "1d": 7}
 """So many windows count as of late."""
 
@@ -30,16 +30,16 @@ class Cell:
     @property
     def is_unusual(self) -> bool:
         """Tell whether it is worth a look."""
-        return abs(self.values["unusual"] or 0) >= UNUSUAL_FROM
+        return bool(abs(self.values["unusual"] or 0) >= UNUSUAL_FROM)
 
 
 @dataclass(frozen=True)
 class Findings:
     """What a report says besides its sheet.
 
-    `last` holds the cells of the last window with a text, by place and category; `recent` the most unusual cells of the
-    last 24 hours (days: 7), one for each place and category, with `beyond` of them worth a look. Where nothing is usual
-    yet they are the strongest. `model` names the model and says whose answers they are.
+    `last` holds the cells of the last window that is over, by place and category (`is_running`: none is over yet);
+    `recent` the most unusual of the last 24 hours (days: 7), one for each place and category, with `beyond` of them
+    worth a look. Where nothing is usual yet they are the strongest. `model` names the model.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Findings:
     recent: list[Cell]
     beyond: int
     has_usual: bool
+    is_running: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON; times are ISO 8601 with the zone's offset."""
@@ -77,7 +78,8 @@ def findings_of(
 ) -> Findings:
     """Return what to tell of an aggregated sheet."""
     sheet = found.sheet
-    start = sheet["start"].max()
+    over = sheet.filter("over")
+    start = (sheet if over.is_empty() else over)["start"].sort()[-1]
     places = sheet["place"].unique(maintain_order=True).to_list()
     recent, beyond = _recent(sheet, span.every)
     headlines = headlines_of(found.rows, recent)
@@ -104,6 +106,7 @@ def findings_of(
         recent=[Cell(row, own) for row, own in zip(_rows(recent), headlines, strict=True)],
         beyond=beyond,
         has_usual=sheet["unusual"].is_not_null().any(),
+        is_running=over.is_empty(),
     )
 
 
@@ -117,7 +120,8 @@ def _recent(sheet: pl.DataFrame, every: str) -> tuple[pl.DataFrame, int]:
         "rank", "strength", "start", "place", "number", descending=[True, True, True, False, False]
     )
     each = ordered.unique(["place", "category"], keep="first", maintain_order=True)
-    return each.head(MOST_UNUSUAL), int((each["rank"] >= UNUSUAL_FROM).sum())
+    beyond = int((each["rank"] >= UNUSUAL_FROM).sum())
+    return each.head(min(max(beyond, LEAST_SHOWN), MOST_SHOWN)), beyond
 
 
 def _notes(found: Aggregated) -> list[str]:
@@ -126,7 +130,7 @@ def _notes(found: Aggregated) -> list[str]:
         f"{counts.no_time:,} rows have no time that can be read; they are left out.": counts.no_time,
         f"{counts.no_answer:,} rows have no answer (no text, or a broken one); they are left out.": counts.no_answer,
         f"{counts.in_future:,} rows are dated later than now; they are left out.": counts.in_future,
-        f"{counts.before:,} rows lie outside the time of this report.": counts.before,
+        f"{counts.outside:,} rows lie outside the time of this report.": counts.outside,
         f"{counts.unknown_place:,} texts name no place; they stand under (unknown).": counts.unknown_place,
         f"{found.merged:,} places with few texts stand together under (other).": found.merged,
         f"{found.odd:,} scores are no number; they do not count.": found.odd,

@@ -1,4 +1,4 @@
-"""What a report can be made of: answers that are there already, a prediction log, or texts that are still to be scored."""
+"""What a report can be made of: answers that are there already, a prediction log, or texts still to be scored."""
 
 from __future__ import annotations
 

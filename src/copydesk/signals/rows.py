@@ -1,7 +1,7 @@
 """Answered texts of any origin as rows of one form: `at`, `place`, `outlet`, `text`, `key`, `signals`.
 
-`at` is UTC and null where it cannot be read; `key` is what copies of a text share; `signals` are the categories that are
-present, null for a text without an answer. Lazy: a table of any size goes through in parts.
+`at` is UTC and null where it cannot be read; `key` is what copies of a text share; `signals` are the categories
+that are present, null for a text without an answer. Lazy: a table of any size goes through in parts.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +94,7 @@ def _rows(
 def _log_notes(asked: Asked) -> list[str]:
     if asked.place or asked.time or asked.outlet:
         raise UsageError(
-            "A prediction log knows no places or sources, and its times are its own. Leave --place, --time and --source out."
+            "A prediction log knows no places or sources, and has its own times. Leave out --place, --time, --source."
         )
     return ["These are the answers of a prediction log, which knows no places: all texts are of one."]
 

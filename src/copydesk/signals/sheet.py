@@ -23,9 +23,9 @@ QUIET_STORIES = 1.0
 """So many stories of no impact are added to every cell."""
 _NORMAL_95 = 1.96
 _PRIOR_FREEDOM, _PRIOR_VARIANCE = 3.0, 0.09
-"""How scores of one cell scatter, where few cells have two stories: a standard deviation of 0.3, worth three stories."""
+"""How scores of one cell scatter where few cells have two stories: a standard deviation of 0.3, worth three stories."""
 COLUMNS = {
-    "place": "Place, as the column of places has it; `(unknown)`: empty; `(other)`: all beyond the 200 with most texts; `(all)`: no such column.",
+    "place": "As in the column of places; `(unknown)`: empty; `(other)`: beyond the 200 largest; `(all)`: no column.",
     "start": "When the window begins, in the time zone of the report.",
     "category": "Category of the model.",
     "signal": "Aggregated impact from -1 (bad) to 1 (good); 0: texts, but none about it; empty: no text at all.",
@@ -41,25 +41,26 @@ COLUMNS = {
     "window_texts": "All texts of the place in the window, whatever they are about.",
     "window_stories": "All stories.",
     "usual": "Median signal at this hour of up to 14 days before (every 1d: of the days); empty with fewer than 5.",
+    "over": "Whether the window was over when the report was made; until then its figures grow.",
     "change": "The signal without the usual.",
-    "unusual": "How far the impact is from the usual, in standard deviations; from 3 on (either sign) it is worth a look.",
+    "unusual": "How far the impact is from the usual, in standard deviations; from 3 on (either way) worth a look.",
 }
 """The sheet's columns in their order, which other tools may rely on."""
 
 
 def sheet_of(
-    sums: Sums, starts: pl.Series, *, categories: Sequence[str], places: Sequence[str], every: Every
+    sums: Sums, windows: pl.DataFrame, *, categories: Sequence[str], places: Sequence[str], every: Every
 ) -> pl.DataFrame:
     """Return the sheet: every place, window and category, in this order (categories as the model has them).
 
-    `starts` are all windows; a window without a text is there, and empty.
+    `windows` has every `start`, and whether the window is `over`; one without a text is there, and empty.
     """
     order = pl.DataFrame(
         {"category": list(categories), "number": range(len(categories))}, schema_overrides={"category": pl.String}
     )
     whole = (
         pl.DataFrame({"place": list(places)}, schema={"place": pl.String})
-        .join(starts.alias("start").to_frame(), how="cross")
+        .join(windows, how="cross")
         .join(order, how="cross")
     )
     counted = ("stories", "impact", "squares", "texts", "outlets", "window_texts", "window_stories")

@@ -1,10 +1,10 @@
 """What is usual at a place and hour, and how far a window is from it.
 
 The usual is the median of the windows at the same hour of the days before, so one storm does not become the rule. How
-unusual a window is goes by its impact, the sum of its stories' scores, which unlike the signal tells twenty stories from
-three: its distance from the usual impact in standard deviations. These come from the spread of the days before (the
-median absolute deviation, Hampel 1974) and from what so many stories, and one more, scatter by themselves: the sum of a
-Poisson number of scores has the variance (number x mean square of a score). So a lone story is never very unusual.
+unusual a window is goes by its impact, the sum of its stories' scores, which tells twenty stories from three: its
+distance from the usual impact in standard deviations. These come from the spread of the days before (median absolute
+deviation, Hampel 1974) and from what so many stories, and one more, scatter by themselves: the sum of a Poisson number
+of scores has the variance (number x mean square of a score). So a lone story is never very unusual.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def with_usual(sheet: pl.DataFrame, every: str) -> pl.DataFrame:
     """Return a whole sheet (no window missing) with `usual`, `change` and `unusual`; null where too little is known.
 
     `usual` is a signal, `change` the signal without it, `unusual` the distance in standard deviations, with its sign.
+    In a window that is not `over` only what goes beyond the usual is unusual: what is still missing may come.
     """
     keys = ["place", "category", "hour"]
     hour = pl.col("start").dt.hour() if every == "1h" else pl.lit(0, pl.Int8)
@@ -42,9 +43,10 @@ def with_usual(sheet: pl.DataFrame, every: str) -> pl.DataFrame:
     expected = 1 + pl.col("stories_before").list.median()
     square = (pl.col("squares").sum() + _PRIOR_STORIES * _PRIOR_SQUARE) / (pl.col("stories").sum() + _PRIOR_STORIES)
     unusual = (pl.col("impact") - middle) / (spread**2 + expected * square.over("category")).sqrt()
+    is_certain = pl.col("over") | (unusual * pl.col("impact") > 0)
     is_enough = pl.col("known") & (impacts.list.len() >= LEAST_DAYS)
     usual = pl.when(is_enough).then(pl.col("signals_before").list.median())
-    found = earlier.with_columns(usual=usual, unusual=pl.when(is_enough).then(unusual))
+    found = earlier.with_columns(usual=usual, unusual=pl.when(is_enough & is_certain).then(unusual))
     return found.with_columns(change=pl.col("signal") - pl.col("usual")).drop(
         "hour", "known", "signals_before", "impacts_before", "stories_before"
     )
