@@ -104,6 +104,7 @@ ALLOWED: dict[str, set[str]] = {
         "behaviour",
         "cascade",
         "data",
+        "monitor",
         "fitting",
         "labelling",
         "models",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -19,15 +20,17 @@ from copydesk.behaviour.load import read_written
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
+from copydesk.data.languages import languages_of
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.trained_on import sketch
 from copydesk.errors import DataError
-from copydesk.evaluate import evaluate, fit_temperature
+from copydesk.evaluate import Answered, evaluate, fit_temperature, report_of
 from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
 from copydesk.labelling.slice_rules import slice_functions, slice_rules
 from copydesk.models import distributed
 from copydesk.models.base import Model
+from copydesk.monitor.reference import LEAST_TEXTS, Reference, evenly, reference_of
 from copydesk.normalise import steps_of
 from copydesk.packages import installed_packages
 from copydesk.progress import Progress, Silent
@@ -39,6 +42,9 @@ from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
 from copydesk.types import Report
+
+_LANGUAGE_TEXTS = 1_000
+"""Telling a language takes longer than all the rest that is measured of a text."""
 
 
 def train_bundle(
@@ -112,8 +118,9 @@ def write_fitted(
         sources=dataset.sources("test"),
         rules=[*slice_rules(recipe), *slice_functions(recipe, progress)],
     )
+    answered = Answered.by(classifier, *dataset.part("test"))
     report = replace(
-        evaluate(classifier, *dataset.part("test"), weak=dataset.weak_rows("test"), slices=slices),
+        report_of(classifier, answered, weak=dataset.weak_rows("test"), slices=slices),
         training=fitted.training,
         history=thinned(fitted.history),
         data=_data_facts(dataset),
@@ -125,6 +132,8 @@ def write_fitted(
     def fill(layout: Layout) -> Settings:
         fitted.model.save(layout.model)
         sketch(dataset.part("train")[0], dataset.part("validation")[0]).save(layout.training_texts)
+        if len(answered.texts) >= LEAST_TEXTS:
+            _reference(classifier, answered, dataset.part("train")[0]).save(layout.reference)
         if fitted.history:
             write_json(layout.history, [asdict(step) for step in fitted.history])
         megabytes = sum(file.stat().st_size for file in layout.files()) / 1e6
@@ -148,6 +157,22 @@ def write_fitted(
     if recipe.behaviours is not None:
         kept = kept.model_copy(update={"behaviours": Layout(out).behaviours.name})  # the copy beside it
     write_bundle(out, recipe=kept, facts=facts, fill=fill)
+
+
+def _reference(classifier: Classifier, answered: Answered, training_texts: Sequence[str]) -> Reference:
+    """Return what answers of today are to be compared with."""
+    task = classifier.task
+    given = [label for one in classifier.decoded(answered.scores, []) for label, _ in one.given]
+    kinds = {"labels": given, "languages": languages_of(evenly(answered.texts, _LANGUAGE_TEXTS))}
+    if answered.stages:
+        kinds["stages"] = list(answered.stages)
+    return reference_of(
+        answered.texts,
+        training_texts,
+        confidence=task.confidence(answered.scores),
+        right=task.right(answered.targets, answered.scores),
+        kinds=kinds,
+    )
 
 
 def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Classifier:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "id": pl.String(),
     "model": pl.String(),
     "version": pl.String(),
+    "source": pl.String(),
     "text_hash": pl.String(),
     "text": pl.String(),
     "labels": pl.List(pl.String()),
@@ -31,7 +33,13 @@ SCHEMA: dict[str, pl.DataType] = {
     **{name: pl.Float32() for name in NUMBERS},
     "vector": pl.Array(pl.Int8(), DIMENSIONS),
 }
-"""`labels` are those that were given: one, several or none, or the categories present, with scores and `tags`."""
+"""`labels` are those that were given: one, several or none, or the categories present, with scores and `tags`.
+
+`source` is `live`, `job` or `shadow`; a shadow's row has the id of the live answer beside which it was made. What was
+measured of a text is null where it was not: that costs more than the rest, and drift is judged on samples anyway.
+"""
+
+Source = Literal["live", "job", "shadow"]
 
 VECTOR_SCALE = 127.0
 """A vector's entries, -1 to 1, are kept as so many steps."""
@@ -51,6 +59,7 @@ class Entry:
     confidence: float
     tags: tuple[str, ...] = ()
     stage: str = ""
+    source: Source = "live"
 
 
 def table_of(
@@ -73,6 +82,7 @@ def table_of(
         "id": [entry.id for entry in entries],
         "model": [entry.model for entry in entries],
         "version": [entry.version for entry in entries],
+        "source": [entry.source for entry in entries],
         "text_hash": [text_id(text) for text in texts],
         "text": [kept(text) for text in texts] if kept else [None] * len(texts),
         "labels": [list(entry.labels) for entry in entries],

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -24,6 +24,7 @@ from copydesk.monitor.traits import NUMBERS, Vocabulary, traits_of
 LEAST_TEXTS = 50
 """A reference of fewer texts says too little about what is usual."""
 _MOST_TEXTS = 5_000
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,16 @@ def reference_of(
 
     `confidence` and `right` have shape (n,). `kinds` are per text, or per label given.
     """
-    vocabulary = Vocabulary.of(training_texts)
-    chosen = np.unique(np.linspace(0, len(texts) - 1, min(len(texts), _MOST_TEXTS)).astype(int))
+    vocabulary, chosen = Vocabulary.of(training_texts), evenly(range(len(texts)), _MOST_TEXTS)
     traits = traits_of([texts[place] for place in chosen], vocabulary)
     numbers = {name: traits.number(name) for name in NUMBERS} | {"confidence": confidence[chosen].astype(np.float32)}
     return Reference(vocabulary, Window(numbers, traits.vectors, kinds), float(right.mean()), float(confidence.mean()))
+
+
+def evenly(values: Sequence[Value], most: int) -> list[Value]:
+    """Return at most so many values, evenly chosen and in order."""
+    places = np.unique(np.linspace(0, len(values) - 1, min(len(values), most)).astype(int))
+    return [values[place] for place in places]
 
 
 def _spread_out(counts: Mapping[str, int]) -> list[str]:

@@ -61,7 +61,7 @@ DECLARED: dict[str, Declared] = {
 }
 JOBS = "copydesk_jobs"
 JOBS_TEXT = "Jobs by status."
-_ABSTAINED = "(none)"
+_NONE_GIVEN = [("(none)", None)]
 _OTHER = "(other)"
 
 
@@ -101,10 +101,11 @@ class Metrics:
         for stage in ("queue", "tokenise", "inference"):
             self._of("copydesk_stage_seconds", stage).observe(getattr(times, stage))
         confidence = self._of("copydesk_confidence", version)
-        for label, score in given(predictions):
-            self._of("copydesk_predictions_total", version, label).inc()
-            if score is not None:
-                confidence.observe(score)
+        for prediction in predictions:
+            for label, score in prediction.given or _NONE_GIVEN:
+                self._of("copydesk_predictions_total", version, label).inc()
+                if score is not None:
+                    confidence.observe(abs(score))
 
     def ran(self, lane: Lane[Any], batch: Batch[Any], seconds: float) -> None:
         """Count a batch."""
@@ -167,20 +168,3 @@ class _Jobs:
         for status, count in self._counts.items():
             family.add_metric([status], count)
         yield family
-
-
-def given(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float | None]]:
-    """Yield every label that was given, with its score where it has one; `(none)` for a text without any."""
-    for prediction in predictions:
-        if prediction.label is not None:
-            yield prediction.label, prediction.score
-        elif prediction.signals is not None:
-            present = [signal for signal in prediction.signals if signal.present]
-            yield from ((signal.category, abs(signal.score)) for signal in present)
-            if not present:
-                yield _ABSTAINED, None
-        elif prediction.labels:
-            scores = prediction.scores or {}
-            yield from ((label, scores.get(label)) for label in prediction.labels)
-        else:
-            yield _ABSTAINED, None
