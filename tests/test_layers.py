@@ -97,6 +97,7 @@ ALLOWED: dict[str, set[str]] = {
     "page": set(),
     "packages": set(),
     "review": {"data", "page"},
+    "retraining": {"bundle", "data", "monitor", "pipeline", "registry"},
     "report_page": {"plots", "metrics"},
     "card": {"bundle"},
     "runs": {"bundle", "data", "models"},

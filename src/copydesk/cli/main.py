@@ -32,6 +32,7 @@ from copydesk.cli import (
     prepare,
     promote,
     register,
+    retrain,
     review,
     rollback,
     run,
@@ -131,6 +132,7 @@ for stage in (
     sign,
     archive,
     monitor,
+    retrain,
 ):
     stage.register(app)
 for group in (app, *(below.typer_instance for below in app.registered_groups)):

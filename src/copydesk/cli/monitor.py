@@ -12,26 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from copydesk.cli.options import Debug, Json, ModelPath, Quiet, Set, Trust, overrides_of
+from copydesk.cli import monitor_queue
+from copydesk.cli.options import Debug, Json, LogAddress, ModelPath, Quiet, Set, Since, Trust, Until, overrides_of
 
 if TYPE_CHECKING:
     from copydesk.cli.monitor_watch import Options
 
-LogAddress = Annotated[
-    str,
-    typer.Option(
-        "--log", envvar="COPYDESK_LOG", metavar="LOG", help="The prediction log: a folder, or postgresql://HOST/NAME."
-    ),
-]
-Since = Annotated[
-    str, typer.Option("--since", metavar="WHEN", help="From when on: 7d, 24h, or a date such as 2026-11-01.")
-]
-Until = Annotated[
-    str | None, typer.Option("--until", metavar="WHEN", help="Until when: 1d for a day ago, or a date; default: now.")
-]
-
-_OTHERS: tuple[Callable[[typer.Typer], None], ...] = ()
-"""What adds the other commands, e.g. `monitor_queue.register`."""
+_OTHERS: tuple[Callable[[typer.Typer], None], ...] = (monitor_queue.register,)
+"""What adds the other commands."""
 
 
 def register(app: typer.Typer) -> None:

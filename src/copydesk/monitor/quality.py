@@ -184,8 +184,8 @@ def _notes(found: Quality) -> list[str]:
         notes.append(
             f"Nothing was drawn by chance, or too little: of {answers:,} answers {wrong:,} were contradicted and "
             f"{confirmed:,} confirmed by those who chose to. The share of right ones among them is no accuracy: "
-            f"between {confirmed / answers:.1%} and {1 - wrong / answers:.1%} of all are right. For an estimate, label the "
-            "random texts of: copydesk monitor queue MODEL --log LOG"
+            f"between {confirmed / answers:.1%} and {1 - wrong / answers:.1%} of all are right. For an estimate, label "
+            "the random texts of: copydesk monitor queue MODEL --log LOG"
         )
     if any(not one.fair for one in found.shadows):
         notes.append(
