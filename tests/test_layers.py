@@ -79,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         "training",
         "tuning",
     },
-    "serve": {"bundle", "page", "models", "registry", "runtime", "tasks"},
+    "serve": {"bundle", "languages", "page", "models", "monitor", "personal", "registry", "runtime", "tasks"},
     "evaluate": {"metrics", "slices", "tasks", "runtime"},
     "plots": {"metrics"},
     "repair": {"data", "languages", "models", "tasks"},
@@ -106,6 +106,7 @@ ALLOWED: dict[str, set[str]] = {
     "cascade": {"data", "models", "tasks", "metrics", "evaluate"},
     "pair": {"bundle", "cascade", "data", "fitting", "models", "runs", "runtime", "training"},
     "training": {
+        "languages",
         "behaviour",
         "cascade",
         "data",
