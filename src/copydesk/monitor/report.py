@@ -7,7 +7,7 @@ it has no examples.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -29,7 +29,7 @@ from copydesk.monitor.expected import Expected, expected_accuracy
 from copydesk.monitor.joined import joined
 from copydesk.monitor.log import Log
 from copydesk.monitor.quality import Quality, quality
-from copydesk.monitor.reference import Reference
+from copydesk.monitor.shares import LabelShare, label_shares_of
 from copydesk.monitor.staleness import Staleness, staleness
 from copydesk.monitor.subject import NO_REFERENCE, Subject
 from copydesk.monitor.summary import Every, Period, Summary, summarise
@@ -54,16 +54,6 @@ class Verdict:
     status: Status
     sentence: str
     next: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class LabelShare:
-    """A label, how often it was given, its share of the labels given, and that of the reference."""
-
-    label: str
-    n: int
-    share: float
-    reference: float | None
 
 
 @dataclass(frozen=True)
@@ -154,22 +144,6 @@ def label_shares(subject: Subject, periods: Sequence[Period]) -> list[LabelShare
     for period in periods:
         counts.update(period.labels)
     return label_shares_of(counts, subject.reference)
-
-
-def label_shares_of(counts: Mapping[str, int], reference: Reference | None) -> list[LabelShare]:
-    """Return all labels that were given or are in the reference, those whose share moved most first."""
-    before = Counter(reference.window.kinds.get("labels", ())) if reference else Counter()
-    total, total_before = sum(counts.values()), sum(before.values())
-    shares = [
-        LabelShare(
-            label,
-            counts.get(label, 0),
-            counts.get(label, 0) / total if total else 0.0,
-            before[label] / total_before if total_before else None,
-        )
-        for label in {**counts, **before}
-    ]
-    return sorted(shares, key=lambda one: (-abs(one.share - (one.reference or 0.0)), one.label))
 
 
 def quiet_periods(starts: Sequence[datetime], every: Every) -> list[datetime]:

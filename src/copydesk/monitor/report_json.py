@@ -131,7 +131,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
 def _age(report: MonitorReport) -> dict[str, Any]:
     trained = report.subject.trained
     days = (report.created - trained).total_seconds() / 86_400 if trained else None
-    found = {"trained": trained, "days": days, "newest_text": None, "weeks": {}, "slope": None}
+    found: dict[str, Any] = {"trained": trained, "days": days, "newest_text": None, "weeks": {}, "slope": None}
     if report.staleness is not None:
         known = asdict(report.staleness)
         found |= {key: known[key] for key in ("newest_text", "weeks", "slope")}

@@ -69,14 +69,15 @@ def aggregate(
     if not counts.used:
         raise DataError(f"No text can be used: {_left_out(counts)}.")
     used = rows.filter(usable & pl.col("signals").is_not_null())
-    used = used.with_columns(start=windows.window_of(pl.col("at"), span.every, span.zone))
+    start, day = (windows.window_of(pl.col("at"), width, span.zone) for width in (span.every, "1d"))
+    used = used.with_columns(start=start, day=day)
     places, merged = _places(used)
     if merged:
         used = used.with_columns(place=pl.when(pl.col("place").is_in(places)).then("place").otherwise(pl.lit(OTHER)))
         places = [*places, OTHER]
     parts = []
     with (progress or Silent()).track("aggregating", counts.used, "texts") as advance:
-        for part in _parts(used, span.zone):
+        for part in _parts(used):
             parts.append(sums_of(with_weights(part), categories))
             advance(part.height)
     sums = together(parts)
@@ -116,14 +117,13 @@ def _places(rows: pl.LazyFrame) -> tuple[list[str], int]:
     return sorted(found["place"].head(MOST_PLACES)), max(found.height - MOST_PLACES, 0)
 
 
-def _parts(rows: pl.LazyFrame, zone: str) -> Iterator[pl.DataFrame]:
-    """Yield the rows by whole days of the zone, some days together, in the order of time."""
-    day = windows.window_of(pl.col("at"), "1d", zone)
-    sizes = rows.group_by(day=day).agg(n=pl.len()).collect(engine="streaming").sort("day")
+def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Yield the rows by whole days, some days together, in the order of time."""
+    sizes = rows.group_by("day").agg(n=pl.len()).collect(engine="streaming").sort("day")
     part = (pl.col("n").cum_sum() - 1) // _ROWS_AT_ONCE
     for days in sizes.with_columns(part=part).partition_by("part", maintain_order=True):
-        chosen = rows.with_columns(day=day).filter(pl.col("day").is_between(days["day"][0], days["day"][-1]))
-        yield chosen.drop("day", "at").collect(engine="streaming")
+        chosen = rows.filter(pl.col("day").is_between(days["day"][0], days["day"][-1]))
+        yield chosen.drop("at").collect(engine="streaming")
 
 
 def _left_out(counts: RowCounts) -> str:

@@ -27,11 +27,18 @@ class Headline:
 def headlines_of(rows: pl.LazyFrame, cells: pl.DataFrame, most: int = MOST) -> list[list[Headline]]:
     """Return the strongest stories of each cell (`place`, `start`, `category`), in the order of the cells.
 
-    `rows` are those of `signals.rows` with `start`. A log that keeps no texts has none to show.
+    `rows` are those of `signals.rows` with `start` and `day`; whole days are looked at, as stories are told apart in
+    these. A log that keeps no texts has none to show.
     """
     windows = cells.select("place", "start").unique()
-    found = rows.join(windows.lazy(), on=["place", "start"], how="semi").collect(engine="streaming")
-    listed = with_weights(found).explode("signals").drop_nulls("signals").unnest("signals")
+    some = rows.filter(pl.col("start").is_in(windows["start"].implode())).select(day=pl.col("day").unique())
+    found = with_weights(rows.join(some, on="day", how="semi").collect(engine="streaming"))
+    listed = (
+        found.join(windows, on=["place", "start"], how="semi")
+        .explode("signals")
+        .drop_nulls("signals")
+        .unnest("signals")
+    )
     told = listed.filter(pl.col("score").is_finite() & (pl.col("text").fill_null("").str.len_chars() > 0))
     stories = (
         told.sort("at", "text")

@@ -15,8 +15,12 @@ SIMILARITY = 0.65
 
 
 def with_weights(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows (with `place`, `start`, `text`, `key`) with `story`, a number, and `weight`, from 0 to 1."""
-    numbered = rows.with_columns(story=_stories(rows))
+    """Return rows (with `place`, `day`, `start`, `text`, `key`) with `story`, a number, and `weight`, from 0 to 1.
+
+    Stories are told apart day by day, so they do not depend on which days come together; the numbers are a day's own.
+    """
+    days = rows.partition_by("day") or [rows]
+    numbered = pl.concat([day.with_columns(story=_stories(day)) for day in days])
     return numbered.with_columns(weight=1 / pl.len().over("place", "start", "story"))
 
 
