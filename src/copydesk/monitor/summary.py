@@ -6,7 +6,7 @@ that a week of millions takes seconds and little memory. Pure but for reading th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -84,27 +84,30 @@ def summarise(
         "labels": _counts(own.select("period", "labels").explode("labels"), "labels"),
         "languages": _counts(own, "language"),
         "own": own.group_by("period", "stage").agg(
-            n=pl.len(), confidence=pl.col("confidence").sum().cast(pl.Float64), measured=pl.col("words").count()
+            n=pl.len(),
+            confidence=pl.col("confidence").sum().cast(pl.Float64),
+            calibrated=(reference.promise.calibrated() if reference else pl.col("confidence")).sum().cast(pl.Float64),
+            measured=pl.col("words").count(),
         ),
     }
     tables = pl.collect_all(queries.values(), engine="streaming", optimizations=_NO_SHARED_SCANS)
     found = dict(zip(queries, tables, strict=True))
-    totals = found["own"].group_by("period").agg(pl.sum("n", "confidence", "measured"))
+    totals = found["own"].group_by("period").agg(pl.sum("n", "confidence", "calibrated", "measured"))
     sample = sampled(own, totals.select("period", n="measured"), most)
     by = {name: _by_period(found[name]) for name in ("all", "labels", "languages")}
     stages = _by_period(found["own"].select("period", name="stage", n="n"))
     states = _states(sample, reference)
-    own_of = {period: (n, confidence / n, measured) for period, n, confidence, measured in totals.iter_rows()}
+    own_of = {start: (n, sure / n, calibrated / n, seen) for start, n, sure, calibrated, seen in totals.iter_rows()}
     periods = []
     for start, counted in sorted(by["all"].items()):
-        n, confidence, measured = own_of.get(start, (0, None, 0))
+        n, confidence, calibrated, measured = own_of.get(start, (0, None, None, 0))
         periods.append(
             Period(
                 start,
                 sum(counted.values()),
                 n,
                 confidence,
-                expected_of(confidence, reference),
+                expected_of(calibrated, by["labels"].get(start, {}), reference),
                 measured,
                 counted,
                 by["labels"].get(start, {}),
@@ -116,11 +119,11 @@ def summarise(
     return Summary(periods, sample)
 
 
-def expected_of(confidence: float | None, reference: Reference | None) -> float | None:
-    """Return the share of right answers that a mean confidence promises, corrected by what held-out texts showed."""
-    if confidence is None or reference is None:
+def expected_of(calibrated: float | None, given: Mapping[str, int], reference: Reference | None) -> float | None:
+    """Return the share of right answers to expect, from the mean calibrated confidence and the counts of labels."""
+    if calibrated is None or reference is None:
         return None
-    return float(np.clip(confidence + reference.accuracy - reference.expected, 0, 1))
+    return reference.promise.share(calibrated, given)
 
 
 def sampled(rows: pl.LazyFrame, totals: pl.DataFrame, most: int = SAMPLE) -> pl.DataFrame:
