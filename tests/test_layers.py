@@ -113,7 +113,6 @@ ALLOWED: dict[str, set[str]] = {
         "monitor",
         "fitting",
         "labelling",
-        "languages",
         "models",
         "slices",
         "tasks",

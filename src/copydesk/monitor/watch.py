@@ -24,6 +24,7 @@ from copydesk.monitor.alarms import (
     silence_finding,
 )
 from copydesk.monitor.drift import Drift
+from copydesk.monitor.expected import expected_accuracy
 from copydesk.monitor.gauges import Seen
 from copydesk.monitor.log import Log
 from copydesk.monitor.memory import (
@@ -41,7 +42,7 @@ from copydesk.monitor.quality import Judged, quality
 from copydesk.monitor.recent import Recent, Size, windows_after
 from copydesk.monitor.shares import label_shares_of
 from copydesk.monitor.subject import NO_REFERENCE, Subject
-from copydesk.monitor.summary import expected_of, window_of
+from copydesk.monitor.summary import window_of
 from copydesk.monitor.webhook import NotTold
 
 LOG = logging.getLogger("copydesk.monitor")
@@ -130,15 +131,15 @@ class Watch:
         assert subject.reference is not None
         if self._drift is None or self._drift[0] != subject.version:
             self._drift = (subject.version, Drift.since(subject.reference))
-        confidence = float(recent.rows["confidence"].cast(pl.Float64).to_numpy().mean())
+        expected = expected_accuracy(recent.rows.lazy().with_columns(version=pl.lit("")), subject.reference)
         counts = recent.rows["labels"].explode().drop_nulls().value_counts()
         return Judgement(
             recent.texts,
             recent.since,
             recent.until,
             self._drift[1].update(window_of(recent.rows)),
-            confidence,
-            expected_of(confidence, subject.reference),
+            float(recent.rows["confidence"].cast(pl.Float64).to_numpy().mean()),
+            expected[0].share if expected else None,
             label_shares_of(dict(counts.iter_rows()), subject.reference),
         )
 
