@@ -54,4 +54,9 @@ def _row(line: Line) -> tuple[Any, ...]:
     labels = [line["label"]] if line.get("label") else line.get("labels") or [one["category"] for one in signals]
     scores, tags = [one["score"] for one in signals], [one.get("tag", "") for one in signals]
     at = datetime.fromisoformat(line["at"]).astimezone(UTC)
-    return at, line["id"], labels, scores, tags, line.get("text"), line.get("comment")
+    return at, line["id"], labels, scores, tags, _words(line.get("text")), _words(line.get("comment"))
+
+
+def _words(text: str | None) -> str | None:
+    """Return a text without halves of surrogate pairs: no column takes them."""
+    return None if text is None else text.encode("utf-8", "replace").decode()
