@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from copydesk.cli import monitor_queue
+from copydesk.cli import monitor_feedback, monitor_queue
 from copydesk.cli.options import Debug, Json, LogAddress, ModelPath, Quiet, Set, Since, Trust, Until, overrides_of
 
-_OTHERS: tuple[Callable[[typer.Typer], None], ...] = (monitor_queue.register,)
+_OTHERS: tuple[Callable[[typer.Typer], None], ...] = (monitor_feedback.register, monitor_queue.register)
 """What adds the other commands."""
 
 
