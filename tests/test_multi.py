@@ -111,3 +111,7 @@ def test_right_surprise_and_words_tell_of_one_text() -> None:
     assert TASK.right(targets, scores).tolist() == [True, False]
     assert TASK.surprise(targets, scores).tolist() == [0.0, 0.8]
     assert [TASK.describe(row) for row in TASK.answers(scores)] == ["cs.CL", "cs.CL, cs.LG"]
+
+
+def test_confidence_is_that_every_label_is_rightly_given_or_not() -> None:
+    assert TASK.confidence(np.array([[0.9, 0.2, 0.1]])).tolist() == pytest.approx([0.9 * 0.8 * 0.9])

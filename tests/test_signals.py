@@ -78,6 +78,13 @@ def test_a_neutral_event_that_is_found_with_its_tag_is_right_whatever_the_sign()
     assert TASK.right(targets, scores).tolist() == [True, True]
 
 
+def test_confidence_is_even_at_the_threshold_and_full_where_all_evidence_agrees() -> None:
+    task = TASK.with_thresholds(0.5)
+    nothing_found = [0.0, 0.0, 1, 0, 0, 1, 0]
+    strong_without_a_tag = [1.0, *nothing_found[1:]]
+    assert task.confidence(np.array([nothing_found, strong_without_a_tag])).tolist() == [1.0, 0.5]
+
+
 def test_intensity_is_the_strength_whatever_the_direction() -> None:
     found = [Signal("crime", score).intensity for score in (0.32, -0.33, 0.65, -0.66, 1.0)]
     assert found == ["low", "medium", "medium", "high", "high"]

@@ -15,6 +15,7 @@ from copydesk.data.trained_on import find_leaks
 from copydesk.demo import run_demo
 from copydesk.errors import DataError, RecipeError, UsageError
 from copydesk.files import next_free
+from copydesk.monitor.reference import Reference
 from copydesk.recipe import Recipe, override
 from copydesk.training import train_bundle
 from copydesk.types import Report
@@ -65,6 +66,22 @@ def test_a_bundle_knows_what_it_was_trained_on_without_its_texts(
         assert getattr(find_leaks(file, texts), expected) == list(range(len(texts)))
     assert find_leaks(file, dataset.part("test")[0]).exact == []
     assert not any(text.encode() in file.read_bytes() for text in dataset.part("train")[0])
+
+
+def test_a_bundle_knows_what_its_test_texts_and_answers_looked_like(encoder_recipe: Recipe, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "toy.csv", toy_rows(600))
+    recipe = override(encoder_recipe, {"model.kind": "cascade", "train.epochs": 1, "runtime.max_drop": 0.2})
+    trained = copydesk.train(recipe, data=data, out=tmp_path / "bundle")
+    reference = Reference.load(trained.bundle.layout.reference)
+    assert reference.window.n == trained.report.n == len(reference.window.kinds["stages"])
+    assert set(reference.window.kinds["labels"]) == {"money", "sport"} and reference.window.kinds["languages"]
+    assert reference.accuracy == pytest.approx(trained.report.metrics["accuracy"])
+
+
+def test_a_handful_of_test_texts_is_no_reference(toy_recipe: Recipe, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "toy.csv", toy_rows(20))
+    trained = copydesk.train(toy_recipe, data=data, out=tmp_path / "bundle")
+    assert trained.report.n < 50 and not trained.bundle.layout.reference.exists()
 
 
 def test_slices_that_the_recipe_names_are_in_the_report(toy_recipe: Recipe, toy_csv: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@
     model/          the model's own files: safetensors and JSON, never a pickle
     behaviours.yaml the behavioural tests that the recipe names, where it names some
     training.safetensors   sketches of the training texts, by which leaks are found: no text can be read from them
+    reference.safetensors   what the test texts and their answers looked like (`monitor/reference.py`)
     report.json     what evaluation found; report.html is the same for people
     history.json    the learning curve, every update
     README.md       the model card
@@ -86,6 +87,11 @@ class Layout:
     def training_texts(self) -> Path:
         """Sketches of the training texts."""
         return self.root / "training.safetensors"
+
+    @property
+    def reference(self) -> Path:
+        """What the test texts and their answers looked like, where there were enough: drift is measured from it."""
+        return self.root / "reference.safetensors"
 
     @property
     def report(self) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,35 @@ _WARM_UP_TEXTS = 3
 _TEMPERATURES = (0.2, 5.0)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """Labelled texts and a classifier's answers: `targets` as the task encodes them, `scores` of shape (n, outputs).
+
+    `stages` names who answered each text in a cascade, and is empty elsewhere; `seconds` is how long it took.
+    """
+
+    texts: Sequence[str]
+    targets: Targets
+    scores: Scores
+    stages: Sequence[str]
+    seconds: float
+
+    @classmethod
+    def by(
+        cls,
+        classifier: Classifier,
+        texts: Sequence[str],
+        labels: Sequence[Label],
+        *,
+        clock: Clock = time.perf_counter,
+    ) -> Answered:
+        """Let the classifier answer. Raises `DataError` if a label is not one of the model's."""
+        targets = classifier.task.encode(labels)
+        started = clock()
+        scores, stages = classifier.scored(texts)
+        return cls(texts, targets, scores, stages, clock() - started)
+
+
 def evaluate(
     classifier: Classifier,
     texts: Sequence[str],
@@ -38,16 +67,25 @@ def evaluate(
     `slices` are looked at on their own (`slices.slices_of`; default: those by length). Raises `DataError` if a label is
     not one of the model's.
     """
-    targets = classifier.task.encode(labels)
-    started = clock()
-    scores = classifier.scores(texts)
-    elapsed = clock() - started
-    slices = by_length(texts) if slices is None else slices
-    report = _report(classifier, texts, targets, scores, slices)
+    answered = Answered.by(classifier, texts, labels, clock=clock)
+    return report_of(classifier, answered, weak=weak, slices=slices, clock=clock)
+
+
+def report_of(
+    classifier: Classifier,
+    answered: Answered,
+    *,
+    weak: int = 0,
+    slices: Sequence[TextSlice] | None = None,
+    clock: Clock = time.perf_counter,
+) -> Report:
+    """Return what `evaluate` does, for answers that are there."""
+    texts = answered.texts
+    report = _report(classifier, answered, by_length(texts) if slices is None else slices)
     return replace(
         report,
         latency_ms=measure_latency(classifier, texts, clock=clock),
-        costs={"texts_per_second": len(texts) / elapsed} if elapsed > 0 else {},
+        costs={"texts_per_second": len(texts) / answered.seconds} if answered.seconds > 0 else {},
         notes=[*_weak_notes(weak, len(texts)), *report.notes],
     )
 
@@ -64,11 +102,9 @@ def _weak_notes(weak: int, texts: int) -> list[str]:
     ]
 
 
-def _report(
-    classifier: Classifier, texts: Sequence[str], targets: Targets, scores: Scores, slices: Sequence[TextSlice]
-) -> Report:
+def _report(classifier: Classifier, answered: Answered, slices: Sequence[TextSlice]) -> Report:
     """Return the Report of known scores, in the task's own shapes; without what was timed."""
-    task = classifier.task
+    task, texts, targets, scores = classifier.task, answered.texts, answered.targets, answered.scores
     measured = task.measure(targets, scores)
     return Report(
         task=task.name,

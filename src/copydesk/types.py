@@ -82,6 +82,15 @@ class Prediction:
     fallback: str | None = None
     stage: str | None = None
 
+    @property
+    def given(self) -> list[tuple[str, float | None]]:
+        """Each label that was given, with its score where that is known; for `signals` each category present."""
+        if self.label is not None:
+            return [(self.label, self.score)]
+        if self.signals is not None:
+            return [(signal.category, signal.score) for signal in self.signals if signal.present]
+        return [(label, (self.scores or {}).get(label)) for label in self.labels or []]
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without what does not apply; an abstaining `single` has the label null."""
         values = {key: value for key, value in vars(self).items() if value is not None and value is not False}

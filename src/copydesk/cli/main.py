@@ -27,10 +27,12 @@ from copydesk.cli import (
     export,
     label,
     models,
+    monitor,
     predict,
     prepare,
     promote,
     register,
+    retrain,
     review,
     rollback,
     run,
@@ -129,11 +131,14 @@ for stage in (
     worker,
     sign,
     archive,
+    monitor,
+    retrain,
 ):
     stage.register(app)
-for registered in app.registered_commands:
-    if registered.callback is not None:
-        registered.callback = _explained(registered.callback)
+for group in (app, *(below.typer_instance for below in app.registered_groups)):
+    for registered in group.registered_commands if group else ():
+        if registered.callback is not None:
+            registered.callback = _explained(registered.callback)
 
 
 def main() -> None:

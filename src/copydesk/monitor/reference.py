@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -19,24 +19,28 @@ from safetensors.numpy import save_file
 
 from copydesk.errors import BundleError
 from copydesk.monitor.detectors import Window
+from copydesk.monitor.promise import Promise
 from copydesk.monitor.traits import NUMBERS, Vocabulary, traits_of
 
 LEAST_TEXTS = 50
 """A reference of fewer texts says too little about what is usual."""
 _MOST_TEXTS = 5_000
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Reference:
     """The vocabulary of training, and a window of held-out texts with their answers.
 
-    `accuracy` is the share of these answers that were right, `expected` what their confidence promised.
+    `accuracy` is the share of these answers that were right, `expected` what their confidence promised; `promise` says
+    more of that, where it was kept.
     """
 
     vocabulary: Vocabulary
     window: Window
     accuracy: float
     expected: float
+    promise: Promise | None = None
 
     def save(self, path: Path) -> None:
         """Write one safetensors file."""
@@ -51,6 +55,7 @@ class Reference:
             "kinds": {name: Counter(values) for name, values in self.window.kinds.items()},
             "accuracy": self.accuracy,
             "expected": self.expected,
+            "promise": self.promise.to_json() if self.promise else None,
         }
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, {"facts": json.dumps(facts)}
@@ -67,8 +72,9 @@ class Reference:
             numbers = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith("numbers.")}
             kinds = {name: _spread_out(counts) for name, counts in facts["kinds"].items()}
             window = Window(numbers, arrays["vectors"], kinds)
-            return cls(vocabulary, window, float(facts["accuracy"]), float(facts["expected"]))
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+            promise = Promise.from_json(facts["promise"]) if facts.get("promise") else None
+            return cls(vocabulary, window, float(facts["accuracy"]), float(facts["expected"]), promise)
+        except (SafetensorError, LookupError, TypeError, ValueError, OSError) as error:
             raise BundleError(f"'{path}' is no reference that this Copydesk reads: {error}. Train it again.") from None
 
 
@@ -79,16 +85,23 @@ def reference_of(
     confidence: np.ndarray[Any, Any],
     right: np.ndarray[Any, Any],
     kinds: Mapping[str, Sequence[str]],
+    promise: Promise | None = None,
 ) -> Reference:
     """Return the reference of held-out texts, evenly chosen if there are more than 5,000, and of what was answered.
 
     `confidence` and `right` have shape (n,). `kinds` are per text, or per label given.
     """
-    vocabulary = Vocabulary.of(training_texts)
-    chosen = np.unique(np.linspace(0, len(texts) - 1, min(len(texts), _MOST_TEXTS)).astype(int))
+    vocabulary, chosen = Vocabulary.of(training_texts), evenly(range(len(texts)), _MOST_TEXTS)
     traits = traits_of([texts[place] for place in chosen], vocabulary)
     numbers = {name: traits.number(name) for name in NUMBERS} | {"confidence": confidence[chosen].astype(np.float32)}
-    return Reference(vocabulary, Window(numbers, traits.vectors, kinds), float(right.mean()), float(confidence.mean()))
+    window = Window(numbers, traits.vectors, kinds)
+    return Reference(vocabulary, window, float(right.mean()), float(confidence.mean()), promise)
+
+
+def evenly(values: Sequence[Value], most: int) -> list[Value]:
+    """Return at most so many values, evenly chosen and in order."""
+    places = np.unique(np.linspace(0, len(values) - 1, min(len(values), most)).astype(int))
+    return [values[place] for place in places]
 
 
 def _spread_out(counts: Mapping[str, int]) -> list[str]:

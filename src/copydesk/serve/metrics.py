@@ -72,13 +72,16 @@ DECLARED: dict[str, Declared] = {
     "copydesk_shadow_texts_total": Declared(
         Counter, "Texts that a candidate answered in the shadow: yes, it agreed; no; failed.", ("version", "agrees")
     ),
+    "copydesk_log_entries_total": Declared(
+        Counter, "Answers for the prediction log: written, dropped for want of room, lost for want of it.", ("outcome",)
+    ),
     "copydesk_feedback_total": Declared(
         Counter, "Corrections sent by users, of a version served here or (other).", ("version",)
     ),
 }
 JOBS = "copydesk_jobs"
 JOBS_TEXT = "Jobs by status."
-_ABSTAINED = "(none)"
+_NONE_GIVEN = [("(none)", None)]
 _OTHER = "(other)"
 _SHADOW = "shadow "
 
@@ -122,10 +125,11 @@ class Metrics:
         for stage in ("queue", "tokenise", "inference"):
             self._of("copydesk_stage_seconds", stage).observe(getattr(times, stage))
         confidence = self._of("copydesk_confidence", version)
-        for label, score in given(predictions):
-            self._of("copydesk_predictions_total", version, label).inc()
-            if score is not None:
-                confidence.observe(score)
+        for prediction in predictions:
+            for label, score in prediction.given or _NONE_GIVEN:
+                self._of("copydesk_predictions_total", version, label).inc()
+                if score is not None:
+                    confidence.observe(abs(score))
 
     def ran(self, lane: Lane[Any], batch: Batch[Any], seconds: float, *, beside: str = "") -> None:
         """Count a batch. `beside` stands before the names of lanes that no client waits for."""
@@ -161,6 +165,10 @@ class Metrics:
         """Count what a candidate answered beside: `yes` it agreed, `no`, or it `failed`."""
         for outcome in _AGREES:
             self._of("copydesk_shadow_texts_total", version, outcome).inc(texts.get(outcome, 0))
+
+    def logged(self, outcome: str, answers: int) -> None:
+        """Count what became of answers in the prediction log: `written`, `dropped` or `lost`."""
+        self._of("copydesk_log_entries_total", outcome).inc(answers)
 
     def corrected(self, version: str) -> None:
         """Count a correction. Its version is what a client sent: only those that were served have a name here."""
@@ -233,20 +241,3 @@ class _Jobs:
         for status, count in self._counts.items():
             family.add_metric([status], count)
         yield family
-
-
-def given(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float | None]]:
-    """Yield every label that was given, with its score where it has one; `(none)` for a text without any."""
-    for prediction in predictions:
-        if prediction.label is not None:
-            yield prediction.label, prediction.score
-        elif prediction.signals is not None:
-            present = [signal for signal in prediction.signals if signal.present]
-            yield from ((signal.category, abs(signal.score)) for signal in present)
-            if not present:
-                yield _ABSTAINED, None
-        elif prediction.labels:
-            scores = prediction.scores or {}
-            yield from ((label, scores.get(label)) for label in prediction.labels)
-        else:
-            yield _ABSTAINED, None

@@ -196,6 +196,10 @@ class Task(Protocol):
         """Tell for each text whether its answer is wholly right."""
         ...
 
+    def confidence(self, scores: Scores) -> Scores:
+        """Return how probable it is, by the scores, that each text's answer is wholly right, shape (n,)."""
+        ...
+
     def surprise(self, targets: Targets, scores: Scores) -> Scores:
         """Return how surely each text's answer contradicts its label, 0 to 1 (signals: to 2)."""
         ...

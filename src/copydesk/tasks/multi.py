@@ -172,6 +172,14 @@ class MultiTask:
         right: NDArray[np.bool_] = (self.given(scores) == (targets > 0)).all(axis=1)
         return right
 
+    def confidence(self, scores: Scores) -> Scores:
+        """Return the product over the labels of the probability that each is rightly given or not.
+
+        Labels that occur together make that too small.
+        """
+        confidence: Scores = np.where(self.given(scores), scores, 1 - scores).prod(axis=1)
+        return confidence
+
     def surprise(self, targets: Targets, scores: Scores) -> Scores:
         """Return the largest distance between a wrongly decided label's score and the truth."""
         wrong = self.given(scores) != (targets > 0)

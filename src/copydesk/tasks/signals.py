@@ -27,6 +27,7 @@ SCORE_WEIGHT, TAG_WEIGHT = 0.7, 0.3
 _PRESENT_FROM = 0.25
 """From this evidence on a category counts as present, where validation does not say better."""
 _ENOUGH_TEXTS = 5
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,16 @@ class SignalsTask:
         fits = ((truth.present == sheet.present) & signs) | np.isnan(truth.scores)
         right: NDArray[np.bool_] = fits.all(axis=1)
         return right
+
+    def confidence(self, scores: Scores) -> Scores:
+        """Return the product over the categories of how probable it is that each is rightly present or absent.
+
+        Evidence is no probability: it is taken to be even at the category's threshold, and linear on both sides.
+        """
+        evidence, even = self.evidence(scores), np.clip(self.thresholds, _LEAST, 1 - _LEAST)
+        presence = np.where(evidence < even, evidence / (2 * even), 1 - (1 - evidence) / (2 * (1 - even)))
+        confidence: Scores = np.maximum(presence, 1 - presence).prod(axis=1)
+        return confidence
 
     def surprise(self, targets: Targets, scores: Scores) -> Scores:
         """Return the largest error of a score in a text that is not wholly right, 0 to 2."""

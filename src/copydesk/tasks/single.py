@@ -141,6 +141,11 @@ class SingleTask:
         right: NDArray[np.bool_] = self.answers(scores) == targets
         return right
 
+    def confidence(self, scores: Scores) -> Scores:
+        """Return the most probable label's probability."""
+        confidence: Scores = scores.max(axis=1, initial=0.0)
+        return confidence
+
     def surprise(self, targets: Targets, scores: Scores) -> Scores:
         """Return the score of the wrong answer, 0 for a right one."""
         surprise: Scores = np.where(self.right(targets, scores), 0.0, scores.max(axis=1))
