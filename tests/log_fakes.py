@@ -45,5 +45,5 @@ def rows_of(entries: Sequence[Entry], *, texts: bool = True) -> pl.LazyFrame:
 
 def logged(entries: Sequence[Entry], said: Sequence[tuple[str, str, str | None]] = (), *, texts: bool = True) -> Logged:
     """Return a log with feedback: the answer's id, the right label, the text if it came along."""
-    lines = [(NOON, name, [label], [], [], text, None) for name, label, text in said]
+    lines = [(NOON, name, "label", [label], [], [], text, None, None) for name, label, text in said]
     return Logged(rows_of(entries, texts=texts), pl.DataFrame(lines, CORRECTIONS, orient="row"), "LOG")

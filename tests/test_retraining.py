@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,19 @@ from filelock import FileLock
 from copydesk.bundle import Bundle
 from copydesk.data.review_file import Decision, Header, Item, Review, append_decision, read_review, write_review
 from copydesk.errors import DataError, UsageError
+from copydesk.monitor.reference import Reference
 from copydesk.normalise import text_id
 from copydesk.progress import Silent
-from copydesk.recipe import Recipe, parse_recipe
+from copydesk.recipe import Recipe, override, parse_recipe
 from copydesk.registry.moves import Mover
 from copydesk.retraining.log import Logged, read_texts
 from copydesk.retraining.merge import answers_of, newest
 from copydesk.retraining.queued import Queue, Wanted, review_of_log, reviewed_before
 from copydesk.retraining.run import Asked, retrain
+from copydesk.retraining.traffic import recent_texts
 from copydesk.training import train_bundle
 from fakes import Listener, toy_rows, write_csv
-from log_fakes import answer, logged
+from log_fakes import NOON, answer, logged
 from memory_registry import MemoryRegistry
 
 WHO = Mover("ada", "2026-11-21T12:00:00+00:00")
@@ -230,3 +233,19 @@ def test_without_any_answer_a_changed_source_is_reason_enough(recipe: Recipe, tm
         _retrained(recipe, registry)
     write_csv(tmp_path / "toy.csv", toy_rows(260))
     assert _retrained(recipe, registry) == 2
+
+
+def test_drift_of_a_retrained_model_is_measured_from_the_texts_of_its_log(recipe: Recipe, tmp_path: Path) -> None:
+    asked_for = [answer(number, text) for number, text in enumerate(STREAM[:80])]
+    log = logged([*asked_for, answer(99, "of a shadow", source="shadow")])
+    review = _review(tmp_path / "queue.jsonl", *(_item(text) for text in STREAM[:3]))
+    recipe = override(recipe, {"prepare.split.test": 0.3})
+    done = retrain(recipe, Asked([review], log, least=1), MemoryRegistry(), WHO, progress=Silent())
+    assert Reference.load(done.bundle.layout.reference).window.n == 80
+
+
+def test_only_recent_texts_of_the_model_are_what_drift_is_measured_from() -> None:
+    others = [replace(answer(5, "of another model"), model="other"), answer(6, "", label="money")]
+    rows = logged([*(answer(number, f"text {number}") for number in range(5)), *others]).rows
+    since = datetime.fromtimestamp(NOON.timestamp() + 2, UTC)
+    assert sorted(recent_texts(rows, "toy", since)) == ["", "text 2", "text 3", "text 4"]
