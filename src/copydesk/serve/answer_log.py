@@ -6,30 +6,65 @@ Taking one costs a request about a microsecond; everything else is done by the r
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from copydesk.monitor.log import Log, open_log
 from copydesk.monitor.record import Outcome, Recorder, told, uncounted
 from copydesk.runtime.engine import Answers, Classifier
+from copydesk.tasks import Scores
 from copydesk.types import ModelVersion
 
 if TYPE_CHECKING:
     from copydesk.monitor.entry import Source
-    from copydesk.serve.log_rows import Given
 
 _POLARS_THREADS = "POLARS_MAX_THREADS"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Answers of one version as columns, end to end; `sizes` says how many each moment of `at` has.
+
+    An object for each answer would live until it is written, and the garbage collector would go through all of them
+    again and again: that cost more than anything else here. Strings and arrays it passes over.
+    """
+
+    source: Source
+    classifier: Classifier
+    version: ModelVersion
+    at: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    outputs: list[Scores] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(self, at: float, ids: Sequence[str], answers: Answers) -> None:
+        """Add the answers to one request; `at` is in seconds since 1970."""
+        self.at.append(at)
+        self.sizes.append(len(ids))
+        self.ids += ids
+        self.texts += answers.texts
+        self.outputs.append(answers.outputs)
+        self.stages += answers.stages
 
 
 class AnswerLog:
     """The prediction log as the server and its workers see it."""
 
     def __init__(self, log: Log, *, counted: Callable[[Outcome, int], None] = uncounted) -> None:
-        from copydesk.serve.log_rows import Given, Rows
+        from copydesk.serve.log_rows import Rows
 
-        self.log, self._given = log, Given
-        self._recorder: Recorder[Given] = Recorder(log, Rows(), counted=counted)
+        self.log = log
+        self._batches: dict[tuple[str, ...], Batch] = {}
+        self._lock = threading.Lock()
+        self._recorder = Recorder(log, self._gathered, Rows(), counted=counted)
 
     @classmethod
     def open(
@@ -51,8 +86,19 @@ class AnswerLog:
         answers: Answers,
     ) -> None:
         """Take the answers to some texts; a shadow's have the ids of the live ones. Returns at once."""
-        given = self._given(time.time(), source, classifier, version, ids, answers)
-        self._recorder.offer(given, characters=sum(map(len, answers.texts)))
+        if not self._recorder.has_room(len(ids), sum(map(len, answers.texts))):
+            return
+        kind = source, version.name, version.version
+        with self._lock:
+            batch = self._batches.get(kind)
+            if batch is None:
+                batch = self._batches[kind] = Batch(source, classifier, version)
+            batch.add(time.time(), ids, answers)
+
+    def _gathered(self) -> list[Batch]:
+        with self._lock:
+            batches, self._batches = self._batches, {}
+        return list(batches.values())
 
     def close(self) -> None:
         """Write what waits."""
