@@ -126,6 +126,15 @@ def test_of_a_model_without_a_reference_nothing_is_measured_and_no_text_kept() -
     assert rows["text_hash"].n_unique() == 4
 
 
+def test_a_reference_that_cannot_be_read_costs_the_measures_and_nothing_else(
+    bundle: Classifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("copydesk.bundle.Layout.reference", bundle.bundle.layout.settings)
+    rows = Rows()(given(bundle, ["the match of the season"]))
+    assert rows["vector"].null_count() == 1 and rows["labels"].item().to_list() == ["sport"]
+    assert "texts are not measured" in caplog.text
+
+
 def test_a_shadows_row_repeats_nothing_of_the_text(bundle: Classifier) -> None:
     rows = Rows()(given(bundle, ["the match of the season"], source="shadow"))
     assert rows.select("text", "words", "vector", "language").null_count().row(0) == (1, 1, 1, 1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from copydesk.monitor.log import Log, open_log
-from copydesk.monitor.record import Outcome, Recorder, told, uncounted
+from copydesk.monitor.record import EVERY_S, Outcome, Recorder, told, uncounted
 from copydesk.runtime.engine import Answers, Classifier
 from copydesk.tasks import Scores
 from copydesk.types import ModelVersion
@@ -58,24 +58,31 @@ class Batch:
 class AnswerLog:
     """The prediction log as the server and its workers see it."""
 
-    def __init__(self, log: Log, *, counted: Callable[[Outcome, int], None] = uncounted) -> None:
+    def __init__(
+        self, log: Log, *, every_s: float = EVERY_S, counted: Callable[[Outcome, int], None] = uncounted
+    ) -> None:
         from copydesk.serve.log_rows import Rows
 
         self.log = log
         self._batches: dict[tuple[str, ...], Batch] = {}
         self._lock = threading.Lock()
-        self._recorder = Recorder(log, self._gathered, Rows(), counted=counted)
+        self._recorder = Recorder(log, self._gathered, Rows(), counted=counted, every_s=every_s)
 
     @classmethod
     def open(
-        cls, address: str, *, keep_days: int | None, counted: Callable[[Outcome, int], None] = uncounted
+        cls,
+        address: str,
+        *,
+        keep_days: int | None = None,
+        every_s: float = EVERY_S,
+        counted: Callable[[Outcome, int], None] = uncounted,
     ) -> AnswerLog:
         """Open the log at an address; see `open_log`, also for what it raises. Without `keep_days` no row is dropped.
 
         It must be opened in the process that answers: its thread does not survive a fork.
         """
         os.environ.setdefault(_POLARS_THREADS, "1")  # the cores are the model's
-        return cls(open_log(address, keep_days=keep_days), counted=counted)
+        return cls(open_log(address, keep_days=keep_days), every_s=every_s, counted=counted)
 
     def take(
         self,

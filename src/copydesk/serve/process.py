@@ -32,6 +32,8 @@ from uvicorn.supervisors import Multiprocess
 from copydesk.errors import UsageError
 from copydesk.models.cores import allowed_cores
 from copydesk.monitor.log import LOG_ADDRESS, shown
+from copydesk.monitor.record import Outcome
+from copydesk.recipe.serve import Logged
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
@@ -81,7 +83,7 @@ class Options(BaseModel):
     state: Path = Path("serving")
     jobs: str = ""
     log: str = ""
-    log_days: int = 30
+    log_terms: Logged = Logged()
     keep_results_hours: float = 24.0
     api_keys: Path | None = None
     origins: list[str] = []
@@ -102,7 +104,7 @@ class Options(BaseModel):
             return self
         serve = classifier.recipe.serve
         shadow = self.shadow or (serve.shadow.model and (serve.shadow.model, serve.shadow.share)) or None
-        return self.model_copy(update={"log_days": serve.log.keep_days, "shadow": shadow})
+        return self.model_copy(update={"log_terms": serve.log, "shadow": shadow})
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,13 @@ def check(options: Options) -> Checked:
     if options.job_store:
         open_jobs(options.job_store).close()
     return Checked(options, classifier.notes + _log_notes(options.log))
+
+
+def _opened_log(options: Options, counted: Callable[[Outcome, int], None]) -> AnswerLog | None:
+    if not options.log:
+        return None
+    terms = options.log_terms
+    return AnswerLog.open(options.log, keep_days=terms.keep_days, every_s=terms.every_seconds, counted=counted)
 
 
 def _log_notes(log: str) -> list[str]:
@@ -178,7 +187,7 @@ def app() -> ASGIApp:
     if options.workers > 1:
         end_with(options.parent)  # killed with -9, it could not tell its workers, and they would keep the port
     metrics = Metrics()
-    log = AnswerLog.open(options.log, keep_days=options.log_days, counted=metrics.logged) if options.log else None
+    log = _opened_log(options, metrics.logged)
     service = Service(
         Reference.to(options.model),
         metrics=metrics,
