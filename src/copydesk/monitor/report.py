@@ -25,7 +25,7 @@ from copydesk.monitor.alarms import (
 )
 from copydesk.monitor.detectors import State
 from copydesk.monitor.examples import Examples, examples_of
-from copydesk.monitor.expected import Expected, expected_accuracy
+from copydesk.monitor.expected import Expected, doubt_of, expected_accuracy
 from copydesk.monitor.joined import joined
 from copydesk.monitor.log import Log
 from copydesk.monitor.quality import Quality, quality
@@ -110,7 +110,7 @@ def report_of(subject: Subject, log: Log, span: Span, *, now: datetime) -> Monit
         examples=examples_of(summary.sample, said),
         last_text=last,
         quiet=quiet_periods([period.start for period in summary.periods], span.every),
-        notes=_notes(subject, summary),
+        notes=_notes(subject, summary, newest.states if newest else []),
     )
 
 
@@ -172,13 +172,14 @@ def _alarms(
 def _staleness(subject: Subject, said: pl.DataFrame | None, now: datetime) -> Staleness | None:
     if subject.trained is None or said is None:
         return None
-    return staleness(said, trained=subject.trained, newest_text=None, now=now)
+    own = said.filter(pl.col("version").is_in(sorted(subject.versions)), pl.col("source") != "shadow")
+    return staleness(own, trained=subject.trained, newest_text=subject.newest_text, now=now)
 
 
-def _notes(subject: Subject, summary: Summary) -> list[str]:
+def _notes(subject: Subject, summary: Summary, states: Sequence[State]) -> list[str]:
     others = sum(period.n - period.own for period in summary.periods)
     names = sorted({name for period in summary.periods for name in period.versions} - subject.versions)
-    notes = [] if subject.reference else [NO_REFERENCE]
+    notes = [note for note in (doubt_of(states), "" if subject.reference else NO_REFERENCE) if note]
     if others:
         notes.append(
             f"{others:,} of the texts were answered by other versions ({', '.join(names)}): they are counted, and not "
