@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ from copydesk.recipe import parse_recipe
 from copydesk.training import train_bundle
 from fakes import toy_rows, write_csv
 from postgres_server import new_postgres
+from redis_server import RedisServer
 from server_process import ServerProcess, server_process
 
 pytestmark = pytest.mark.e2e
@@ -111,6 +113,26 @@ def test_at_an_orderly_end_every_answer_is_in_the_log(bundle: Path, tmp_path: Pa
     assert rows["text"].null_count() == 0 and rows["vector"].count() > 0
     assert log.corrections().select("id", "labels").rows() == [(load.ids[0], ["sport"])]
     assert len(list((tmp_path / "log").rglob("*.parquet"))) <= 4, "the parts of a process are put together at its end"
+
+
+def test_a_worker_on_another_machine_logs_what_it_answers_and_all_of_it_at_its_end(
+    bundle: Path, tmp_path: Path
+) -> None:
+    redis = RedisServer(tmp_path).start()
+    try:
+        with server_process(bundle, tmp_path, "--jobs", redis.url) as server:
+            command = [sys.executable, "-m", "copydesk", "worker", "--jobs", redis.url]
+            environment = {**os.environ, "COPYDESK_LOG": str(tmp_path / "log"), "OMP_NUM_THREADS": "1"}
+            with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as worker:
+                job = httpx.post(f"{server.url}/v1/jobs", json={"texts": _TEXTS[:5]}).json()["id"]
+                until(lambda: httpx.get(f"{server.url}/v1/jobs/{job}").status_code == 200, "the job is done")
+                worker.terminate()
+            answer = httpx.get(f"{server.url}/v1/jobs/{job}").json()
+    finally:
+        redis.stop()
+    rows = open_log(str(tmp_path / "log")).read().collect()
+    assert sorted(rows["id"]) == sorted(one["id"] for one in answer["predictions"])
+    assert rows["source"].unique().to_list() == ["job"]
 
 
 @contextmanager

@@ -81,8 +81,7 @@ class AnswerLog:
 
         It must be opened in the process that answers: its thread does not survive a fork.
         """
-        os.environ.setdefault(_POLARS_THREADS, "1")  # the cores are the model's
-        return cls(open_log(address, keep_days=keep_days), every_s=every_s, counted=counted)
+        return cls(_opened(address, keep_days), every_s=every_s, counted=counted)
 
     def take(
         self,
@@ -115,7 +114,7 @@ class AnswerLog:
 
 def trouble_with(address: str) -> str:
     """Return what stands in the way of a log, "" where nothing does. Raises `UsageError`, `MissingExtra`."""
-    log = open_log(address)
+    log = _opened(address, None)
     try:
         log.prepare()
     except Exception as error:  # a full disk, a database that is away: the server starts all the same
@@ -123,3 +122,8 @@ def trouble_with(address: str) -> str:
     finally:
         log.close()
     return ""
+
+
+def _opened(address: str, keep_days: int | None) -> Log:
+    os.environ.setdefault(_POLARS_THREADS, "1")  # before Polars is imported: the cores are the model's
+    return open_log(address, keep_days=keep_days)

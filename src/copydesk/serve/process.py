@@ -143,7 +143,7 @@ def _opened_log(options: Options, counted: Callable[[Outcome, int], None]) -> An
 def _log_notes(log: str) -> list[str]:
     trouble = trouble_with(log) if log else ""
     away = f"The prediction log at {shown(log)} cannot be written now: {trouble}. Texts are answered all the same, and"
-    return [f"{away} logged from when it can."] if trouble else []
+    return [f"{away} logged as soon as it can be."] if trouble else []
 
 
 def run(options: Options, *, bound: Callable[[str], None]) -> None:
