@@ -19,7 +19,7 @@ from copydesk.monitor.log import open_log
 from copydesk.monitor.log_files import LogFiles
 from copydesk.recipe import parse_recipe
 from copydesk.runtime.engine import Classifier
-from copydesk.serve.answer_log import AnswerLog, Batch, trouble_with
+from copydesk.serve.answer_log import AnswerLog, Batch, notes_on
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.job_worker import Models, ids_of, work_on
 from copydesk.serve.log_rows import KEPT, Ration, Rows
@@ -206,9 +206,9 @@ def test_a_jobs_answers_are_logged_once_they_are_kept(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_the_way_of_a_log_is_told(tmp_path: Path) -> None:
-    assert trouble_with(str(tmp_path / "log")) == ""
+    assert notes_on(str(tmp_path / "log")) == []
     (tmp_path / "file").write_text("")
-    assert "Not a directory" in trouble_with(str(tmp_path / "file" / "log"))
+    assert "Not a directory" in notes_on(str(tmp_path / "file" / "log"))[0]
 
 
 def test_a_wrong_place_is_refused_before_anything_is_served(bundle: Classifier, tmp_path: Path) -> None:

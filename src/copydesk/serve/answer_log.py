@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from copydesk.monitor.log import Log, open_log
+from copydesk.monitor.log import Log, open_log, shown
 from copydesk.monitor.record import EVERY_S, Outcome, Recorder, told, uncounted
+from copydesk.recipe.serve import Logged
 from copydesk.runtime.engine import Answers, Classifier
 from copydesk.tasks import Scores
 from copydesk.types import ModelVersion
@@ -70,18 +71,14 @@ class AnswerLog:
 
     @classmethod
     def open(
-        cls,
-        address: str,
-        *,
-        keep_days: int | None = None,
-        every_s: float = EVERY_S,
-        counted: Callable[[Outcome, int], None] = uncounted,
+        cls, address: str, terms: Logged | None = None, *, counted: Callable[[Outcome, int], None] = uncounted
     ) -> AnswerLog:
-        """Open the log at an address; see `open_log`, also for what it raises. Without `keep_days` no row is dropped.
+        """Open the log at an address; see `open_log`, also for what it raises. Without `terms` no row is dropped.
 
         It must be opened in the process that answers: its thread does not survive a fork.
         """
-        return cls(_opened(address, keep_days), every_s=every_s, counted=counted)
+        log = _opened(address, terms.keep_days if terms else None)
+        return cls(log, every_s=terms.every_seconds if terms else EVERY_S, counted=counted)
 
     def take(
         self,
@@ -112,16 +109,17 @@ class AnswerLog:
         self.log.close()
 
 
-def trouble_with(address: str) -> str:
-    """Return what stands in the way of a log, "" where nothing does. Raises `UsageError`, `MissingExtra`."""
+def notes_on(address: str) -> list[str]:
+    """Return what a user must know of a log before texts are answered. Raises `UsageError`, `MissingExtra`."""
     log = _opened(address, None)
     try:
         log.prepare()
     except Exception as error:  # a full disk, a database that is away: the server starts all the same
-        return told(error)
+        away = f"The prediction log at {shown(address)} cannot be written now: {told(error)}."
+        return [f"{away} Texts are answered all the same, and logged as soon as it can be."]
     finally:
         log.close()
-    return ""
+    return []
 
 
 def _opened(address: str, keep_days: int | None) -> Log:

@@ -31,13 +31,12 @@ from uvicorn.supervisors import Multiprocess
 
 from copydesk.errors import UsageError
 from copydesk.models.cores import allowed_cores
-from copydesk.monitor.log import LOG_ADDRESS, shown
-from copydesk.monitor.record import Outcome
+from copydesk.monitor.log import LOG_ADDRESS
 from copydesk.recipe.serve import Logged
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
-from copydesk.serve.answer_log import AnswerLog, trouble_with
+from copydesk.serve.answer_log import AnswerLog, notes_on
 from copydesk.serve.connection import Connection
 from copydesk.serve.jobs import JobRules
 from copydesk.serve.logs import log_to_stderr
@@ -103,8 +102,8 @@ class Options(BaseModel):
         if not classifier.is_bundle:
             return self
         serve = classifier.recipe.serve
-        shadow = self.shadow or (serve.shadow.model and (serve.shadow.model, serve.shadow.share)) or None
-        return self.model_copy(update={"log_terms": serve.log, "shadow": shadow})
+        recipes = None if serve.shadow.model is None else (serve.shadow.model, serve.shadow.share)
+        return self.model_copy(update={"log_terms": serve.log, "shadow": self.shadow or recipes})
 
 
 @dataclass(frozen=True)
@@ -130,20 +129,7 @@ def check(options: Options) -> Checked:
     Keys.read(options.api_keys)
     if options.job_store:
         open_jobs(options.job_store).close()
-    return Checked(options, classifier.notes + _log_notes(options.log))
-
-
-def _opened_log(options: Options, counted: Callable[[Outcome, int], None]) -> AnswerLog | None:
-    if not options.log:
-        return None
-    terms = options.log_terms
-    return AnswerLog.open(options.log, keep_days=terms.keep_days, every_s=terms.every_seconds, counted=counted)
-
-
-def _log_notes(log: str) -> list[str]:
-    trouble = trouble_with(log) if log else ""
-    away = f"The prediction log at {shown(log)} cannot be written now: {trouble}. Texts are answered all the same, and"
-    return [f"{away} logged as soon as it can be."] if trouble else []
+    return Checked(options, classifier.notes + (notes_on(options.log) if options.log else []))
 
 
 def run(options: Options, *, bound: Callable[[str], None]) -> None:
@@ -187,7 +173,7 @@ def app() -> ASGIApp:
     if options.workers > 1:
         end_with(options.parent)  # killed with -9, it could not tell its workers, and they would keep the port
     metrics = Metrics()
-    log = _opened_log(options, metrics.logged)
+    log = AnswerLog.open(options.log, options.log_terms, counted=metrics.logged) if options.log else None
     service = Service(
         Reference.to(options.model),
         metrics=metrics,
