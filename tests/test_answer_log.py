@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,17 +14,20 @@ import numpy as np
 import pytest
 
 from copydesk.bundle import Settings
+from copydesk.errors import MissingExtra, UsageError
 from copydesk.monitor.log import open_log
 from copydesk.monitor.log_files import LogFiles
 from copydesk.recipe import parse_recipe
 from copydesk.runtime.engine import Classifier
-from copydesk.serve.answer_log import AnswerLog, Batch, trouble_with
+from copydesk.serve.answer_log import AnswerLog, Batch, notes_on
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.job_worker import Models, ids_of, work_on
 from copydesk.serve.log_rows import KEPT, Ration, Rows
+from copydesk.serve.process import Options, check
 from copydesk.training import train_bundle
 from copydesk.types import Decision, ModelVersion
 from fakes import FakeModel, toy_rows, write_csv
+from postgres_server import free_port
 from serving import LOGITS, Shelf, classifier_of, service_of
 from test_job_worker import CHUNK, Notebook
 
@@ -126,6 +130,15 @@ def test_of_a_model_without_a_reference_nothing_is_measured_and_no_text_kept() -
     assert rows["text_hash"].n_unique() == 4
 
 
+def test_a_reference_that_cannot_be_read_costs_the_measures_and_nothing_else(
+    bundle: Classifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("copydesk.bundle.Layout.reference", bundle.bundle.layout.settings)
+    rows = Rows()(given(bundle, ["the match of the season"]))
+    assert rows["vector"].null_count() == 1 and rows["labels"].item().to_list() == ["sport"]
+    assert "texts are not measured" in caplog.text
+
+
 def test_a_shadows_row_repeats_nothing_of_the_text(bundle: Classifier) -> None:
     rows = Rows()(given(bundle, ["the match of the season"], source="shadow"))
     assert rows.select("text", "words", "vector", "language").null_count().row(0) == (1, 1, 1, 1)
@@ -193,6 +206,31 @@ def test_a_jobs_answers_are_logged_once_they_are_kept(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_the_way_of_a_log_is_told(tmp_path: Path) -> None:
-    assert trouble_with(str(tmp_path / "log")) == ""
+    assert notes_on(str(tmp_path / "log")) == []
     (tmp_path / "file").write_text("")
-    assert "Not a directory" in trouble_with(str(tmp_path / "file" / "log"))
+    assert "Not a directory" in notes_on(str(tmp_path / "file" / "log"))[0]
+
+
+def test_a_wrong_place_is_refused_before_anything_is_served(bundle: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place, told in (("mysql://me:secret@host/log", "no place for a log"), (str(tmp_path / "file"), "is a file")):
+        with pytest.raises(UsageError, match=told) as refused:
+            check(Options(model=str(bundle.path), jobs="off", log=place))
+        assert "secret" not in str(refused.value)
+
+
+def test_a_database_that_is_away_is_told_at_the_start_without_its_password(bundle: Classifier) -> None:
+    address = f"postgresql://me:secret@127.0.0.1:{free_port()}/log"
+    checked = check(Options(model=str(bundle.path), jobs="off", log=address))
+    assert "me:***@127.0.0.1" in checked.notes[-1] and "Texts are answered all the same" in checked.notes[-1]
+    assert "secret" not in " ".join(checked.notes)
+    assert checked.options.log_terms.text == "masked"
+
+
+def test_without_the_extra_the_command_that_installs_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delitem(sys.modules, "copydesk.monitor.log_files")
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'copydesk\[monitor\]'"):
+        open_log(str(tmp_path))

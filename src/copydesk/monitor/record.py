@@ -24,7 +24,7 @@ MOST_CHARACTERS = 32_000_000
 """So many characters at most have the texts of those that wait."""
 MOST_TRIES = 8
 """What a store refuses so often, within a minute and a half, is lost."""
-_EVERY_S = 10.0
+EVERY_S = 10.0
 _TURN_S = 1.0
 """Rows are made in small portions: a thread that computes for long would keep the others from their turn."""
 _ENOUGH_FOR_ROWS, _ENOUGH_TO_WRITE = 1_000, 20_000
@@ -66,7 +66,7 @@ class Recorder(Generic[Batch]):
         *,
         counted: Callable[[Outcome, int], None] = uncounted,
         most_waiting: int = MOST_WAITING,
-        every_s: float = _EVERY_S,
+        every_s: float = EVERY_S,
     ) -> None:
         self._store, self._gathered, self._rows_of, self._counted = store, gathered, rows_of, counted
         self._most, self._every_s = most_waiting, every_s

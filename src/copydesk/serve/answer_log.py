@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from copydesk.monitor.log import Log, open_log
-from copydesk.monitor.record import Outcome, Recorder, told, uncounted
+from copydesk.monitor.log import Log, open_log, shown
+from copydesk.monitor.record import EVERY_S, Outcome, Recorder, told, uncounted
+from copydesk.recipe.serve import Logged
 from copydesk.runtime.engine import Answers, Classifier
 from copydesk.tasks import Scores
 from copydesk.types import ModelVersion
@@ -58,24 +59,26 @@ class Batch:
 class AnswerLog:
     """The prediction log as the server and its workers see it."""
 
-    def __init__(self, log: Log, *, counted: Callable[[Outcome, int], None] = uncounted) -> None:
+    def __init__(
+        self, log: Log, *, every_s: float = EVERY_S, counted: Callable[[Outcome, int], None] = uncounted
+    ) -> None:
         from copydesk.serve.log_rows import Rows
 
         self.log = log
         self._batches: dict[tuple[str, ...], Batch] = {}
         self._lock = threading.Lock()
-        self._recorder = Recorder(log, self._gathered, Rows(), counted=counted)
+        self._recorder = Recorder(log, self._gathered, Rows(), counted=counted, every_s=every_s)
 
     @classmethod
     def open(
-        cls, address: str, *, keep_days: int | None, counted: Callable[[Outcome, int], None] = uncounted
+        cls, address: str, terms: Logged | None = None, *, counted: Callable[[Outcome, int], None] = uncounted
     ) -> AnswerLog:
-        """Open the log at an address; see `open_log`, also for what it raises. Without `keep_days` no row is dropped.
+        """Open the log at an address; see `open_log`, also for what it raises. Without `terms` no row is dropped.
 
         It must be opened in the process that answers: its thread does not survive a fork.
         """
-        os.environ.setdefault(_POLARS_THREADS, "1")  # the cores are the model's
-        return cls(open_log(address, keep_days=keep_days), counted=counted)
+        log = _opened(address, terms.keep_days if terms else None)
+        return cls(log, every_s=terms.every_seconds if terms else EVERY_S, counted=counted)
 
     def take(
         self,
@@ -106,13 +109,19 @@ class AnswerLog:
         self.log.close()
 
 
-def trouble_with(address: str) -> str:
-    """Return what stands in the way of a log, "" where nothing does. Raises `UsageError`, `MissingExtra`."""
-    log = open_log(address)
+def notes_on(address: str) -> list[str]:
+    """Return what a user must know of a log before texts are answered. Raises `UsageError`, `MissingExtra`."""
+    log = _opened(address, None)
     try:
         log.prepare()
     except Exception as error:  # a full disk, a database that is away: the server starts all the same
-        return told(error)
+        away = f"The prediction log at {shown(address)} cannot be written now: {told(error)}."
+        return [f"{away} Texts are answered all the same, and logged as soon as it can be."]
     finally:
         log.close()
-    return ""
+    return []
+
+
+def _opened(address: str, keep_days: int | None) -> Log:
+    os.environ.setdefault(_POLARS_THREADS, "1")  # before Polars is imported: the cores are the model's
+    return open_log(address, keep_days=keep_days)

@@ -7,6 +7,7 @@ It knows nothing of where rows go.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from copydesk.errors import MissingExtra
+from copydesk.errors import BundleError, MissingExtra
 from copydesk.languages import languages_of
 from copydesk.monitor.entry import lists_of, measured, moments, rows_of, spread
 from copydesk.monitor.reference import Reference
@@ -30,6 +31,7 @@ from copydesk.tasks import Scores, Task
 from copydesk.tasks.columns import Lists, Names
 from copydesk.types import ModelVersion
 
+LOG = logging.getLogger("copydesk.monitor")
 _LANGUAGES_PER_S = 20.0
 _SAVED_S = 10.0
 """What was not measured in so many seconds may be made up for."""
@@ -40,7 +42,8 @@ _KNOWN_VERSIONS = 4
 class Terms:
     """On which terms a version's answers are logged: what its recipe says, and the words of its training.
 
-    A model without a reference has no vocabulary: of its texts nothing is measured.
+    A model without a reference, or with one that this Copydesk does not read, has no vocabulary: of its texts nothing
+    is measured.
     """
 
     recipe: Logged
@@ -48,11 +51,15 @@ class Terms:
 
     @classmethod
     def of(cls, classifier: Classifier) -> Terms:
-        """Return a classifier's terms. Raises `BundleError` for a reference that cannot be read."""
+        """Return a classifier's terms."""
         if not classifier.is_bundle:
             return cls(Logged(), None)
-        path = classifier.bundle.layout.reference
-        return cls(classifier.recipe.serve.log, Reference.load(path).vocabulary if path.is_file() else None)
+        path, recipe = classifier.bundle.layout.reference, classifier.recipe.serve.log
+        try:
+            return cls(recipe, Reference.load(path).vocabulary if path.is_file() else None)
+        except BundleError as error:
+            LOG.warning("prediction log: texts are not measured: %s", error)
+            return cls(recipe, None)
 
 
 class Ration:
