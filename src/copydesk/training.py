@@ -31,6 +31,7 @@ from copydesk.labelling.slice_rules import slice_functions, slice_rules
 from copydesk.models import distributed
 from copydesk.models.base import Model
 from copydesk.models.word_table import WordTable, word_table_in
+from copydesk.monitor.detectors import NO_LABEL
 from copydesk.monitor.reference import LEAST_TEXTS, Reference, evenly, reference_of
 from copydesk.normalise import steps_of
 from copydesk.packages import installed_packages
@@ -167,7 +168,7 @@ def _reference(
     """Return what answers of today are to be compared with."""
     task = classifier.task
     given = [
-        name for one in classifier.decoded(answered.scores, []) for name in ([label for label, _ in one.given] or [""])
+        name for one in classifier.decoded(answered.scores, []) for name in ([label for label, _ in one.given] or [NO_LABEL])
     ]
     kinds = {"labels": given, "languages": languages_of(evenly(answered.texts, _LANGUAGE_TEXTS))}
     if answered.stages:

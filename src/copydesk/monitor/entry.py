@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import polars as pl
 
-from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, traits_of
+from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, in_steps, traits_of
 from copydesk.normalise import text_id
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -40,9 +39,6 @@ measured of a text is null where it was not: that costs more than the rest, and 
 """
 
 Source = Literal["live", "job", "shadow"]
-
-VECTOR_SCALE = 127.0
-"""A vector's entries, -1 to 1, are kept as so many steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +88,6 @@ def table_of(
         "stage": [entry.stage for entry in entries],
         "language": [*found, *([None] * (len(texts) - len(found)))],
         **{name: traits.number(name) for name in NUMBERS},
-        "vector": np.rint(traits.vectors * VECTOR_SCALE).astype(np.int8),
+        "vector": in_steps(traits.vectors),
     }
     return pl.DataFrame({name: pl.Series(name, values, SCHEMA[name]) for name, values in columns.items()})

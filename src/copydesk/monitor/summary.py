@@ -14,11 +14,10 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from copydesk.monitor.detectors import State, Window
+from copydesk.monitor.detectors import NO_LABEL, State, Window
 from copydesk.monitor.drift import Drift
-from copydesk.monitor.entry import VECTOR_SCALE
 from copydesk.monitor.reference import Reference
-from copydesk.monitor.traits import NUMBERS
+from copydesk.monitor.traits import NUMBERS, from_steps
 
 Every = Literal["1h", "1d", "1w"]
 SAMPLE = 2_000
@@ -81,21 +80,22 @@ def sampled(rows: pl.LazyFrame, totals: pl.DataFrame, most: int = SAMPLE) -> pl.
     """Return about so many rows of each period at most, in one pass, by the end of their ids, which is random."""
     below = totals.lazy().select("period", below=(pl.min_horizontal(1.0, most / pl.col("n")) * 16**_ID_DIGITS).ceil())
     place = pl.col("id").str.slice(-_ID_DIGITS).str.to_integer(base=16)
-    columns = ["period", "id", *NUMBERS, "confidence", "vector", "labels", "language", "stage"]
+    columns = ["period", "id", *NUMBERS, "confidence", "vector", "labels", "language", "stage", "text_hash"]
     chosen = rows.select(columns).join(below, on="period").filter(place < pl.col("below"))
     return chosen.collect(engine="streaming")
 
 
 def window_of(rows: pl.DataFrame) -> Window:
-    """Return rows as detectors see them."""
+    """Return measured rows as detectors see them: a text that was asked several times counts once, as in training."""
+    rows = rows.filter(pl.col("vector").is_not_null()).unique("text_hash", keep="first", maintain_order=True)
     numbers = {name: rows[name].to_numpy() for name in (*NUMBERS, "confidence")}
-    vectors = rows["vector"].to_numpy().astype(np.float32) / np.float32(VECTOR_SCALE)
+    given = pl.when(pl.col("labels").list.len() > 0).then("labels").otherwise(pl.lit([NO_LABEL]))
     kinds: dict[str, Sequence[str]] = {
-        "labels": rows["labels"].explode().drop_nulls().to_list(),
+        "labels": rows.select(given.explode())["labels"].to_list(),
         "languages": rows["language"].drop_nulls().to_list(),
         "stages": rows["stage"].to_list(),
     }
-    return Window(numbers, vectors, kinds)
+    return Window(numbers, from_steps(rows["vector"].to_numpy()), kinds)
 
 
 def _counts(rows: pl.LazyFrame, column: str) -> pl.LazyFrame:
