@@ -29,12 +29,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from copydesk.data.languages import languages_of
+from copydesk.languages import languages_of
 from copydesk.models.linear import LinearModel
 from copydesk.models.word_table import word_table_in
 from copydesk.monitor.detectors import Window
 from copydesk.monitor.drift import Drift
-from copydesk.monitor.reference import Reference, reference_of
+from copydesk.monitor.promise import promise_of
+from copydesk.monitor.reference import Answers, Reference, reference_of
 from copydesk.monitor.traits import NUMBERS, from_steps, in_steps, traits_of
 from copydesk.tasks import make_task
 
@@ -122,14 +123,10 @@ def headlines(data: Path, encoder: Path | None) -> World:
     texts, labels = rows["text"].to_list(), rows["label"].to_list()
     model = LinearModel.fit(texts[:8_000], TASK.encode(labels[:8_000]), TASK)
     held, incoming = answered(model, texts[8_000:11_000]), answered(model, texts[11_000:])
-    reference = reference_of(
-        held.texts,
-        texts[:8_000],
-        confidence=held.confidence,
-        right=np.array(held.labels) == np.array(labels[8_000:11_000]),
-        kinds={"labels": held.labels, "languages": held.languages},
-        table=word_table_in(encoder) if encoder else None,
-    )
+    answers = Answers(held.texts, held.confidence, {"labels": held.labels, "languages": held.languages})
+    promise = promise_of(held.confidence, np.array(held.labels) == np.array(labels[8_000:11_000]))
+    table = word_table_in(encoder) if encoder else None
+    reference = reference_of(answers, texts[:8_000], promise, table=table)
     return World(model, held, reference, incoming, labels[11_000:])
 
 

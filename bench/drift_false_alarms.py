@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from copydesk.data.languages import languages_of
+from copydesk.languages import languages_of
 from copydesk.metrics.base import proportion_interval
 from copydesk.models.linear import LinearModel
 from copydesk.models.word_table import word_table_in
 from copydesk.monitor.detectors import Window
 from copydesk.monitor.drift import Drift
+from copydesk.monitor.promise import promise_of
 from copydesk.monitor.reference import Reference
 from copydesk.monitor.traits import NUMBERS, Table, Vocabulary, from_steps, in_steps, traits_of
 from copydesk.tasks import Task, make_task
@@ -65,9 +66,8 @@ def main() -> None:
     given = options.parse_args()
     table = word_table_in(given.encoder) if given.encoder else None
     headlines, abstracts = headlines_of(given.data, table), abstracts_of(given.data, table)
-    print(
-        "| texts | windows of | reference | windows | false alarms | per 1,000 (95 %) | by |\n|---|---|---|---|---|---|---|"
-    )
+    columns = ["texts", "windows of", "reference", "windows", "false alarms", "per 1,000 (95 %)", "by"]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for size in (100, SIZE, 500, 1_000, 2_000):
         line("headlines, cascade, languages", headlines, given.windows, size=size)
     for size in (SIZE, 1_000):
@@ -141,7 +141,7 @@ def alarmed(
 
 def drift_of(pool: Pool, places: Places) -> Drift:
     """Return the detectors of a reference of these texts."""
-    return Drift.since(Reference(pool.vocabulary, pool.window(places), 1.0, 1.0))
+    return Drift.since(Reference(pool.vocabulary, pool.window(places), promise_of(np.ones(2), np.ones(2, bool))))
 
 
 def line(name: str, pool: Pool, windows: int, *, size: int = SIZE, reference: int = REFERENCE) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -20,7 +19,6 @@ from copydesk.behaviour.load import read_written
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
-from copydesk.data.languages import languages_of
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.trained_on import sketch
 from copydesk.errors import DataError
@@ -30,9 +28,6 @@ from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
 from copydesk.labelling.slice_rules import slice_functions, slice_rules
 from copydesk.models import distributed
 from copydesk.models.base import Model
-from copydesk.models.word_table import WordTable, word_table_in
-from copydesk.monitor.detectors import NO_LABEL
-from copydesk.monitor.reference import LEAST_TEXTS, Reference, evenly, reference_of
 from copydesk.normalise import steps_of
 from copydesk.packages import installed_packages
 from copydesk.progress import Progress, Silent
@@ -43,10 +38,8 @@ from copydesk.runtime.engine import Classifier
 from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
+from copydesk.training_reference import write_reference
 from copydesk.types import Report
-
-_LANGUAGE_TEXTS = 1_000
-"""Telling a language takes longer than all the rest that is measured of a text."""
 
 
 def train_bundle(
@@ -134,9 +127,7 @@ def write_fitted(
     def fill(layout: Layout) -> Settings:
         fitted.model.save(layout.model)
         sketch(dataset.part("train")[0], dataset.part("validation")[0]).save(layout.training_texts)
-        if len(answered.texts) >= LEAST_TEXTS:
-            table = word_table_in(layout.model)
-            _reference(classifier, answered, dataset.part("train")[0], table).save(layout.reference)
+        write_reference(recipe, classifier, answered, dataset.part("train")[0], layout)
         if fitted.history:
             write_json(layout.history, [asdict(step) for step in fitted.history])
         megabytes = sum(file.stat().st_size for file in layout.files()) / 1e6
@@ -160,27 +151,6 @@ def write_fitted(
     if recipe.behaviours is not None:
         kept = kept.model_copy(update={"behaviours": Layout(out).behaviours.name})  # the copy beside it
     write_bundle(out, recipe=kept, facts=facts, fill=fill)
-
-
-def _reference(
-    classifier: Classifier, answered: Answered, training_texts: Sequence[str], table: WordTable | None
-) -> Reference:
-    """Return what answers of today are to be compared with."""
-    task = classifier.task
-    given = [
-        name for one in classifier.decoded(answered.scores, []) for name in ([label for label, _ in one.given] or [NO_LABEL])
-    ]
-    kinds = {"labels": given, "languages": languages_of(evenly(answered.texts, _LANGUAGE_TEXTS))}
-    if answered.stages:
-        kinds["stages"] = list(answered.stages)
-    return reference_of(
-        answered.texts,
-        training_texts,
-        confidence=task.confidence(answered.scores),
-        right=task.right(answered.targets, answered.scores),
-        kinds=kinds,
-        table=table,
-    )
 
 
 def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Classifier:
@@ -238,6 +208,16 @@ def _notes(report: Report) -> list[str]:
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
     keys = ["sources", "rows_read", "rows", "rows_by_part", "dropped", "counts", "groups_of_near_copies", "warnings"]
-    keys += ["rare_labels", "unseen_labels", "resampled", "separator", "weak_rows_by_part", "leaks", "reviewed"]
+    keys += [
+        "rare_labels",
+        "unseen_labels",
+        "resampled",
+        "separator",
+        "weak_rows_by_part",
+        "leaks",
+        "reviewed",
+        "newest_text",
+        "corrections",
+    ]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}
     return {**facts, "content": dataset.content_hash()}

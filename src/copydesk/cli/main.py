@@ -27,16 +27,19 @@ from copydesk.cli import (
     export,
     label,
     models,
+    monitor,
     predict,
     prepare,
     promote,
     register,
+    retrain,
     review,
     rollback,
     run,
     score,
     serve,
     sign,
+    signals,
     train,
     tune,
     worker,
@@ -129,9 +132,13 @@ for stage in (
     worker,
     sign,
     archive,
+    monitor,
+    retrain,
+    signals,
 ):
     stage.register(app)
-for registered in app.registered_commands:
+groups = [group.typer_instance for group in app.registered_groups if group.typer_instance is not None]
+for registered in (command for part in (app, *groups) for command in part.registered_commands):
     if registered.callback is not None:
         registered.callback = _explained(registered.callback)
 

@@ -146,15 +146,26 @@ def mean_shift_p_value(before: Cloud, now: Cloud) -> float:
 def discrimination(before: Floats, now: Floats, covariance: Counts) -> float:
     """Return how well a linear classifier tells two samples of vectors apart, as its AUC; 0.5 is chance.
 
-    Fisher's discriminant by the covariance of the first sample, fitted to one half of each sample and judged on the
-    other, both ways.
+    Fisher's discriminant, fitted to one half of each sample and judged on the other, both ways. `covariance` is that of
+    the first sample.
     """
-    ridge = np.trace(covariance) / len(covariance) + 1e-9
     halves = [(before[side::2], now[side::2]) for side in (0, 1)]
     apart = np.stack([second.mean(axis=0) - first.mean(axis=0) for first, second in halves], axis=1)
-    directions = np.linalg.solve(covariance + ridge * np.eye(len(covariance)), apart).astype(np.float32)
+    directions = _solved(covariance, apart).astype(np.float32)
     pairs = zip(halves[::-1], directions.T, strict=True)
     return float(np.mean([_area(first @ direction, second @ direction) for (first, second), direction in pairs]))
+
+
+def discriminant(before: Floats, now: Floats) -> Counts:
+    """Return the direction, shape (dimensions,), in which two samples of vectors differ most (Fisher 1936)."""
+    cloud = Cloud.of(before)
+    return _solved(cloud.covariance, now.mean(axis=0, dtype=np.float64) - cloud.mean)
+
+
+def _solved(covariance: Counts, apart: Counts) -> Counts:
+    ridge = np.trace(covariance) / len(covariance) + 1e-9
+    solved: Counts = np.linalg.solve(covariance + ridge * np.eye(len(covariance)), apart)
+    return solved
 
 
 def _area(before: Floats, now: Floats) -> float:
