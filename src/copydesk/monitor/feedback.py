@@ -2,8 +2,8 @@
 
 A table (CSV, TSV, JSONL, Parquet) has `label`, `labels` or `signals` beside the answer's `id`, or beside its `text`
 where the id is not known; a review file (`copydesk monitor queue`) has its decisions, and the weights of those texts
-that were drawn. A wrong label name is a mistake in the file, and nothing of it is taken. The same file may come again: of each
-answer the last word counts, and what was said already is not written twice.
+that were drawn. A wrong label name is a mistake in the file, and nothing of it is taken. The same file may come again:
+of each answer the last word counts, and what was said already is not written twice.
 """
 
 from __future__ import annotations
