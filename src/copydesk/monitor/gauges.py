@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from wsgiref.simple_server import WSGIServer
@@ -13,11 +13,11 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from copydesk.errors import UsageError
 from copydesk.monitor.alarms import DRIFT
-from copydesk.monitor.detectors import State
-from copydesk.monitor.memory import Alarm
+from copydesk.monitor.memory import Alarm, Judgement
 from copydesk.monitor.quality import Judged
-from copydesk.monitor.report import LabelShare
 
+Values = Mapping[str, Mapping[tuple[str, ...], float]]
+"""By gauge and label values."""
 PREFIX = "copydesk_monitor_"
 DECLARED: dict[str, tuple[str, tuple[str, ...]]] = {
     "window_texts": ("Texts in the last window that was judged.", ("model",)),
@@ -45,19 +45,14 @@ DECLARED: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What one look at a log found; `window_texts` to `labels` are of the last window that was judged."""
+    """What one look at a log found: the last window that was judged, what feedback says, the alarms there are."""
 
     model: str
     version: str
     at: datetime
     trained: datetime | None = None
-    window_texts: int | None = None
-    window_until: datetime | None = None
-    states: list[State] = field(default_factory=list)
-    confidence: float | None = None
-    expected: float | None = None
     reference_accuracy: float | None = None
-    labels: list[LabelShare] = field(default_factory=list)
+    window: Judgement | None = None
     judged: list[Judged] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -79,32 +74,40 @@ class Gauges(Collector):
             yield family
 
 
-def values_of(seen: Seen) -> Mapping[str, Mapping[tuple[str, ...], float]]:
+def values_of(seen: Seen) -> Values:
     """Return the gauges' values by name and label values; what is not known is left out."""
-    model, alarming = (seen.model,), {alarm.rule for alarm in seen.alarms}
-    single = {
-        "window_texts": seen.window_texts,
-        "expected_accuracy": seen.expected,
+    model, window = (seen.model,), seen.window
+    single: dict[str, float | None] = {
+        "window_texts": window.texts if window else None,
+        "expected_accuracy": window.expected if window else None,
         "reference_accuracy": seen.reference_accuracy,
-        "confidence": seen.confidence,
+        "confidence": window.confidence if window else None,
         "last_run_timestamp_seconds": seen.at.timestamp(),
         "alarms": len(seen.alarms),
     }
-    age = {} if seen.trained is None else {(*model, seen.version): (seen.at - seen.trained).total_seconds()}
-    before = {(*model, one.label): one.reference for one in seen.labels if one.reference is not None}
+    age: dict[tuple[str, ...], float] = {}
+    if seen.trained is not None:
+        age[*model, seen.version] = (seen.at - seen.trained).total_seconds()
     return {
         **{name: {model: float(value)} for name, value in single.items() if value is not None},
-        "drift": {(*model, one.detector): float(f"{DRIFT}{one.detector}" in alarming) for one in seen.states},
-        "drift_effect": {(*model, one.detector, one.measure): one.effect for one in seen.states},
-        "drift_p_value": {(*model, one.detector): one.p_value for one in seen.states},
-        "label_share": {(*model, one.label): one.share for one in seen.labels if seen.window_texts},
-        "label_share_reference": before,
         "model_age_seconds": age,
+        **(_of_window(model, window, {alarm.rule for alarm in seen.alarms}) if window else {}),
         **_accuracies(model, seen.judged),
     }
 
 
-def _accuracies(model: tuple[str], judged: Sequence[Judged]) -> dict[str, dict[tuple[str, ...], float]]:
+def _of_window(model: tuple[str], window: Judgement, alarming: Set[str]) -> Values:
+    known = [one for one in window.labels if one.reference is not None]
+    return {
+        "drift": {(*model, one.detector): float(f"{DRIFT}{one.detector}" in alarming) for one in window.states},
+        "drift_effect": {(*model, one.detector, one.measure): one.effect for one in window.states},
+        "drift_p_value": {(*model, one.detector): one.p_value for one in window.states},
+        "label_share": {(*model, one.label): one.share for one in window.labels},
+        "label_share_reference": {(*model, one.label): one.reference or 0.0 for one in known},
+    }
+
+
+def _accuracies(model: tuple[str], judged: Sequence[Judged]) -> Values:
     found: dict[str, dict[tuple[str, ...], float]] = {
         name: {} for name in ("accuracy", "accuracy_low", "accuracy_high", "feedback_texts")
     }

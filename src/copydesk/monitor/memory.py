@@ -20,6 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from copydesk.errors import DataError
 from copydesk.files import write_json
 from copydesk.monitor.alarms import DRIFT, EXPECTED, Finding, gravest_first
+from copydesk.monitor.detectors import State
+from copydesk.monitor.shares import LabelShare
 from copydesk.recipe import Monitor
 
 _MOST_UNSENT = 1_000
@@ -52,16 +54,28 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What the last window that was judged looked like; its `texts` are all, of which some were measured."""
+
+    texts: int
+    since: datetime
+    until: datetime
+    states: list[State]
+    confidence: float
+    expected: float | None
+    labels: list[LabelShare]
+
+
+@dataclass(frozen=True)
 class Memory:
     """What survives a restart: the last windows' votes by rule, the alarms that have begun, and who was not told yet.
 
-    `judged_until` is the end of the last window that was judged, of the version `version`; `began` is when this watch
-    first looked.
+    `window` is the last one that was judged, of the version `version`; `began` is when this watch first looked.
     """
 
     version: str
     began: datetime
-    judged_until: datetime | None = None
+    window: Judgement | None = None
     votes: dict[str, list[bool]] = field(default_factory=dict)
     alarms: dict[str, Alarm] = field(default_factory=dict)
     unsent: list[Event] = field(default_factory=list)
@@ -76,9 +90,7 @@ def of_version(memory: Memory | None, model: str, version: str, now: datetime) -
     over = [alarm for rule, alarm in memory.alarms.items() if is_of_windows(rule)]
     told = [Event("ends", now, model, memory.version, alarm) for alarm in over]
     kept = {rule: alarm for rule, alarm in memory.alarms.items() if not is_of_windows(rule)}
-    return replace(
-        memory, version=version, judged_until=None, votes={}, alarms=kept, unsent=_most([*memory.unsent, *told])
-    )
+    return replace(memory, version=version, window=None, votes={}, alarms=kept, unsent=_most([*memory.unsent, *told]))
 
 
 def is_of_windows(rule: str) -> bool:
@@ -86,13 +98,13 @@ def is_of_windows(rule: str) -> bool:
     return rule.startswith(DRIFT) or rule == EXPECTED
 
 
-def voted(memory: Memory, findings: Sequence[Finding], rules: Monitor, until: datetime) -> Memory:
-    """Return the memory after one more window, which ended then."""
+def voted(memory: Memory, window: Judgement, findings: Sequence[Finding], rules: Monitor) -> Memory:
+    """Return the memory after one more window, and what its rules say."""
     votes = {
         finding.rule: [*memory.votes.get(finding.rule, []), bool(finding.speaks)][-rules.alarm_of :]
         for finding in findings
     }
-    return replace(memory, votes=votes, judged_until=until)
+    return replace(memory, votes=votes, window=window)
 
 
 def settled(memory: Memory, findings: Sequence[Finding], rules: Monitor, model: str, now: datetime) -> Memory:
@@ -146,8 +158,8 @@ def load_memory(path: Path) -> Memory | None:
         return TypeAdapter(Memory).validate_json(path.read_bytes())
     except ValidationError as error:
         raise DataError(
-            f"'{path}' is no state of a watch: {error.errors()[0]['msg']}. Remove it, and alarms that last are told once "
-            "more."
+            f"'{path}' is no state of a watch: {error.errors()[0]['msg']}. Remove it; alarms that last are then told "
+            "once more."
         ) from None
 
 

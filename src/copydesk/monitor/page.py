@@ -192,7 +192,7 @@ def _label_row(row: Values, periods: Sequence[Values], axis: Axis | None) -> Val
     return {**row, "lines": lines_of(points, scale), "level": level, "change": change}
 
 
-def _strip(detector: str, periods: Sequence[Values], axis: Axis | None) -> list[Values]:
+def _strip(detector: str, periods: Sequence[Values], axis: Axis | None) -> Sequence[Values]:
     """Return a detector's effect in every period that was judged as a bar, half as high where it begins to matter."""
     found = []
     for start, period in zip(axis.starts if axis else (), periods, strict=False):

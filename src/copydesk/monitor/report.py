@@ -7,7 +7,7 @@ it has no examples.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -25,11 +25,11 @@ from copydesk.monitor.alarms import (
 )
 from copydesk.monitor.detectors import State
 from copydesk.monitor.examples import Examples, examples_of
-from copydesk.monitor.expected import Expected, expected_accuracy
+from copydesk.monitor.expected import Expected, doubt_of, expected_accuracy
 from copydesk.monitor.joined import joined
 from copydesk.monitor.log import Log
 from copydesk.monitor.quality import Quality, quality
-from copydesk.monitor.reference import Reference
+from copydesk.monitor.shares import LabelShare, label_shares_of
 from copydesk.monitor.staleness import Staleness, staleness
 from copydesk.monitor.subject import NO_REFERENCE, Subject
 from copydesk.monitor.summary import Every, Period, Summary, summarise
@@ -54,16 +54,6 @@ class Verdict:
     status: Status
     sentence: str
     next: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class LabelShare:
-    """A label, how often it was given, its share of the labels given, and that of the reference."""
-
-    label: str
-    n: int
-    share: float
-    reference: float | None
 
 
 @dataclass(frozen=True)
@@ -120,7 +110,7 @@ def report_of(subject: Subject, log: Log, span: Span, *, now: datetime) -> Monit
         examples=examples_of(summary.sample, said),
         last_text=last,
         quiet=quiet_periods([period.start for period in summary.periods], span.every),
-        notes=_notes(subject, summary),
+        notes=_notes(subject, summary, newest.states if newest else []),
     )
 
 
@@ -156,22 +146,6 @@ def label_shares(subject: Subject, periods: Sequence[Period]) -> list[LabelShare
     return label_shares_of(counts, subject.reference)
 
 
-def label_shares_of(counts: Mapping[str, int], reference: Reference | None) -> list[LabelShare]:
-    """Return all labels that were given or are in the reference, those whose share moved most first."""
-    before = Counter(reference.window.kinds.get("labels", ())) if reference else Counter()
-    total, total_before = sum(counts.values()), sum(before.values())
-    shares = [
-        LabelShare(
-            label,
-            counts.get(label, 0),
-            counts.get(label, 0) / total if total else 0.0,
-            before[label] / total_before if total_before else None,
-        )
-        for label in {**counts, **before}
-    ]
-    return sorted(shares, key=lambda one: (-abs(one.share - (one.reference or 0.0)), one.label))
-
-
 def quiet_periods(starts: Sequence[datetime], every: Every) -> list[datetime]:
     """Return when, between the first period and the last, nothing was answered."""
     there, step = set(starts), _STEP[every]
@@ -202,10 +176,10 @@ def _staleness(subject: Subject, said: pl.DataFrame | None, now: datetime) -> St
     return staleness(own, trained=subject.trained, newest_text=subject.newest_text, now=now)
 
 
-def _notes(subject: Subject, summary: Summary) -> list[str]:
+def _notes(subject: Subject, summary: Summary, states: Sequence[State]) -> list[str]:
     others = sum(period.n - period.own for period in summary.periods)
     names = sorted({name for period in summary.periods for name in period.versions} - subject.versions)
-    notes = [] if subject.reference else [NO_REFERENCE]
+    notes = [note for note in (doubt_of(states), "" if subject.reference else NO_REFERENCE) if note]
     if others:
         notes.append(
             f"{others:,} of the texts were answered by other versions ({', '.join(names)}): they are counted, and not "

@@ -7,7 +7,7 @@ A look reads the log, the clock's time is passed in, and what it sees is a value
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,14 +24,25 @@ from copydesk.monitor.alarms import (
     silence_finding,
 )
 from copydesk.monitor.drift import Drift
+from copydesk.monitor.expected import expected_accuracy
 from copydesk.monitor.gauges import Seen
 from copydesk.monitor.log import Log
-from copydesk.monitor.memory import Event, Memory, in_order, load_memory, of_version, save_memory, settled, voted
+from copydesk.monitor.memory import (
+    Event,
+    Judgement,
+    Memory,
+    in_order,
+    load_memory,
+    of_version,
+    save_memory,
+    settled,
+    voted,
+)
 from copydesk.monitor.quality import Judged, quality
 from copydesk.monitor.recent import Recent, Size, windows_after
-from copydesk.monitor.report import label_shares_of
+from copydesk.monitor.shares import label_shares_of
 from copydesk.monitor.subject import NO_REFERENCE, Subject
-from copydesk.monitor.summary import expected_of, window_of
+from copydesk.monitor.summary import window_of
 from copydesk.monitor.webhook import NotTold
 
 LOG = logging.getLogger("copydesk.monitor")
@@ -60,46 +71,47 @@ class Watch:
     ) -> None:
         self._find, self._log, self._settings, self._tell = find, log, settings, tell
         self._memory = load_memory(settings.memory)
-        self._drift: tuple[Subject, Drift] | None = None
+        self._drift: tuple[str, Drift] | None = None
         self._judged: tuple[pl.DataFrame | None, datetime | None, list[Judged]] = (None, None, [])
-        self._last: Seen | None = None
 
     def look(self, now: datetime) -> Seen:
         """Look once. Raises whatever stands in the way of reading log or model."""
         subject = self._find()
         memory = of_version(self._memory, subject.name, subject.version, now)
-        seen = self._seen_before(subject, now)
         notes = [] if subject.reference else [NO_REFERENCE]
-        findings: list[Finding] = []
-        last: datetime | None = None
+        last, judged = None, []
         try:
             self._rows(subject, now - _NEAR, now)
         except UsageError:
             notes.append(NO_LOG)
         else:
             for recent in self._windows(subject, memory, now):
-                seen, findings = self._judge(subject, recent, seen)
-                memory = voted(memory, findings, subject.rules, recent.until)
-            last = self._last_text(subject, now)
-            seen = replace(seen, judged=self._feedback(subject, now))
-        findings += [
-            *accuracy_finding(seen.judged, subject.versions, subject.reference, subject.rules),
+                window = self._judge(subject, recent)
+                memory = voted(memory, window, window_findings(window, subject), subject.rules)
+            last, judged = self._last_text(subject, now), self._feedback(subject, now)
+        findings = [
+            *(window_findings(memory.window, subject) if memory.window else []),
+            *accuracy_finding(judged, subject.versions, subject.reference, subject.rules),
             *age_finding(subject.trained, now, subject.rules),
             *silence_finding(last or memory.began, now, subject.rules),
         ]
-        memory = settled(memory, findings, subject.rules, subject.name, now)
-        self._keep(memory)
+        after = settled(memory, findings, subject.rules, subject.name, now)
+        before = self._memory.unsent if self._memory else []
+        _log([event for event in after.unsent if event not in before])
+        self._keep(after)
         self._tell_all()
-        self._last = replace(seen, alarms=in_order(memory), notes=notes)
-        return self._last
-
-    def _seen_before(self, subject: Subject, now: datetime) -> Seen:
-        """Return the last look's window, if it was this version's, as of now."""
-        reference = subject.reference
-        if self._last is not None and self._last.version == subject.version:
-            return replace(self._last, at=now)
-        accuracy = reference.accuracy if reference else None
-        return Seen(subject.name, subject.version, now, subject.trained, reference_accuracy=accuracy)
+        accuracy = subject.reference.accuracy if subject.reference else None
+        return Seen(
+            subject.name,
+            subject.version,
+            now,
+            subject.trained,
+            accuracy,
+            after.window,
+            judged,
+            in_order(after),
+            notes,
+        )
 
     def _rows(self, subject: Subject, since: datetime, until: datetime) -> pl.LazyFrame:
         return self._log.read(since, until).filter(pl.col("model") == subject.name, pl.col("source") != _SHADOW)
@@ -108,34 +120,28 @@ class Watch:
         if subject.reference is None:
             return []
 
+        until = memory.window.until if memory.window else None
+
         def read(since: datetime, until: datetime) -> pl.LazyFrame:
             return self._rows(subject, since, until).filter(pl.col("version").is_in(sorted(subject.versions)))
 
-        return windows_after(
-            read, self._settings.size, judged_until=memory.judged_until, now=now, most=subject.rules.alarm_of
-        )
+        return windows_after(read, self._settings.size, judged_until=until, now=now, most=subject.rules.alarm_of)
 
-    def _judge(self, subject: Subject, recent: Recent, seen: Seen) -> tuple[Seen, list[Finding]]:
+    def _judge(self, subject: Subject, recent: Recent) -> Judgement:
         assert subject.reference is not None
-        if self._drift is None or self._drift[0] != subject:
-            self._drift = (subject, Drift.since(subject.reference))
-        states = self._drift[1].update(window_of(recent.rows))
-        confidence = float(recent.rows["confidence"].mean())  # type: ignore[arg-type] (a column of numbers)
-        expected = expected_of(confidence, subject.reference)
+        if self._drift is None or self._drift[0] != subject.version:
+            self._drift = (subject.version, Drift.since(subject.reference))
+        expected = expected_accuracy(recent.rows.lazy().with_columns(version=pl.lit("")), subject.reference)
         counts = recent.rows["labels"].explode().drop_nulls().value_counts()
-        seen = replace(
-            seen,
-            window_texts=recent.texts,
-            window_until=recent.until,
-            states=states,
-            confidence=confidence,
-            expected=expected,
-            labels=label_shares_of(dict(counts.iter_rows()), subject.reference),
+        return Judgement(
+            recent.texts,
+            recent.since,
+            recent.until,
+            self._drift[1].update(window_of(recent.rows)),
+            float(recent.rows["confidence"].cast(pl.Float64).to_numpy().mean()),
+            expected[0].share if expected else None,
+            label_shares_of(dict(counts.iter_rows()), subject.reference),
         )
-        return seen, [
-            *drift_findings(states, subject.rules),
-            *expectation_finding(expected, subject.reference, subject.rules),
-        ]
 
     def _last_text(self, subject: Subject, now: datetime) -> datetime | None:
         for back in (_NEAR, _FAR):
@@ -163,19 +169,24 @@ class Watch:
             self._memory = memory
 
     def _tell_all(self) -> None:
-        """Log every event and post it; what could not be told is kept for the next look, in order."""
+        """Post every event; what could not be told is kept for the next look, in order."""
         while self._memory is not None and self._memory.unsent:
             first, *others = self._memory.unsent
-            if self._tell is not None:
-                try:
+            try:
+                if self._tell is not None:
                     self._tell(first)
-                except NotTold as error:
-                    LOG.warning("webhook fails", extra={"fields": {"error": str(error), "unsent": 1 + len(others)}})
-                    return
-            alarm = first.alarm
-            fields = {"model": first.model, "version": first.version, "rule": alarm.rule, "what": alarm.what}
-            LOG.warning(f"alarm {first.state}", extra={"fields": fields})
+            except NotTold as error:
+                LOG.warning("webhook fails", extra={"fields": {"error": str(error), "unsent": 1 + len(others)}})
+                return
             self._keep(replace(self._memory, unsent=others))
+
+
+def window_findings(window: Judgement, subject: Subject) -> list[Finding]:
+    """Return what the rules about windows say of one."""
+    return [
+        *drift_findings(window.states, subject.rules),
+        *expectation_finding(window.expected, subject.reference, subject.rules),
+    ]
 
 
 def watch_until(
@@ -189,3 +200,9 @@ def watch_until(
             LOG.error("look failed", extra={"fields": {"error": f"{type(error).__name__}: {error}"}})
         if ended(every_s):
             return
+
+
+def _log(events: Sequence[Event]) -> None:
+    for event in events:
+        fields = {"model": event.model, "version": event.version, "rule": event.alarm.rule, "what": event.alarm.what}
+        LOG.warning(f"alarm {event.state}", extra={"fields": fields})
