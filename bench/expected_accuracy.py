@@ -26,9 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from copydesk.errors import UsageError
 from copydesk.monitor.expected import expected_accuracy
-from copydesk.monitor.promise import Promise
 from copydesk.monitor.reference import Reference
 from copydesk.recipe import parse_recipe
 from copydesk.runtime.engine import Classifier
@@ -171,16 +169,17 @@ def _known(value: Any, known: set[str]) -> Label:  # noqa: ANN401 (a name or a l
     return value if isinstance(value, str) else tuple(sorted(set(value) & known))
 
 
-def errors(rows: pl.DataFrame, reference: Reference, promise: Promise) -> tuple[float, dict[str, list[float]]]:
+def errors(rows: pl.DataFrame, reference: Reference) -> tuple[float, dict[str, list[float]]]:
     """Return the true share of right answers, and for each way of expecting it how far off it was in each window."""
-    random, found = np.random.default_rng(0), {}
+    random, promise = np.random.default_rng(0), reference.promise
+    found: dict[str, list[float]] = {}
     size = min(SIZE, rows.height // 2)
     for _ in range(WINDOWS):
         window = rows[random.choice(rows.height, size, replace=False)]
         truth, sure = float(window["right"].mean()), float(window["confidence"].mean())  # type: ignore[arg-type]
         ways = {
             "raw": sure,
-            "offset": sure + reference.accuracy - reference.expected,
+            "offset": sure + promise.accuracy - float(reference.window.numbers["confidence"].mean()),
             "platt": float(window.select(promise.calibrated().mean()).item()),
             "promise": expected_accuracy(window.lazy(), reference)[0].share,
         }
@@ -201,12 +200,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         case = CASES[name](given.data)
         with tempfile.TemporaryDirectory() as folder:
             classifier, reference = trained(case, given.model, Path(folder))
-            if reference.promise is None:
-                raise UsageError("The reference holds no promise.")
             print(f"{name}, {given.model}: {reference.promise.n} held-out texts, {reference.accuracy:.3f} right")
             for change, frame in case.incoming.items():
                 rows = answers(classifier, frame.head(given.most), case.label)
-                truth, found = errors(rows, reference, reference.promise)
+                truth, found = errors(rows, reference)
                 told = "  ".join(f"{way} {np.mean(off):+.3f} ({np.abs(off).mean():.3f})" for way, off in found.items())
                 print(f"  {change:28s} {truth:.3f}  {told}", flush=True)
 

@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def answered(count: int, share: float, seed: int) -> dict[str, Any]:
-    """Return answers to texts of which such a share is clickbait, which the model knows worse and is not less sure of."""
+    """Return answers to texts of which such a share is clickbait: the model knows it worse, and is as sure of it."""
     random = np.random.default_rng(seed)
     truth = np.where(random.random(count) < share, "clickbait", "news")
     right = random.random(count) < np.where(truth == "news", 0.95, 0.6)
@@ -37,8 +37,8 @@ def rows_of(given: list[str], confidence: np.ndarray, version: str = "1") -> pl.
     return frame.with_columns(pl.col("confidence").cast(SCHEMA["confidence"])).lazy()
 
 
-def reference_of(promise: Promise | None) -> Reference:
-    return Reference(Vocabulary.of([]), Window({}, np.zeros((0, 2), np.float32)), 0.9, 0.9, promise)
+def reference_of(promise: Promise) -> Reference:
+    return Reference(Vocabulary.of([]), Window({}, np.zeros((0, 2), np.float32)), promise)
 
 
 def expected(promise: Promise, found: dict[str, Any]) -> Expected:
@@ -99,10 +99,6 @@ def test_answers_in_which_the_model_abstained_do_not_count() -> None:
 def test_a_label_that_the_reference_never_saw_has_its_confidence_alone() -> None:
     found = expected_accuracy(rows_of(["new"] * 50, np.full(50, 0.8)), reference_of(PROMISE))
     assert [each.label for each in found] == ["", "new"] and 0 < found[1].share < 1
-
-
-def test_without_a_promise_nothing_is_expected() -> None:
-    assert expected_accuracy(rows_of(["news"], np.array([0.9])), reference_of(None)) == []
 
 
 def test_a_promise_is_the_same_when_read_back() -> None:
