@@ -83,5 +83,5 @@ def doubt_of(states: Iterable[State]) -> str:
         return ""
     return (
         f"The texts have changed ({', '.join(texts)}): how sure the model is of such texts was never held against the "
-        "truth, so the expected accuracy may be far too high. Label some: copydesk monitor queue MODEL --log LOG"
+        "truth, so the expected accuracy may be far off. Label some: copydesk monitor queue MODEL --log LOG"
     )
