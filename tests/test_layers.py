@@ -93,7 +93,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs",
         "training",
     },
-    "monitor": {"bundle", "metrics", "ngrams", "report_page"},
+    "monitor": {"bundle", "data", "metrics", "ngrams", "report_page"},
     "page": set(),
     "packages": set(),
     "review": {"data", "page"},

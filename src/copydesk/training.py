@@ -252,6 +252,7 @@ def _data_facts(dataset: Dataset) -> dict[str, Any]:
         "weak_rows_by_part",
         "leaks",
         "reviewed",
+        "newest_text",
         "corrections",
     ]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}
