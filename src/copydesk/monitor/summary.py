@@ -61,10 +61,11 @@ class Period:
 
 @dataclass(frozen=True)
 class Summary:
-    """The periods in which anything was answered, the oldest first, and the rows that were judged for drift."""
+    """The periods in which anything was answered, the oldest first, the rows that were judged for drift, and the last text's time."""
 
     periods: list[Period]
     sample: pl.DataFrame
+    last: datetime | None = None
 
 
 def summarise(
@@ -83,6 +84,7 @@ def summarise(
     own = rows if versions is None else rows.filter(pl.col("version").is_in(sorted(versions)))
     queries = {
         "versions": _counts(rows, "version"),
+        "last": rows.select(pl.col("at").max()),
         "labels": _counts(own.select("period", "labels").explode("labels"), "labels"),
         "languages": _counts(own, "language"),
         "own": own.group_by("period", "stage").agg(n=pl.len(), measured=pl.col("words").count(), **_sums(reference)),
@@ -104,7 +106,7 @@ def summarise(
         )
         for start in sorted(counts["versions"])
     ]
-    return Summary(periods, sample)
+    return Summary(periods, sample, found["last"].item())
 
 
 def _sums(reference: Reference | None) -> dict[str, pl.Expr]:
