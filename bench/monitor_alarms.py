@@ -34,7 +34,7 @@ from copydesk.tasks import make_task
 TASK = make_task("single", ["clickbait", "news"])
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5)
-RULES = ((1, 1), (2, 2), (2, 3), (3, 3), (3, 5))
+RULES = ((1, 1), (2, 2), (2, 3), (2, 5), (3, 5))
 
 
 def main() -> None:

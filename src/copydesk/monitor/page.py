@@ -20,6 +20,7 @@ LABELS, SLICES = 12, 10
 """So many labels and slices are shown at once; the others can be unfolded."""
 _STEP = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "1w": timedelta(weeks=1)}
 _TICKS = 7
+_DENSE = 2.5
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,12 @@ class Axis:
 
     def name(self, start: datetime) -> str:
         """Return what people call a period."""
-        return f"{start:%-d %b %H:%M}" if self.every == "1h" else f"{start:%-d %b}"
+        return f"{start:%-d %b}" if self.every != "1h" else f"{start:%-d %b %H:%M}"
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether there are so many periods that marks must be small."""
+        return self.width < _DENSE
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
@@ -54,7 +60,7 @@ class Axis:
         count = round((self.last - self.first) / _STEP[self.every])
         step = -(-count // _TICKS)
         starts = [self.first + _STEP[self.every] * place for place in range(0, count, step)]
-        return [(100 * self.middle(start), self.name(start)) for start in starts]
+        return [(100 * self.middle(start), self.name(start).removesuffix(" 00:00")) for start in starts]
 
 
 def render_monitor(report: Values) -> str:
