@@ -26,14 +26,15 @@ from copydesk.monitor.detectors import Window
 from copydesk.monitor.drift import Drift
 from copydesk.monitor.entry import Entry, table_of
 from copydesk.monitor.memory import Judgement, Memory, settled, voted
-from copydesk.monitor.reference import Reference, reference_of
+from copydesk.monitor.promise import promise_of
+from copydesk.monitor.reference import Answers, Reference, reference_of
 from copydesk.monitor.summary import window_of
 from copydesk.recipe import Monitor
 from copydesk.tasks import make_task
 
 TASK = make_task("single", ["clickbait", "news"])
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5)
+SHARES = (0.0, 0.05, 0.1, 0.125, 0.15, 0.2, 0.3)
 RULES = ((1, 1), (2, 2), (2, 3), (2, 5), (3, 5))
 
 
@@ -85,7 +86,7 @@ def _window(model: LinearModel, texts: Sequence[str], reference: Reference) -> W
 def _reference(model: LinearModel, texts: Sequence[str], labels: Sequence[str], training: Sequence[str]) -> Reference:
     given, sure = _answered(model, texts)
     right = np.array(given) == np.array(labels)
-    return reference_of(texts, training, confidence=sure, right=right, kinds={"labels": given})
+    return reference_of(Answers(texts, sure, {"labels": given}), training, promise_of(sure, right, given, labels))
 
 
 def _told(windows: Sequence[list[Finding]], after: int, of: int) -> str:

@@ -61,7 +61,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Summary:
-    """The periods in which anything was answered, the oldest first, the rows that were judged for drift, and the last text's time."""
+    """The periods in which anything was answered, the rows that were judged for drift, and when the last text came."""
 
     periods: list[Period]
     sample: pl.DataFrame
@@ -111,10 +111,10 @@ def summarise(
 
 def _sums(reference: Reference | None) -> dict[str, pl.Expr]:
     """Return what is added up of confidence, and of the answers that a promise is about."""
-    promise = reference.promise if reference else None
     sums = {"confidence": pl.col("confidence").cast(pl.Float64).sum()}
-    if promise is None:
+    if reference is None:
         return sums
+    promise = reference.promise
     answered = pl.col("labels").list.len() > 0 if promise.labels else pl.lit(True)
     return sums | {"answered": answered.cast(pl.Int64).sum(), "calibrated": promise.calibrated().filter(answered).sum()}
 
@@ -127,8 +127,9 @@ def _period(
     reference: Reference | None,
     states: list[State],
 ) -> Period:
-    promise, answered = reference.promise if reference else None, sums.get("answered")
-    expected = promise.share(sums["calibrated"] / answered, counts["labels"]) if promise and answered else None
+    answered, expected = sums.get("answered"), None
+    if reference and answered:
+        expected = reference.promise.share(sums["calibrated"] / answered, counts["labels"])
     return Period(
         start,
         sum(counts["versions"].values()),
