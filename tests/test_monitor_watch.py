@@ -103,7 +103,7 @@ def test_a_memory_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_one_window_is_no_alarm_two_of_three_are_and_it_ends_after_three_quiet_ones(tmp_path: Path) -> None:
     told = Told()
     hours = [quiet(0), loud(1), quiet(2), loud(3), quiet(4), quiet(5), quiet(6)]
-    seen = looked(MemoryLog(), tmp_path, told, hours)
+    seen = looked(MemoryLog(), tmp_path, told, hours, found=lambda: subject(alarm_of=3))
     assert ["drift.capitals" in rules_of(one) for one in seen] == [False, False, False, True, True, True, False]
     assert told.lines.count("drift.capitals begins") == told.lines.count("drift.capitals ends") == 1
 
@@ -136,8 +136,8 @@ def test_a_webhook_that_is_away_is_told_later_in_order_and_across_a_restart(tmp_
     told.is_away = True
     assert rules_of(watch(log, tmp_path, told).look(NOON + 2 * HOUR)) and not told.events
     told.is_away = False
-    log.tables += [quiet(2), quiet(3), quiet(4)]
-    watch(log, tmp_path, told).look(NOON + 5 * HOUR)
+    log.tables += [quiet(number) for number in range(2, 7)]
+    watch(log, tmp_path, told).look(NOON + 7 * HOUR)
     rule = "drift.capitals"
     assert [line for line in told.lines if line.startswith(rule)] == [f"{rule} begins", f"{rule} ends"]
     assert len({event.id for event in told.events}) == len(told.events)
