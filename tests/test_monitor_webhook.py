@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -15,50 +13,16 @@ from copydesk.errors import UsageError
 from copydesk.monitor.memory import Alarm, Event
 from copydesk.monitor.webhook import NotTold, message_of, post, require_webhook, shown
 from monitor_logs import NOON
+from receiver import Receiver, receiving
 
 ALARM = Alarm("drift.labels", NOON, "which labels are given changed: news +20%", "Label some.")
 BEGINS = Event("begins", NOON, "clickbait", "3", ALARM)
 
 
-class Receiver(HTTPServer):
-    """Answers every POST with `status`, and keeps what came."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.status = 204
-        self.came: list[tuple[str, dict[str, str], bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook/secret-path"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        receiver = self.server
-        assert isinstance(receiver, Receiver)
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        receiver.came.append((self.path, dict(self.headers), body))
-        self.send_response(receiver.status)
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_POST
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 @pytest.mark.parametrize(

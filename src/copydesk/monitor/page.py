@@ -21,6 +21,8 @@ LABELS, SLICES = 12, 10
 _STEP = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "1w": timedelta(weeks=1)}
 _TICKS = 7
 _DENSE = 2.5
+_LEAST_SPAN = 0.06
+"""Shares of right answers stand on a scale of at least so much: what differs less is mostly chance."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _accuracy(report: Values, axis: Axis | None) -> Values | None:
     known = [value for value in [*values, reference and reference["accuracy"]] if value is not None]
     if axis is None or not known:
         return None
-    scale = scale_of(known, most=1.0)
+    scale = scale_of(known, least=_LEAST_SPAN, most=1.0)
     dots = [_dot(axis, start, one, scale) for start, one in zip(axis.starts, drawn, strict=True) if one]
     return {
         "scale": scale,

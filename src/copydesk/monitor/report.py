@@ -117,7 +117,7 @@ def verdict_of(alarms: Sequence[Finding], periods: Sequence[Period], *, has_refe
     """Return in one sentence whether something is wrong, and what to do next."""
     if alarms:
         first, *others = alarms
-        more = f", and {len(others)} more" if others else ""
+        more = f"; {len(others)} more alarm{'s' if len(others) > 1 else ''} below" if others else ""
         steps = list(dict.fromkeys(alarm.remedy for alarm in alarms))
         return Verdict("alarm", f"Something is wrong: {first.what}{more}.", steps)
     judged = [period for period in periods if period.states]
