@@ -49,7 +49,7 @@ class Axis:
 
     def name(self, start: datetime) -> str:
         """Return what people call a period."""
-        return f"{start:%-d %b}" if self.every != "1h" else f"{start:%-d %b %H:%M}"
+        return f"{start:%-d %b %H:%M}" if self.every == "1h" else f"{start:%-d %b}"
 
     @property
     def is_dense(self) -> bool:
