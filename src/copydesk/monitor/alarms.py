@@ -81,7 +81,7 @@ def drift_findings(states: Sequence[State], rules: Monitor) -> list[Finding]:
         Finding(
             f"{DRIFT}{state.detector}",
             state.drifted,
-            f"{meaning_of(state.detector)} changed: {state.detail or 'by ' + format(state.effect, '.2g')} "
+            f"a change in {meaning_of(state.detector)}: {state.detail or 'by ' + format(state.effect, '.2g')} "
             f"({state.measure} {state.effect:.2g}, from {state.least_effect:g} on it matters)",
             state.effect,
             state.least_effect,

@@ -59,10 +59,11 @@ class Period:
 
 @dataclass(frozen=True)
 class Summary:
-    """The periods in which anything was answered, the oldest first, and the rows that were judged for drift."""
+    """The periods in which anything was answered, the rows that were judged for drift, and when the last text came."""
 
     periods: list[Period]
     sample: pl.DataFrame
+    last: datetime | None = None
 
 
 def summarise(
@@ -81,6 +82,7 @@ def summarise(
     own = rows if versions is None else rows.filter(pl.col("version").is_in(sorted(versions)))
     queries = {
         "versions": _counts(rows, "version"),
+        "last": rows.select(pl.col("at").max()),
         "labels": _counts(own.select("period", "labels").explode("labels"), "labels"),
         "languages": _counts(own, "language"),
         "own": own.group_by("period", "stage").agg(n=pl.len(), measured=pl.col("words").count(), **_sums(reference)),
@@ -102,15 +104,15 @@ def summarise(
         )
         for start in sorted(counts["versions"])
     ]
-    return Summary(periods, sample)
+    return Summary(periods, sample, found["last"].item())
 
 
 def _sums(reference: Reference | None) -> dict[str, pl.Expr]:
     """Return what is added up of confidence, and of the answers that a promise is about."""
-    promise = reference.promise if reference else None
     sums = {"confidence": pl.col("confidence").cast(pl.Float64).sum()}
-    if promise is None:
+    if reference is None:
         return sums
+    promise = reference.promise
     answered = pl.col("labels").list.len() > 0 if promise.labels else pl.lit(True)
     return sums | {"answered": answered.cast(pl.Int64).sum(), "calibrated": promise.calibrated().filter(answered).sum()}
 
@@ -123,8 +125,9 @@ def _period(
     reference: Reference | None,
     states: list[State],
 ) -> Period:
-    promise, answered = reference.promise if reference else None, sums.get("answered")
-    expected = promise.share(sums["calibrated"] / answered, counts["labels"]) if promise and answered else None
+    answered, expected = sums.get("answered"), None
+    if reference and answered:
+        expected = reference.promise.share(sums["calibrated"] / answered, counts["labels"])
     return Period(
         start,
         sum(counts["versions"].values()),
