@@ -83,7 +83,9 @@ def make_log(bundle: Path, folder: Path, rows: int, measured: float) -> None:
     corrections = []
     for place, (hour, count) in enumerate(zip(hours, counts, strict=True)):
         frame = hour_of(hour, count, reference, random, measured=measured, is_odd=place >= HOURS * 5 // 7)
-        frame = frame.with_columns(model=pl.lit(bundle_name(bundle)), version=pl.lit(version)).select(list(SCHEMA))
+        named = {"model": bundle_name(bundle), "version": version}
+        frame = frame.with_columns(pl.lit(value).alias(name) for name, value in named.items())
+        frame = frame.with_columns(id=pl.concat_str(pl.lit(f"{version}."), "id")).select(list(SCHEMA))
         folder_of = folder / hour.strftime("%Y-%m-%d/%H")
         folder_of.mkdir(parents=True)
         if place < HOURS - 1:

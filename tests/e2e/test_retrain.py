@@ -53,7 +53,9 @@ def _answered(texts: list[str]) -> None:
     answers = Classifier.of(bundle).predict(texts)
     now = datetime.now(UTC).timestamp()
     entries = [
-        Entry(now, f"1.{number:08x}", "toy", "1", text, (str(one.label),), (float(one.score or 0),), float(one.score or 0))
+        Entry(
+            now, f"1.{number:08x}", "toy", "1", text, (str(one.label),), (float(one.score or 0),), float(one.score or 0)
+        )
         for number, (text, one) in enumerate(zip(texts, answers, strict=True))
     ]
     vocabulary = Reference.load(bundle.layout.reference).vocabulary
@@ -68,7 +70,9 @@ def _decide(path: Path, truth: dict[str, str]) -> None:
     write_review(path, review)
 
 
-def test_the_loop_from_the_log_to_a_better_version_in_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_from_the_log_to_a_better_version_in_production(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'registry.db'}")
     write_csv(Path("toy.csv"), toy_rows(400))
     Path("recipe.yaml").write_text(RECIPE)

@@ -111,7 +111,7 @@ def accuracy_finding(
     how many answers are right at most.
     """
     floor, own = _floor(reference, rules), [one for one in judged if one.version in versions and one.source != "shadow"]
-    drawn = [one.drawn for one in own if one.drawn is not None]
+    drawn = [one.estimate for one in own if one.estimate is not None]
     if floor is None or not own:
         return []
     if not drawn:

@@ -62,7 +62,7 @@ def _examples(rows: pl.DataFrame) -> list[Example]:
             row["labels"],
             row["confidence"],
             _names(row.get("truth")),
-            row["unknown_words"],
+            row.get("unknown_words"),
         )
         for row in rows.iter_rows(named=True)
     ]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from copydesk.monitor.corrections import Line
 
+LOG_ADDRESS = "COPYDESK_LOG"
+"""The environment's variable that holds the address of the log."""
 KEEP_DAYS = 30
 POSTGRES = ("postgresql://", "postgres://")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -28,6 +30,10 @@ class Log(Protocol):
         """Keep rows of `entry.SCHEMA`, all or none of them. Raises whatever stands in the way."""
         ...
 
+    def prepare(self) -> None:
+        """Make what is written into, where it is not there. Raises whatever stands in the way."""
+        ...
+
     def tidy(self) -> None:
         """Put older rows together, and drop those that were kept long enough."""
         ...
@@ -37,16 +43,20 @@ class Log(Protocol):
         ...
 
     def correct(self, lines: Sequence[Line]) -> None:
-        """Keep corrections, as `corrections.corrections_of` takes them. Raises whatever stands in the way."""
+        """Keep corrections, as `corrections.corrections_of` takes them. Raises `CopydeskError`."""
         ...
 
     def corrections(self) -> pl.DataFrame:
         """Return the last correction of each id, as `corrections.SCHEMA` has it; none is no error."""
         ...
 
+    def close(self) -> None:
+        """Write no more."""
+        ...
 
-def open_log(address: str, *, keep_days: int = KEEP_DAYS) -> Log:
-    """Open the log in a folder or at `postgresql://…`; neither need be there yet.
+
+def open_log(address: str, *, keep_days: int | None = KEEP_DAYS) -> Log:
+    """Open the log in a folder or at `postgresql://…`; neither need be there yet. Without `keep_days` all is kept.
 
     Raises `UsageError` for another address, `MissingExtra`.
     """

@@ -10,11 +10,9 @@ A file appears whole, and `read` passes over parts that stand in a later whole, 
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +21,7 @@ from pathlib import Path
 import polars as pl
 
 from copydesk.errors import UsageError
-from copydesk.files import replacing
+from copydesk.files import append_lines, replacing
 from copydesk.monitor.corrections import Line, corrections_of, read_lines
 from copydesk.monitor.entry import SCHEMA
 
@@ -40,7 +38,7 @@ class LogFiles:
         self,
         folder: Path,
         *,
-        keep_days: int = 30,
+        keep_days: int | None = 30,
         most_bytes: int = _PART_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -58,6 +56,17 @@ class LogFiles:
             rows.write_parquet(temporary)
         self._parts.setdefault(hour, []).append(part)
 
+    def prepare(self) -> None:
+        """Make the folder, for its owner alone: texts may be kept in it."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            file.write(b"0")
+
+    def close(self) -> None:
+        """Put together what this process wrote."""
+        for hour, parts in list(self._parts.items()):
+            self._put_together(hour, parts)
+
     def tidy(self) -> None:
         """Put the parts of past hours, or of a full one, together; drop days that are over their time."""
         now = datetime.fromtimestamp(self._clock(), UTC)
@@ -65,6 +74,8 @@ class LogFiles:
             is_over = hour != self._folder / now.strftime(f"{_DAYS}/%H")
             if is_over or sum(part.stat().st_size for part in parts) >= self._most_bytes:
                 self._put_together(hour, parts)
+        if self._keep_days is None:
+            return
         oldest = (now - timedelta(days=self._keep_days)).strftime(_DAYS)
         for day in self._folder.glob("????-??-??"):
             if day.name < oldest:
@@ -75,7 +86,7 @@ class LogFiles:
         return read(self._folder, since, until)
 
     def correct(self, lines: Sequence[Line]) -> None:
-        """Append corrections; raises `OSError`."""
+        """Append corrections. Raises `CopydeskError`."""
         append_lines(self._folder / FEEDBACK, lines)
 
     def corrections(self) -> pl.DataFrame:
@@ -128,21 +139,3 @@ def _each_once(files: list[Path]) -> list[Path]:
         if file.stem.endswith(_WHOLE)
         or not any(number > file.stem.split("-")[1] for number in whole.get((file.parent, file.stem.split("-")[0]), []))
     ]
-
-
-def append_lines(path: Path, lines: Sequence[Line]) -> None:
-    """Append JSON lines in one call, so that several processes may; raises `OSError` where they do not go in whole.
-
-    What an earlier one left of a line is ended first, so that it takes no other along.
-    """
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode("utf-8", "replace")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        size = os.fstat(file).st_size
-        if size and os.pread(file, 1, size - 1) != b"\n":
-            text = b"\n" + text
-        if os.write(file, text) < len(text):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    finally:
-        os.close(file)

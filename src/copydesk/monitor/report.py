@@ -6,6 +6,7 @@ it has no examples.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,9 +25,11 @@ from copydesk.monitor.alarms import (
 )
 from copydesk.monitor.detectors import State
 from copydesk.monitor.examples import Examples, examples_of
-from copydesk.monitor.expected import Expected, expected_accuracy
+from copydesk.monitor.expected import Expected, doubt_of, expected_accuracy
+from copydesk.monitor.joined import joined
 from copydesk.monitor.log import Log
-from copydesk.monitor.quality import Quality, joined, quality
+from copydesk.monitor.quality import Quality, quality
+from copydesk.monitor.shares import LabelShare, label_shares_of
 from copydesk.monitor.staleness import Staleness, staleness
 from copydesk.monitor.subject import NO_REFERENCE, Subject
 from copydesk.monitor.summary import Every, Period, Summary, summarise
@@ -51,16 +54,6 @@ class Verdict:
     status: Status
     sentence: str
     next: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class LabelShare:
-    """A label, how often it was given, its share of the labels given, and that of the reference."""
-
-    label: str
-    n: int
-    share: float
-    reference: float | None
 
 
 @dataclass(frozen=True)
@@ -117,7 +110,7 @@ def report_of(subject: Subject, log: Log, span: Span, *, now: datetime) -> Monit
         examples=examples_of(summary.sample, said),
         last_text=last,
         quiet=quiet_periods([period.start for period in summary.periods], span.every),
-        notes=_notes(subject, summary),
+        notes=_notes(subject, summary, newest.states if newest else []),
     )
 
 
@@ -146,23 +139,11 @@ def verdict_of(alarms: Sequence[Finding], periods: Sequence[Period], *, has_refe
 
 
 def label_shares(subject: Subject, periods: Sequence[Period]) -> list[LabelShare]:
-    """Return all labels that were given or are in the reference, those whose share moved most first."""
-    counts: dict[str, int] = {}
+    """Return `label_shares_of` all periods together."""
+    counts: Counter[str] = Counter()
     for period in periods:
-        for label, n in period.labels.items():
-            counts[label] = counts.get(label, 0) + n
-    before = _counted(subject.reference.window.kinds.get("labels", ())) if subject.reference else {}
-    total, total_before = sum(counts.values()), sum(before.values())
-    shares = [
-        LabelShare(
-            label,
-            counts.get(label, 0),
-            counts.get(label, 0) / total if total else 0.0,
-            before.get(label, 0) / total_before if total_before else None,
-        )
-        for label in {**counts, **before}
-    ]
-    return sorted(shares, key=lambda one: (-abs(one.share - (one.reference or 0.0)), one.label))
+        counts.update(period.labels)
+    return label_shares_of(counts, subject.reference)
 
 
 def quiet_periods(starts: Sequence[datetime], every: Every) -> list[datetime]:
@@ -191,13 +172,14 @@ def _alarms(
 def _staleness(subject: Subject, said: pl.DataFrame | None, now: datetime) -> Staleness | None:
     if subject.trained is None or said is None:
         return None
-    return staleness(said, trained=subject.trained, newest_text=None, now=now)
+    own = said.filter(pl.col("version").is_in(sorted(subject.versions)), pl.col("source") != "shadow")
+    return staleness(own, trained=subject.trained, newest_text=subject.newest_text, now=now)
 
 
-def _notes(subject: Subject, summary: Summary) -> list[str]:
+def _notes(subject: Subject, summary: Summary, states: Sequence[State]) -> list[str]:
     others = sum(period.n - period.own for period in summary.periods)
     names = sorted({name for period in summary.periods for name in period.versions} - subject.versions)
-    notes = [] if subject.reference else [NO_REFERENCE]
+    notes = [note for note in (doubt_of(states), "" if subject.reference else NO_REFERENCE) if note]
     if others:
         notes.append(
             f"{others:,} of the texts were answered by other versions ({', '.join(names)}): they are counted, and not "
@@ -208,10 +190,3 @@ def _notes(subject: Subject, summary: Summary) -> list[str]:
 
 def _texts(summary: Summary) -> int:
     return sum(period.own for period in summary.periods)
-
-
-def _counted(values: Sequence[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return counts
