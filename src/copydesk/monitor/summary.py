@@ -85,6 +85,7 @@ def summarise(
         "versions": _counts(rows, "version"),
         "labels": _counts(own.select("period", "labels").explode("labels"), "labels"),
         "languages": _counts(own, "language"),
+<<<<<<< HEAD
         "own": own.group_by("period", "stage").agg(n=pl.len(), measured=pl.col("words").count(), **_sums(reference)),
     }
     tables = pl.collect_all(queries.values(), engine="streaming", optimizations=_NO_SHARED_SCANS)
@@ -101,12 +102,47 @@ def summarise(
             {name: by.get(start, {}) for name, by in counts.items()},
             reference=reference,
             states=states.get(start, []),
+=======
+        "own": own.group_by("period", "stage").agg(
+            n=pl.len(),
+            confidence=pl.col("confidence").sum().cast(pl.Float64),
+            calibrated=(reference.promise.calibrated() if reference else pl.col("confidence")).sum().cast(pl.Float64),
+            measured=pl.col("words").count(),
+        ),
+    }
+    tables = pl.collect_all(queries.values(), engine="streaming", optimizations=_NO_SHARED_SCANS)
+    found = dict(zip(queries, tables, strict=True))
+    totals = found["own"].group_by("period").agg(pl.sum("n", "confidence", "calibrated", "measured"))
+    sample = sampled(own, totals.select("period", n="measured"), most)
+    by = {name: _by_period(found[name]) for name in ("all", "labels", "languages")}
+    stages = _by_period(found["own"].select("period", name="stage", n="n"))
+    states = _states(sample, reference)
+    own_of = {start: (n, sure / n, calibrated / n, seen) for start, n, sure, calibrated, seen in totals.iter_rows()}
+    periods = []
+    for start, counted in sorted(by["all"].items()):
+        n, confidence, calibrated, measured = own_of.get(start, (0, None, None, 0))
+        periods.append(
+            Period(
+                start,
+                sum(counted.values()),
+                n,
+                confidence,
+                expected_of(calibrated, by["labels"].get(start, {}), reference),
+                measured,
+                counted,
+                by["labels"].get(start, {}),
+                by["languages"].get(start, {}),
+                stages.get(start, {}),
+                states.get(start, []),
+            )
+>>>>>>> main
         )
         for start in sorted(counts["versions"])
     ]
     return Summary(periods, sample)
 
 
+<<<<<<< HEAD
 def _sums(reference: Reference | None) -> dict[str, pl.Expr]:
     """Return what is added up of confidence, and of the answers that a promise is about."""
     promise = reference.promise if reference else None
@@ -137,6 +173,13 @@ def _period(
         **counts,
         states=states,
     )
+=======
+def expected_of(calibrated: float | None, given: Mapping[str, int], reference: Reference | None) -> float | None:
+    """Return the share of right answers to expect, from the mean calibrated confidence and the counts of labels."""
+    if calibrated is None or reference is None:
+        return None
+    return reference.promise.share(calibrated, given)
+>>>>>>> main
 
 
 def sampled(rows: pl.LazyFrame, totals: pl.DataFrame, most: int = SAMPLE) -> pl.DataFrame:
