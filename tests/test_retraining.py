@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from filelock import FileLock
 
 from copydesk.bundle import Bundle
 from copydesk.data.review_file import Decision, Header, Item, Review, append_decision, read_review, write_review
 from copydesk.errors import DataError, UsageError
+from copydesk.monitor.reference import Reference
 from copydesk.normalise import text_id
 from copydesk.progress import Silent
-from copydesk.recipe import Recipe, parse_recipe
+from copydesk.recipe import Recipe, override, parse_recipe
 from copydesk.registry.moves import Mover
 from copydesk.retraining.log import Logged, read_texts
 from copydesk.retraining.merge import answers_of, newest
@@ -22,7 +25,7 @@ from copydesk.retraining.queued import Queue, Wanted, review_of_log, reviewed_be
 from copydesk.retraining.run import Asked, retrain
 from copydesk.training import train_bundle
 from fakes import Listener, toy_rows, write_csv
-from log_fakes import answer, logged
+from log_fakes import NOON, answer, logged
 from memory_registry import MemoryRegistry
 
 WHO = Mover("ada", "2026-11-21T12:00:00+00:00")
@@ -61,11 +64,8 @@ def _queue(bundle: Bundle, log: Logged, wanted: Wanted | None = None) -> Queue:
     return review_of_log(bundle, log, wanted or Wanted(limit=20), progress=Silent())
 
 
-def _retrained(
-    recipe: Recipe, registry: MemoryRegistry, *reviews: Path, log: Logged | None = None, least: int = 1
-) -> int:
-    asked = Asked(reviews, log or Logged(), least=least)
-    return retrain(recipe, asked, registry, WHO, progress=Silent()).version.version
+def _retrained(recipe: Recipe, registry: MemoryRegistry, *reviews: Path, least: int = 1) -> int:
+    return retrain(recipe, Asked(reviews, least=least), registry, WHO, progress=Silent()).version.version
 
 
 def test_a_queue_is_a_review_file_that_says_which_answer_each_text_is(bundle: Bundle, tmp_path: Path) -> None:
@@ -230,3 +230,29 @@ def test_without_any_answer_a_changed_source_is_reason_enough(recipe: Recipe, tm
         _retrained(recipe, registry)
     write_csv(tmp_path / "toy.csv", toy_rows(260))
     assert _retrained(recipe, registry) == 2
+
+
+def test_drift_is_measured_from_the_logs_recent_texts_afterwards(recipe: Recipe) -> None:
+    entries = [answer(number, text) for number, text in enumerate(STREAM[:100])]
+    log = logged(entries, [(entries[number].id, "money", None) for number in range(5)])
+    asked = Asked(logged=log, since=NOON + timedelta(seconds=40), least=5)
+    with_test = override(recipe, {"prepare.split.test": 0.3})
+    done = retrain(with_test, asked, MemoryRegistry(), WHO, progress=Silent())
+    assert [Path(file.url).name for file in done.bundle.recipe.train.traffic] == ["toy-1.parquet"]
+    assert set(pl.read_parquet("traffic/toy-1.parquet")["text"]) == {*STREAM[40:100]}
+    assert Reference.load(done.bundle.layout.reference).window.n == 60
+
+
+def test_feedback_on_other_models_in_the_same_log_is_passed_over(recipe: Recipe) -> None:
+    entries = [answer(number, text) for number, text in enumerate(STREAM[:3])]
+    entries[0] = replace(entries[0], model="other")
+    log = logged(entries, [(one.id, "money", None) for one in entries])
+    assert {item.text for item in answers_of(recipe, [], log).review.items} == {*STREAM[1:3]}
+
+
+def test_feedback_that_was_drawn_at_random_goes_where_drawn_texts_go(recipe: Recipe) -> None:
+    entries = [answer(0, STREAM[0])]
+    log = logged(entries, [(entries[0].id, "money", None)])
+    drawn = replace(log, corrections=log.corrections.with_columns(weight=pl.lit(7.5)))
+    item = answers_of(recipe, [], drawn).review.items[0]
+    assert (item.reason, item.weight) == ("random", 7.5)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, Quiet, RecipePath, RegistryAddress, Set, Texts, overrides_of
+from copydesk.cli.options import Debug, Json, Quiet, RecipePath, RegistryAddress, Set, Since, Texts, overrides_of
 
 if TYPE_CHECKING:
     from copydesk.recipe import Recipe
@@ -26,13 +27,17 @@ def retrain(
         typer.Option("--review", metavar="FILE", help="A review file with decisions (repeatable)."),
     ] = None,
     log: Annotated[
-        str | None, typer.Option("--log", metavar="LOG", help="A prediction log: its feedback counts, too.")
+        str | None,
+        typer.Option(
+            "--log", metavar="LOG", help="A prediction log: its feedback counts, and drift is measured from its texts."
+        ),
     ] = None,
     texts: Texts = None,
     data: Annotated[
         str | None,
         typer.Option("--data", metavar="PATH", help="A file or the Dataset before corrections; replaces the source."),
     ] = None,
+    since: Since = "7d",
     least: Annotated[
         int, typer.Option("--least", metavar="N", min=0, help="Refuse to train for fewer new answers.")
     ] = 20,
@@ -45,6 +50,7 @@ def retrain(
 ) -> None:
     """Merge the answers, train anew, and stage the next version; exit with 1 if there is nothing to train for."""
     from copydesk.cli import console, tables
+    from copydesk.monitor.times import moment
     from copydesk.normalise import steps_of
     from copydesk.recipe import load_recipe
     from copydesk.registry.facts import mover
@@ -57,10 +63,10 @@ def retrain(
     require_settable(alias)
     progress = console.listener(quiet=quiet or json)
     loaded, dataset = _with_data(load_recipe(recipe, overrides_of(set_, None, None)), data)
-    logged = read_log(log) if log is not None else Logged()
+    logged, recent = read_log(log) if log is not None else Logged(), moment(since, datetime.now(UTC))
     if texts is not None:
         logged = logged.with_texts(read_texts(texts, loaded.text, steps_of(loaded.prepare.normalise)))
-    asked = Asked(review or [], logged, dataset, least, alias)
+    asked = Asked(review or [], logged, dataset, recent, least, alias)
     done = train_again(loaded, asked, registry_at(registry), mover(), progress=progress)
     reference = pinned_at(registry, done.version)
     command = shlex.join(["copydesk", "promote", done.version.name, "--data", str(done.dataset)])
