@@ -22,13 +22,14 @@ def answer(
     confidence: float = 0.9,
     *,
     source: Source = "live",
+    version: str = "1",
 ) -> Entry:
     """Return an answer of the model `toy`; its id says the number."""
     return Entry(
         NOON.timestamp() + number,
-        f"1.{number:08x}",
+        f"{version}.{number:08x}",
         "toy",
-        "1",
+        version,
         text,
         (label,) if label else (),
         (confidence,) if label else (),
@@ -44,5 +45,5 @@ def rows_of(entries: Sequence[Entry], *, texts: bool = True) -> pl.LazyFrame:
 
 def logged(entries: Sequence[Entry], said: Sequence[tuple[str, str, str | None]] = (), *, texts: bool = True) -> Logged:
     """Return a log with feedback: the answer's id, the right label, the text if it came along."""
-    lines = [(NOON, name, [label], [], [], text, None) for name, label, text in said]
+    lines = [(NOON, name, "label", [label], [], [], text, None, None) for name, label, text in said]
     return Logged(rows_of(entries, texts=texts), pl.DataFrame(lines, CORRECTIONS, orient="row"), "LOG")

@@ -142,4 +142,3 @@ def without_measures(table: pl.DataFrame) -> pl.DataFrame:
 def registered(found: Subject, number: str) -> Subject:
     """Return the same model as another version."""
     return replace(found, version=number, versions=frozenset({number}))
-

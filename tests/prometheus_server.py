@@ -71,11 +71,11 @@ class PrometheusServer:
         found: list[dict[str, Any]] = self.ask("query", query=expression, **when)["result"]
         return [series for series in found if series["value"][1] != "NaN"]
 
-    def stop(self) -> None:
-        """End it as an administrator would."""
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it, as an administrator (SIGTERM) or a fault (SIGKILL) would."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            assert self._process.wait(30) == 0
+            self._process.send_signal(number)
+            assert self._process.wait(30) == (0 if number == signal.SIGTERM else -number)
             self._process = None
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from monitor_logs import NOON, MemoryLog, rows, sentences, subject, without_measures
 
 from copydesk.errors import RecipeError, UsageError
 from copydesk.monitor.charts import Scale, lines_of, scale_of
@@ -20,6 +19,7 @@ from copydesk.monitor.report_json import plain_values, to_json
 from copydesk.monitor.subject import Subject
 from copydesk.monitor.times import moment, stretch
 from copydesk.recipe import parse_recipe
+from monitor_logs import NOON, MemoryLog, rows, sentences, subject, without_measures
 
 WEEK = timedelta(days=7)
 MIDNIGHT = NOON.replace(hour=0)

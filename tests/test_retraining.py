@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -23,6 +23,7 @@ from copydesk.retraining.log import Logged, read_texts
 from copydesk.retraining.merge import answers_of, newest
 from copydesk.retraining.queued import Queue, Wanted, review_of_log, reviewed_before
 from copydesk.retraining.run import Asked, retrain
+from copydesk.retraining.traffic import recent_texts
 from copydesk.training import train_bundle
 from fakes import Listener, toy_rows, write_csv
 from log_fakes import NOON, answer, logged
@@ -232,17 +233,6 @@ def test_without_any_answer_a_changed_source_is_reason_enough(recipe: Recipe, tm
     assert _retrained(recipe, registry) == 2
 
 
-def test_drift_is_measured_from_the_logs_recent_texts_afterwards(recipe: Recipe) -> None:
-    entries = [answer(number, text) for number, text in enumerate(STREAM[:100])]
-    log = logged(entries, [(entries[number].id, "money", None) for number in range(5)])
-    asked = Asked(logged=log, since=NOON + timedelta(seconds=40), least=5)
-    with_test = override(recipe, {"prepare.split.test": 0.3})
-    done = retrain(with_test, asked, MemoryRegistry(), WHO, progress=Silent())
-    assert [Path(file.url).name for file in done.bundle.recipe.train.traffic] == ["toy-1.parquet"]
-    assert set(pl.read_parquet("traffic/toy-1.parquet")["text"]) == {*STREAM[40:100]}
-    assert Reference.load(done.bundle.layout.reference).window.n == 60
-
-
 def test_feedback_on_other_models_in_the_same_log_is_passed_over(recipe: Recipe) -> None:
     entries = [answer(number, text) for number, text in enumerate(STREAM[:3])]
     entries[0] = replace(entries[0], model="other")
@@ -256,3 +246,19 @@ def test_feedback_that_was_drawn_at_random_goes_where_drawn_texts_go(recipe: Rec
     drawn = replace(log, corrections=log.corrections.with_columns(weight=pl.lit(7.5)))
     item = answers_of(recipe, [], drawn).review.items[0]
     assert (item.reason, item.weight) == ("random", 7.5)
+
+
+def test_drift_of_a_retrained_model_is_measured_from_the_texts_of_its_log(recipe: Recipe, tmp_path: Path) -> None:
+    asked_for = [answer(number, text) for number, text in enumerate(STREAM[:80])]
+    log = logged([*asked_for, answer(99, "of a shadow", source="shadow")])
+    review = _review(tmp_path / "queue.jsonl", *(_item(text) for text in STREAM[:3]))
+    recipe = override(recipe, {"prepare.split.test": 0.3})
+    done = retrain(recipe, Asked([review], log, least=1), MemoryRegistry(), WHO, progress=Silent())
+    assert Reference.load(done.bundle.layout.reference).window.n == 80
+
+
+def test_only_recent_texts_of_the_model_are_what_drift_is_measured_from() -> None:
+    others = [replace(answer(5, "of another model"), model="other"), answer(6, "", label="money")]
+    rows = logged([*(answer(number, f"text {number}") for number in range(5)), *others]).rows
+    since = datetime.fromtimestamp(NOON.timestamp() + 2, UTC)
+    assert sorted(recent_texts(rows, "toy", since)) == ["", "text 2", "text 3", "text 4"]

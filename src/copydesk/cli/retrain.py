@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, Quiet, RecipePath, RegistryAddress, Set, Since, Texts, overrides_of
+from copydesk.cli.options import Debug, Json, Quiet, RecipePath, RegistryAddress, Set, Texts, overrides_of
 
 if TYPE_CHECKING:
     from copydesk.recipe import Recipe
@@ -27,17 +27,17 @@ def retrain(
         typer.Option("--review", metavar="FILE", help="A review file with decisions (repeatable)."),
     ] = None,
     log: Annotated[
-        str | None,
-        typer.Option(
-            "--log", metavar="LOG", help="A prediction log: its feedback counts, and drift is measured from its texts."
-        ),
+        str | None, typer.Option("--log", metavar="LOG", help="A prediction log: its feedback counts, too.")
     ] = None,
+    recent: Annotated[
+        str,
+        typer.Option("--recent", metavar="WHEN", help="Drift will be measured from the log's texts since then."),
+    ] = "7d",
     texts: Texts = None,
     data: Annotated[
         str | None,
         typer.Option("--data", metavar="PATH", help="A file or the Dataset before corrections; replaces the source."),
     ] = None,
-    since: Since = "7d",
     least: Annotated[
         int, typer.Option("--least", metavar="N", min=0, help="Refuse to train for fewer new answers.")
     ] = 20,
@@ -63,10 +63,11 @@ def retrain(
     require_settable(alias)
     progress = console.listener(quiet=quiet or json)
     loaded, dataset = _with_data(load_recipe(recipe, overrides_of(set_, None, None)), data)
-    logged, recent = read_log(log) if log is not None else Logged(), moment(since, datetime.now(UTC))
+    logged = read_log(log) if log is not None else Logged()
     if texts is not None:
         logged = logged.with_texts(read_texts(texts, loaded.text, steps_of(loaded.prepare.normalise)))
-    asked = Asked(review or [], logged, dataset, recent, least, alias)
+    since = moment(recent, datetime.now(UTC))
+    asked = Asked(review or [], logged, dataset, least, alias, since)
     done = train_again(loaded, asked, registry_at(registry), mover(), progress=progress)
     reference = pinned_at(registry, done.version)
     command = shlex.join(["copydesk", "promote", done.version.name, "--data", str(done.dataset)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -29,14 +29,16 @@ _SHADOW = "shadow"
 _NO_SHARED_SCANS = pl.QueryOptFlags(comm_subplan_elim=False)
 """Queries of the same rows read them one after the other; what they share would else be kept in memory whole."""
 
+_NOTHING = {"n": 0, "confidence": 0.0, "measured": 0}
+
 
 @dataclass(frozen=True)
 class Period:
     """What was answered from `start` on, for as long as the summary's periods are, by any version but a shadow.
 
     `own` texts were answered by the version that is looked at; of them are all the figures below: `confidence` is the
-    mean, `expected` the share of right answers that it promises, corrected by what it promised and held on held-out
-    texts; both None without texts, `expected` without a reference. `states` are empty where there were too few texts.
+    mean, `expected` the share of right answers to expect (`expected.py`); both None without texts, `expected` without a
+    reference that promises one. `states` are empty where there were too few texts.
     """
 
     start: datetime
@@ -80,50 +82,61 @@ def summarise(
     rows = rows.filter(pl.col("source") != _SHADOW).with_columns(period=pl.col("at").dt.truncate(every))
     own = rows if versions is None else rows.filter(pl.col("version").is_in(sorted(versions)))
     queries = {
-        "all": _counts(rows, "version"),
+        "versions": _counts(rows, "version"),
         "labels": _counts(own.select("period", "labels").explode("labels"), "labels"),
         "languages": _counts(own, "language"),
-        "own": own.group_by("period", "stage").agg(
-            n=pl.len(),
-            confidence=pl.col("confidence").sum().cast(pl.Float64),
-            calibrated=(reference.promise.calibrated() if reference else pl.col("confidence")).sum().cast(pl.Float64),
-            measured=pl.col("words").count(),
-        ),
+        "own": own.group_by("period", "stage").agg(n=pl.len(), measured=pl.col("words").count(), **_sums(reference)),
     }
     tables = pl.collect_all(queries.values(), engine="streaming", optimizations=_NO_SHARED_SCANS)
     found = dict(zip(queries, tables, strict=True))
-    totals = found["own"].group_by("period").agg(pl.sum("n", "confidence", "calibrated", "measured"))
+    totals = found["own"].group_by("period").agg(pl.exclude("stage").sum())
     sample = sampled(own, totals.select("period", n="measured"), most)
-    by = {name: _by_period(found[name]) for name in ("all", "labels", "languages")}
-    stages = _by_period(found["own"].select("period", name="stage", n="n"))
-    states = _states(sample, reference)
-    own_of = {start: (n, sure / n, calibrated / n, seen) for start, n, sure, calibrated, seen in totals.iter_rows()}
-    periods = []
-    for start, counted in sorted(by["all"].items()):
-        n, confidence, calibrated, measured = own_of.get(start, (0, None, None, 0))
-        periods.append(
-            Period(
-                start,
-                sum(counted.values()),
-                n,
-                confidence,
-                expected_of(calibrated, by["labels"].get(start, {}), reference),
-                measured,
-                counted,
-                by["labels"].get(start, {}),
-                by["languages"].get(start, {}),
-                stages.get(start, {}),
-                states.get(start, []),
-            )
+    counts = {name: _by_period(found[name]) for name in ("versions", "labels", "languages")}
+    counts["stages"] = _by_period(found["own"].select("period", name="stage", n="n"))
+    states, sums = _states(sample, reference), {row["period"]: row for row in totals.iter_rows(named=True)}
+    periods = [
+        _period(
+            start,
+            sums.get(start, _NOTHING),
+            {name: by.get(start, {}) for name, by in counts.items()},
+            reference=reference,
+            states=states.get(start, []),
         )
+        for start in sorted(counts["versions"])
+    ]
     return Summary(periods, sample)
 
 
-def expected_of(calibrated: float | None, given: Mapping[str, int], reference: Reference | None) -> float | None:
-    """Return the share of right answers to expect, from the mean calibrated confidence and the counts of labels."""
-    if calibrated is None or reference is None:
-        return None
-    return reference.promise.share(calibrated, given)
+def _sums(reference: Reference | None) -> dict[str, pl.Expr]:
+    """Return what is added up of confidence, and of the answers that a promise is about."""
+    promise = reference.promise if reference else None
+    sums = {"confidence": pl.col("confidence").cast(pl.Float64).sum()}
+    if promise is None:
+        return sums
+    answered = pl.col("labels").list.len() > 0 if promise.labels else pl.lit(True)
+    return sums | {"answered": answered.cast(pl.Int64).sum(), "calibrated": promise.calibrated().filter(answered).sum()}
+
+
+def _period(
+    start: datetime,
+    sums: Mapping[str, Any],
+    counts: Mapping[str, dict[str, int]],
+    *,
+    reference: Reference | None,
+    states: list[State],
+) -> Period:
+    promise, answered = reference.promise if reference else None, sums.get("answered")
+    expected = promise.share(sums["calibrated"] / answered, counts["labels"]) if promise and answered else None
+    return Period(
+        start,
+        sum(counts["versions"].values()),
+        sums["n"],
+        sums["confidence"] / sums["n"] if sums["n"] else None,
+        expected,
+        sums["measured"],
+        **counts,
+        states=states,
+    )
 
 
 def sampled(rows: pl.LazyFrame, totals: pl.DataFrame, most: int = SAMPLE) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from copydesk.monitor.alarms import (
     silence_finding,
 )
 from copydesk.monitor.drift import Drift
+from copydesk.monitor.expected import expected_accuracy
 from copydesk.monitor.gauges import Seen
 from copydesk.monitor.log import Log
 from copydesk.monitor.memory import (
@@ -41,7 +42,7 @@ from copydesk.monitor.quality import Judged, quality
 from copydesk.monitor.recent import Recent, Size, windows_after
 from copydesk.monitor.shares import label_shares_of
 from copydesk.monitor.subject import NO_REFERENCE, Subject
-from copydesk.monitor.summary import expected_of, window_of
+from copydesk.monitor.summary import window_of
 from copydesk.monitor.webhook import NotTold
 
 LOG = logging.getLogger("copydesk.monitor")
@@ -130,17 +131,16 @@ class Watch:
         assert subject.reference is not None
         if self._drift is None or self._drift[0] != subject.version:
             self._drift = (subject.version, Drift.since(subject.reference))
-        calibrated = subject.reference.promise.calibrated().mean()
-        means = recent.rows.select(pl.col("confidence").cast(pl.Float64).mean(), calibrated=calibrated).row(0)
-        counts = dict(recent.rows["labels"].explode().drop_nulls().value_counts().iter_rows())
+        expected = expected_accuracy(recent.rows.lazy().with_columns(version=pl.lit("")), subject.reference)
+        counts = recent.rows["labels"].explode().drop_nulls().value_counts()
         return Judgement(
             recent.texts,
             recent.since,
             recent.until,
             self._drift[1].update(window_of(recent.rows)),
-            means[0],
-            expected_of(means[1], counts, subject.reference),
-            label_shares_of(counts, subject.reference),
+            float(recent.rows["confidence"].cast(pl.Float64).to_numpy().mean()),
+            expected[0].share if expected else None,
+            label_shares_of(dict(counts.iter_rows()), subject.reference),
         )
 
     def _last_text(self, subject: Subject, now: datetime) -> datetime | None:

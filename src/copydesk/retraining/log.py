@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from copydesk.data.clean import join_columns, require_columns
@@ -15,12 +14,7 @@ from copydesk.data.sources import read_sources, source_of_path
 from copydesk.monitor.corrections import SCHEMA as CORRECTIONS
 from copydesk.monitor.entry import SCHEMA
 from copydesk.monitor.log import open_log, shown
-from copydesk.normalise import COLUMN_SEPARATOR, normalise, text_id
-
-
-TRAFFIC = 5_000
-"""So many recent texts say what traffic is like."""
-_DIGITS = 4
+from copydesk.normalise import normalise, text_id
 
 
 @dataclass(frozen=True)
@@ -38,23 +32,6 @@ class Logged:
         rows = self.rows.join(given, on=key, how="left")
         rows = rows.with_columns(text=pl.coalesce("given", "text")).select(list(SCHEMA))
         return Logged(rows, self.corrections, self.name)
-
-
-def recent_texts(logged: Logged, model: str, since: datetime, columns: Sequence[str]) -> pl.DataFrame:
-    """Return at most about 5,000 texts that a model was asked since a time, in their columns: a sample of its traffic.
-
-    It goes by the end of the answers' ids, which is random.
-    """
-    asked = logged.rows.filter(
-        pl.col("model") == model, pl.col("at") >= since, pl.col("source") != "shadow", pl.col("text").is_not_null()
-    )
-    total = asked.select(pl.len()).collect(engine="streaming").item()
-    below = int(np.ceil(min(1.0, TRAFFIC / max(total, 1)) * 16**_DIGITS))
-    chosen = asked.filter(pl.col("id").str.slice(-_DIGITS).str.to_integer(base=16) < below)
-    texts = chosen.select("text").collect(engine="streaming")["text"]
-    parts = [text.split(COLUMN_SEPARATOR) for text in texts]
-    wide = [[*part, *[""] * len(columns)][: len(columns)] for part in parts]
-    return pl.DataFrame(wide, {column: pl.String for column in columns}, orient="row")
 
 
 def read_texts(path: Path, columns: Sequence[str], steps: Sequence[str]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,19 @@ from filelock import FileLock, Timeout
 from copydesk.bundle import Bundle, open_bundle
 from copydesk.data.dataset import Dataset, load_dataset
 from copydesk.errors import DataError, UsageError
-from copydesk.files import replacing, sha256_of, writing
+from copydesk.files import sha256_of, writing
 from copydesk.pipeline.run import run_stages
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe, override
 from copydesk.registry.base import STAGING, Registered, Registry
 from copydesk.registry.facts import facts_of
 from copydesk.registry.moves import Mover, point
-from copydesk.retraining.log import Logged, recent_texts
+from copydesk.retraining.log import Logged
 from copydesk.retraining.merge import FOLDER, Answers, answers_of
+from copydesk.retraining.traffic import traffic_beside
 
 KIND = "retraining"
 """What a registry keeps beside a version under this name: which answers it was trained with. It is put there last."""
-TRAFFIC = Path("traffic")
 LEAST = 20
 
 
@@ -39,16 +39,16 @@ LEAST = 20
 class Asked:
     """What to retrain with: review files, a log's feedback, other data than the recipe's source.
 
-    Fewer than `least` new answers are not worth it, where any are given. The log's texts since `since` are the traffic
-    that the new version is made for (`train.traffic`).
+    Fewer than `least` new answers are not worth it, where any are given. From `recent` on the log's texts are what
+    drift will be measured from.
     """
 
     reviews: Sequence[Path] = ()
     logged: Logged = field(default_factory=Logged)
     data: Path | None = None
-    since: datetime | None = None
     least: int = LEAST
     alias: str = STAGING
+    recent: datetime = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -79,29 +79,19 @@ def retrain(recipe: Recipe, asked: Asked, registry: Registry, who: Mover, *, pro
         _require_enough(answers, before, asked)
         path = answers.write(recipe)
         files = [*recipe.prepare.corrections, *([str(path.resolve())] if path else [])]
-        merged = override(recipe, {"prepare.corrections": files})
+        traffic = traffic_beside(path, recipe, asked.logged, asked.recent) if path else None
+        merged = override(recipe, {"prepare.corrections": files, **_measured_from(traffic)})
         dataset = run_stages(merged, data=asked.data, until="prepare", progress=progress)[-1].output
         prepared = load_dataset(dataset)
         _require_changed(prepared, registry, recipe.name)
-        merged = _with_traffic(merged, asked, dataset.name)
         bundle = open_bundle(run_stages(merged, data=asked.data, progress=progress)[-1].output, ours=True)
         facts = {"answers": len(answers.review.items), "sha256": sha256_of(path) if path else "", **_facts(prepared)}
         version = staged(registry, bundle, facts, asked.alias, who)
     return Retrained(version, bundle, dataset, facts)
 
 
-def _with_traffic(recipe: Recipe, asked: Asked, dataset: str) -> Recipe:
-    """Return the recipe with a file of the log's recent texts, written once for each Dataset."""
-    if asked.since is None or not asked.logged.name:
-        return recipe
-    path = TRAFFIC / f"{dataset}.parquet"
-    if not path.is_file():
-        texts = recent_texts(asked.logged, recipe.name, asked.since, recipe.text)
-        if texts.is_empty():
-            return recipe
-        with replacing(path) as temporary:
-            texts.write_parquet(temporary)
-    return override(recipe, {"train.traffic": [str(path.resolve())]})
+def _measured_from(traffic: Path | None) -> dict[str, Any]:
+    return {"train.traffic": [{"url": str(traffic.resolve()), "format": "parquet"}]} if traffic else {}
 
 
 def staged(registry: Registry, bundle: Bundle, facts: dict[str, Any], alias: str, who: Mover) -> Registered:
