@@ -50,6 +50,7 @@ class Declared:
 _ANSWERS = tuple(("/v1/classify", "POST", status) for status in ("200", "422", "429", "500", "503", "504"))
 _REASONS = tuple((refusal.__name__,) for refusal in RequestRefused.__subclasses__())
 _OUTCOMES = (("done",), ("failed",))
+_LOGGED = (("written",), ("dropped",), ("lost",))
 _AGREES = ("yes", "no", "failed")
 DECLARED: dict[str, Declared] = {
     "copydesk_http_requests_total": Declared(
@@ -73,7 +74,10 @@ DECLARED: dict[str, Declared] = {
         Counter, "Texts that a candidate answered in the shadow: yes, it agreed; no; failed.", ("version", "agrees")
     ),
     "copydesk_log_entries_total": Declared(
-        Counter, "Answers for the prediction log: written, dropped for want of room, lost for want of it.", ("outcome",)
+        Counter,
+        "Answers for the prediction log: written, dropped for want of room, lost for want of it.",
+        ("outcome",),
+        first=_LOGGED,
     ),
     "copydesk_feedback_total": Declared(
         Counter, "Corrections sent by users, of a version served here or (other).", ("version",)
