@@ -123,6 +123,11 @@ def test_a_rule_that_asks_for_what_nobody_tells_is_found() -> None:
     assert mistakes("sum by (lane) (copydesk_jobs)") == ["no series here has a label lane"]
 
 
+def test_alerts_are_in_one_group_with_what_they_read_as_groups_are_evaluated_in_any_order() -> None:
+    for file in RULES:
+        assert len(yaml.safe_load(file.read_text("utf-8"))["groups"]) == 1
+
+
 def test_no_rule_hides_that_a_series_is_missing() -> None:
     for rule in all_rules():
         assert not re.search(r"\b(vector|unless)\b|\bor\b", rule["expr"]), rule
