@@ -30,6 +30,7 @@ def rules(file: Path) -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(file.read_text("utf-8"))["groups"] for rule in group["rules"]]
 
 
+@cache
 def all_rules() -> list[dict[str, Any]]:
     """Return every rule."""
     return [rule for file in RULES for rule in rules(file)]
