@@ -28,9 +28,10 @@ def needed() -> None:
 class PrometheusServer:
     """One Prometheus with its configuration and its data; both outlive it."""
 
-    def __init__(self, configuration: Path, data: Path, port: int, *options: str) -> None:
+    def __init__(self, configuration: Path, data: Path, *options: str, port: int = 0) -> None:
         needed()
-        self._configuration, self._data, self.port, self._options = configuration, data, port, options
+        self._configuration, self._data, self._options = configuration, data, options
+        self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

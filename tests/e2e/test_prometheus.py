@@ -61,7 +61,9 @@ def watched(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     link.symlink_to(first)
     options = ("--state", "state", "--log", str(log), "--shadow", str(second), "--shadow-share", "1")
     with server_process(link, folder, *options) as server, _watch(link, log, port):
-        prometheus = PrometheusServer(*_set_up(folder, server.port, port), *_kept()).start()
+        own = free_port()
+        configuration = _set_up(folder / "prometheus", server.port, port, own)
+        prometheus = PrometheusServer(configuration, folder / "data", *_kept(), port=own).start()
         try:
             with _load(server.url):
                 _change_version(server.url, link, second)
@@ -103,27 +105,22 @@ def _watch(model: Path, log: Path, port: int) -> Iterator[None]:
         process.wait()
 
 
-def _set_up(folder: Path, server: int, watch: int) -> tuple[Path, Path, int]:
-    """Copy our configuration with this machine's addresses, and two seconds for its fifteen.
-
-    Returns the file, where data goes, and the port it reads itself at.
-    """
-    port = free_port()
-    copy = folder / "prometheus"
-    shutil.copytree(DEPLOY / "prometheus", copy)
-    file = copy / "prometheus.yml"
+def _set_up(folder: Path, server: int, watch: int, own: int) -> Path:
+    """Copy our configuration with this machine's ports, and two seconds for its fifteen; return its file."""
+    shutil.copytree(DEPLOY / "prometheus", folder)
+    file = folder / "prometheus.yml"
     text = file.read_text("utf-8")
     for before, after in (
         ("api:8000", f"127.0.0.1:{server}"),
         ("monitor:9464", f"127.0.0.1:{watch}"),
-        ("localhost:9090", f"127.0.0.1:{port}"),
+        ("localhost:9090", f"127.0.0.1:{own}"),
         ("15s", "2s"),
         ("10s", "2s"),
     ):
         assert before in text
         text = text.replace(before, after)
     file.write_text(text, encoding="utf-8")
-    return file, folder / "data", port
+    return file
 
 
 def _kept() -> list[str]:
