@@ -11,6 +11,9 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Protocol
 
+import numpy as np
+
+from copydesk.runtime.engine import Answers
 from copydesk.serve.celery_jobs import CeleryJobs, celery_app, sweep
 from copydesk.serve.job_worker import Models, work_on
 from copydesk.serve.jobs import Chunk, Chunks, JobRules, Jobs, Submission
@@ -32,6 +35,11 @@ class Clock:
         return self.now
 
 
+def said(predictions: list[Prediction]) -> Answers:
+    """Return predictions as a model's answers, without what they were made of."""
+    return Answers([], np.empty((0, 0)), [], predictions)
+
+
 class Echo:
     """Answers a text with its model's version and the text; raises for a text that holds `poison`."""
 
@@ -39,12 +47,12 @@ class Echo:
         self.version = version
         self.read: list[Any] = []
 
-    def predict(self, texts: Sequence[Any], *, scores: bool = False) -> list[Prediction]:
+    def answers(self, texts: Sequence[Any], *, scores: bool = False) -> Answers:
         self.read.extend(texts)
         if any("poison" in text for text in texts):
             raise ValueError("a text that no model can read")
         every = {"yes": 0.5} if scores else None
-        return [Prediction(label=f"{self.version}: {text}", score=0.5, scores=every) for text in texts]
+        return said([Prediction(label=f"{self.version}: {text}", score=0.5, scores=every) for text in texts])
 
 
 class Loader:

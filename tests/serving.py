@@ -82,5 +82,5 @@ def served(
     """Yield a client of the real application over a model in memory; `limits` are fields of `Limits`."""
     if service is None:
         service = service_of(classifier or classifier_of(FakeModel(LOGITS, 2)), limits=Limits(**limits))
-    with TestClient(create_app(service, feedback=Feedback(feedback), access=access)) as client:
+    with TestClient(create_app(service, feedback=Feedback.in_file(feedback), access=access)) as client:
         yield client

@@ -18,13 +18,14 @@ from typer.testing import CliRunner
 
 from copydesk.cli.main import app
 from copydesk.errors import BundleError, JobsUnavailable
+from copydesk.runtime.engine import Answers
 from copydesk.runtime.fallback import load_model
 from copydesk.runtime.versions import version_of
-from copydesk.serve.job_worker import Models, answer, load_version, work, work_on
+from copydesk.serve.job_worker import Models, answer, load_version, to_json, work, work_on
 from copydesk.serve.jobs import Chunk, JobRules, Submission
 from copydesk.serve.open_jobs import open_jobs
 from copydesk.types import Prediction
-from job_fakes import FIRST, Loader
+from job_fakes import FIRST, Loader, said
 
 CHUNK = Chunk("job", 3, 10, ["a", "b", "c"], FIRST, False, JobRules(lease_s=0.04), 0, "token")
 MODELS = Models(Loader())
@@ -63,19 +64,19 @@ class Waits:
     def __init__(self, until: threading.Event) -> None:
         self.until = until
 
-    def predict(self, texts: Sequence[Any], *, scores: bool = False) -> list[Prediction]:
+    def answers(self, texts: Sequence[Any], *, scores: bool = False) -> Answers:
         assert self.until.wait(20)
-        return [Prediction(label="late") for _ in texts]
+        return said([Prediction(label="late") for _ in texts])
 
 
 def test_answers_are_a_json_array_in_the_order_of_the_texts() -> None:
-    lines = json.loads(answer(CHUNK, MODELS))
+    lines = json.loads(to_json(CHUNK, answer(CHUNK, MODELS)))
     assert [line["label"] for line in lines] == ["1: a", "1: b", "1: c"]
     assert list(lines[0]) == ["id", "label", "score"]
 
 
 def test_a_chunk_done_twice_gives_the_same_answers_to_the_byte() -> None:
-    assert answer(CHUNK, MODELS) == answer(CHUNK, Models(Loader()))
+    assert to_json(CHUNK, answer(CHUNK, MODELS)) == to_json(CHUNK, answer(CHUNK, Models(Loader())))
 
 
 def test_the_claim_is_renewed_while_a_chunk_is_worked_on() -> None:
@@ -120,10 +121,10 @@ def test_the_last_fault_names_the_text_that_is_to_blame() -> None:
 
 def test_a_fault_of_no_single_text_names_them_all() -> None:
     class Narrow:
-        def predict(self, texts: Sequence[Any], *, scores: bool = False) -> list[Prediction]:
+        def answers(self, texts: Sequence[Any], *, scores: bool = False) -> Answers:
             if len(texts) > 1:
                 raise MemoryError("too many at once")
-            return [Prediction(label="x")]
+            return said([Prediction(label="x")])
 
     store = Notebook()
     work_on(replace(CHUNK, faults=CHUNK.rules.most_faults - 1), store, Models(lambda _: Narrow()))
@@ -132,8 +133,8 @@ def test_a_fault_of_no_single_text_names_them_all() -> None:
 
 def test_a_model_that_answers_too_few_texts_is_a_fault() -> None:
     class Mute:
-        def predict(self, texts: Sequence[Any], *, scores: bool = False) -> list[Prediction]:
-            return []
+        def answers(self, texts: Sequence[Any], *, scores: bool = False) -> Answers:
+            return said([])
 
     store = Notebook()
     work_on(CHUNK, store, Models(lambda _: Mute()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from copydesk.data.languages import languages_of
+from copydesk.languages import languages_of
 
 
 @pytest.mark.parametrize(

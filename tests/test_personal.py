@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from copydesk.data.personal import find_personal, masked, personal_in
+from copydesk.personal import find_personal, masked, personal_in
 
 PHONES = [
     "+46 8 123 456 78",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, islice, repeat
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,7 +17,7 @@ import pytest
 from copydesk.errors import UsageError
 from copydesk.monitor.entry import SCHEMA, Entry, table_of
 from copydesk.monitor.log_files import LogFiles, read
-from copydesk.monitor.record import Recorder
+from copydesk.monitor.record import MOST_CHARACTERS, MOST_TRIES, Recorder, Store, longer
 from copydesk.monitor.traits import Vocabulary
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -28,23 +32,34 @@ def rows_of(entries: Sequence[Entry]) -> pl.DataFrame:
     return table_of(entries, KNOWN, kept=None)
 
 
+def rows_of_all(offered: Sequence[Sequence[Entry]]) -> pl.DataFrame:
+    return rows_of([entry for entries in offered for entry in entries])
+
+
+def recorder_of(store: Store, counts: Counter[str], **options: Any) -> Recorder[list[Entry]]:
+    return Recorder(store, rows_of_all, counted=lambda outcome, n: counts.update({outcome: n}), **options)
+
+
 class Kept:
     """A store in memory that fails as long as it is told to."""
 
     def __init__(self) -> None:
         self.rows: list[pl.DataFrame] = []
-        self.fails = False
+        self.fails = self.is_untidy = False
+        self.refused = 0
         self.held = threading.Event()
         self.held.set()
 
     def write(self, rows: pl.DataFrame) -> None:
         self.held.wait(5)
         if self.fails:
+            self.refused += 1
             raise OSError(28, "No space left on device")
         self.rows.append(rows)
 
     def tidy(self) -> None:
-        pass
+        if self.is_untidy:
+            raise OSError("busy")
 
 
 def test_a_text_is_not_kept_unless_that_was_asked_for() -> None:
@@ -69,43 +84,97 @@ def test_the_same_text_has_the_same_hash_in_every_log() -> None:
 
 
 def test_everything_offered_is_written_when_the_recorder_closes() -> None:
-    store = Kept()
-    recorder = Recorder(store, rows_of, every_s=60)
+    store, counts = Kept(), Counter[str]()
+    recorder = recorder_of(store, counts, every_s=60)
     for number in range(10):
         recorder.offer([entry(number)])
     recorder.close()
     assert pl.concat(store.rows)["id"].to_list() == [f"1.{number:08x}" for number in range(10)]
-    assert recorder.counts.written == 10
+    assert counts == {"written": 10}
 
 
 def test_a_full_buffer_drops_and_counts_and_does_not_wait() -> None:
-    store = Kept()
+    store, counts = Kept(), Counter[str]()
     store.held.clear()
-    recorder = Recorder(store, rows_of, most_waiting=5, every_s=60)
+    recorder = recorder_of(store, counts, most_waiting=5, every_s=60)
     recorder.offer([entry(number) for number in range(4)])
     recorder.offer([entry(number) for number in range(2)])
-    assert recorder.counts.dropped == 2
+    assert counts == {"dropped": 2}
     store.held.set()
     recorder.close()
-    assert recorder.counts.written == 4
+    assert counts == {"dropped": 2, "written": 4}
 
 
-def test_a_store_that_fails_loses_rows_and_counts_them_then_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    store = Kept()
+def test_a_few_texts_that_are_very_long_fill_the_buffer_too() -> None:
+    counts = Counter[str]()
+    recorder = recorder_of(Kept(), counts, every_s=60)
+    recorder.offer([entry(1)], characters=MOST_CHARACTERS)
+    recorder.offer([entry(2)], characters=1)
+    recorder.close()
+    recorder.offer([entry(3)], characters=1)
+    assert counts == {"dropped": 1, "written": 1}
+
+
+def test_what_a_store_refuses_is_tried_again_and_written_when_it_recovers(caplog: pytest.LogCaptureFixture) -> None:
+    store, counts = Kept(), Counter[str]()
     store.fails = True
-    recorder = Recorder(store, rows_of, every_s=0.01)
+    recorder = recorder_of(store, counts, every_s=0.01)
     recorder.offer([entry(1)])
-    _until(lambda: recorder.counts.lost == 1)
+    _until(lambda: store.refused >= 2)
+    recorder.offer([entry(2)])
+    store.fails = False
+    recorder.close()
+    assert pl.concat(store.rows)["id"].to_list() == ["1.00000001", "1.00000002"]
+    assert counts == {"written": 2}
+    assert caplog.messages == [
+        "prediction log: rows cannot be written and wait: OSError: [Errno 28] No space left on device",
+        "prediction log: rows are written again",
+    ]
+
+
+def test_what_a_store_refuses_time_and_again_is_lost_and_counted() -> None:
+    store, counts = Kept(), Counter[str]()
+    store.fails = True
+    recorder = recorder_of(store, counts, every_s=0.01)
+    recorder.offer([entry(1)])
+    _until(lambda: counts["lost"] == 1)
     store.fails = False
     recorder.offer([entry(2)])
     recorder.close()
-    assert recorder.counts.written == 1 and pl.concat(store.rows)["id"].to_list() == ["1.00000002"]
-    assert [record.message for record in caplog.records] == ["prediction log fails"]
+    assert store.refused == MOST_TRIES and pl.concat(store.rows)["id"].to_list() == ["1.00000002"]
+    assert counts == {"lost": 1, "written": 1}
+
+
+def test_a_store_that_fails_is_asked_ever_more_seldom_but_every_half_a_minute() -> None:
+    pauses = list(islice(accumulate(repeat(10.0), lambda pause, every_s: longer(pause, every_s), initial=0.0), 1, 8))
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_store_that_cannot_be_tidied_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    store, counts = Kept(), Counter[str]()
+    store.is_untidy = True
+    recorder = recorder_of(store, counts, every_s=0.01)
+    for number in range(2):
+        recorder.offer([entry(number)])
+        _until(lambda number=number: counts["written"] > number)
+    recorder.close()
+    assert counts == {"written": 2} and caplog.messages == ["prediction log: not tidied: OSError: busy"]
+
+
+def test_answers_that_make_no_rows_are_lost_and_cost_no_others() -> None:
+    counts = Counter[str]()
+    store = Kept()
+    recorder = recorder_of(store, counts, every_s=0.01)
+    recorder.offer([None])  # type: ignore[list-item]
+    _until(lambda: counts["lost"] == 1)
+    recorder.offer([entry(2)])
+    recorder.close()
+    assert counts == {"lost": 1, "written": 1}
 
 
 def test_many_threads_may_offer_at_once() -> None:
     store = Kept()
-    recorder = Recorder(store, rows_of, every_s=0.01)
+    recorder = recorder_of(store, Counter(), every_s=0.01)
     threads = [
         threading.Thread(target=lambda start=start: [recorder.offer([entry(start + one)]) for one in range(100)])
         for start in range(0, 400, 100)
@@ -189,8 +258,6 @@ def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:
 
 
 def _until(holds: object) -> None:
-    import time
-
     for _ in range(500):
         if holds():  # type: ignore[operator]
             return

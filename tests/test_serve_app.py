@@ -405,7 +405,7 @@ def test_what_a_client_that_left_was_waiting_for_is_not_computed() -> None:
         await service.close()
         return found
 
-    app = create_app(service, feedback=Feedback(Path("feedback.jsonl")))
+    app = create_app(service, feedback=Feedback.in_file(Path("feedback.jsonl")))
     assert asyncio.run(scenario()) == [200, 400, 200]
     assert not any(text.startswith("gone") for text in model.seen)
     assert 'copydesk_dropped_texts_total{lane="fake"} 1.0' in service.metrics.page().decode()

@@ -25,7 +25,8 @@
     │   ├── UnknownModel       no model of this name is served
     │   ├── UnknownJob         no job has this id
     │   ├── ExpiredJob         a job whose results were kept long enough
-    │   └── JobsUnavailable    the place where jobs are kept does not answer
+    │   ├── JobsUnavailable    the place where jobs are kept does not answer
+    │   └── LogUnavailable     the place where corrections are kept cannot be written
     ├── ServiceError           a server that was asked and did not do its part
     │   ├── Unreachable        nothing came back from it
     │   └── JobFailed          a job that ended without results
@@ -159,6 +160,10 @@ class ExpiredJob(RequestRefused):
 
 class JobsUnavailable(RequestRefused):
     """The place where jobs are kept does not answer; the client may come again."""
+
+
+class LogUnavailable(RequestRefused):
+    """The place where corrections are kept cannot be written; the client may come again."""
 
 
 class ServiceError(CopydeskError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from copydesk.data.languages import UNSURE, languages_of
+from copydesk.languages import UNSURE, languages_of
 from copydesk.metrics.base import Flags, proportion_interval
 from copydesk.types import Slice
 

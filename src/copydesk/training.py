@@ -20,7 +20,6 @@ from copydesk.behaviour.load import read_written
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
-from copydesk.data.languages import languages_of
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.trained_on import sketch
 from copydesk.errors import DataError
@@ -28,8 +27,10 @@ from copydesk.evaluate import Answered, evaluate, fit_temperature, report_of
 from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
 from copydesk.labelling.slice_rules import slice_functions, slice_rules
+from copydesk.languages import languages_of
 from copydesk.models import distributed
 from copydesk.models.base import Model
+from copydesk.monitor.promise import Promise, promise_of
 from copydesk.monitor.reference import LEAST_TEXTS, Reference, evenly, reference_of
 from copydesk.normalise import steps_of
 from copydesk.packages import installed_packages
@@ -41,7 +42,7 @@ from copydesk.runtime.engine import Classifier
 from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
-from copydesk.types import Report
+from copydesk.types import Prediction, Report
 
 _LANGUAGE_TEXTS = 1_000
 """Telling a language takes longer than all the rest that is measured of a text."""
@@ -162,7 +163,8 @@ def write_fitted(
 def _reference(classifier: Classifier, answered: Answered, training_texts: Sequence[str]) -> Reference:
     """Return what answers of today are to be compared with."""
     task = classifier.task
-    given = [label for one in classifier.decoded(answered.scores, []) for label, _ in one.given]
+    decoded = classifier.decoded(answered.scores, [])
+    given = [label for one in decoded for label, _ in one.given]
     kinds = {"labels": given, "languages": languages_of(evenly(answered.texts, _LANGUAGE_TEXTS))}
     if answered.stages:
         kinds["stages"] = list(answered.stages)
@@ -172,7 +174,19 @@ def _reference(classifier: Classifier, answered: Answered, training_texts: Seque
         confidence=task.confidence(answered.scores),
         right=task.right(answered.targets, answered.scores),
         kinds=kinds,
+        promise=_promise(task, answered, decoded),
     )
+
+
+def _promise(task: Task, answered: Answered, decoded: Sequence[Prediction]) -> Promise:
+    """Return what confidence was worth where an answer was given; by label where each answer is one."""
+    confidence, right = task.confidence(answered.scores), task.right(answered.targets, answered.scores)
+    given = [one.label for one in decoded if one.label is not None]
+    if not given:
+        return promise_of(confidence, right)
+    places = [place for place, one in enumerate(decoded) if one.label is not None]
+    truth = [task.describe(answered.targets[place]) for place in places]
+    return promise_of(confidence[places], right[places], given, truth)
 
 
 def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Classifier:
@@ -230,6 +244,15 @@ def _notes(report: Report) -> list[str]:
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
     keys = ["sources", "rows_read", "rows", "rows_by_part", "dropped", "counts", "groups_of_near_copies", "warnings"]
-    keys += ["rare_labels", "unseen_labels", "resampled", "separator", "weak_rows_by_part", "leaks", "reviewed"]
+    keys += [
+        "rare_labels",
+        "unseen_labels",
+        "resampled",
+        "separator",
+        "weak_rows_by_part",
+        "leaks",
+        "reviewed",
+        "corrections",
+    ]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}
     return {**facts, "content": dataset.content_hash()}

@@ -18,13 +18,13 @@ from copydesk.checks.tokens import chance_quality, lost_without, telling_words
 from copydesk.data.clean import Account
 from copydesk.data.dataset import Dataset
 from copydesk.data.labels import LABELS, read_labels
-from copydesk.data.personal import find_personal, masked, personal_in
 from copydesk.data.prepare import prepare_table
 from copydesk.data.rules import check_rules
 from copydesk.data.trained_on import find_leaks
 from copydesk.errors import DataError
 from copydesk.metrics.base import proportion_interval
 from copydesk.normalise import COLUMN_SEPARATOR, normalise
+from copydesk.personal import find_personal, masked, personal_in
 from copydesk.progress import Silent
 from copydesk.recipe import Recipe, override
 

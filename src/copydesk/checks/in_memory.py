@@ -145,7 +145,7 @@ def shadow_counts(service: Service) -> dict[str, int]:
 @asynccontextmanager
 async def running(service: Service, work: Path) -> AsyncIterator[Client]:
     """Run the application of a service; feedback goes to a file in `work`. Raises what its start raises."""
-    app: Any = create_app(service, feedback=Feedback(work / "feedback.jsonl"))
+    app: Any = create_app(service, feedback=Feedback.in_file(work / "feedback.jsonl"))
     inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     await inbox.put({"type": "lifespan.startup"})

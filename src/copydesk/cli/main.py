@@ -27,10 +27,12 @@ from copydesk.cli import (
     export,
     label,
     models,
+    monitor,
     predict,
     prepare,
     promote,
     register,
+    retrain,
     review,
     rollback,
     run,
@@ -130,13 +132,15 @@ for stage in (
     worker,
     sign,
     archive,
+    monitor,
+    retrain,
     signals,
 ):
     stage.register(app)
-groups = [group.typer_instance for group in app.registered_groups if group.typer_instance is not None]
-for registered in (command for part in (app, *groups) for command in part.registered_commands):
-    if registered.callback is not None:
-        registered.callback = _explained(registered.callback)
+for group in (app, *(below.typer_instance for below in app.registered_groups)):
+    for registered in group.registered_commands if group else ():
+        if registered.callback is not None:
+            registered.callback = _explained(registered.callback)
 
 
 def main() -> None:

@@ -65,6 +65,24 @@ RegistryAddress = Annotated[
         help="models:/ (MLflow), hf://OWNER or wandb://ENTITY/PROJECT.",
     ),
 ]
+LogAddress = Annotated[
+    str,
+    typer.Option(
+        "--log", envvar="COPYDESK_LOG", metavar="LOG", help="The prediction log: a folder, or postgresql://HOST/NAME."
+    ),
+]
+Since = Annotated[
+    str, typer.Option("--since", metavar="WHEN", help="From when on: 7d, 24h, or a date such as 2026-11-01.")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="WHEN", help="Until when: 1d for a day ago, or a date; default: now.")
+]
+Texts = Annotated[
+    Path | None,
+    typer.Option(
+        "--texts", metavar="FILE", help="Texts that the log did not keep: known by a column `id`, or by their hash."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]

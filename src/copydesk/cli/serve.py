@@ -29,6 +29,14 @@ def serve(
             help="Where jobs are kept: redis://HOST:PORT/0, sqlite:///PATH, or off.",
         ),
     ] = "",
+    log: Annotated[
+        str,
+        typer.Option(
+            envvar="COPYDESK_LOG",
+            metavar="DIR|URL",
+            help="Where answers are logged for monitoring: a folder, or postgresql://HOST/DATABASE.",
+        ),
+    ] = "",
     keep_results: Annotated[
         float, typer.Option(min=0.01, metavar="HOURS", help="How long the results of jobs are kept.")
     ] = 24.0,
@@ -68,6 +76,7 @@ def serve(
         workers=workers,
         state=state,
         jobs=jobs,
+        log=log,
         keep_results_hours=keep_results,
         api_keys=api_keys,
         origins=cors or [],

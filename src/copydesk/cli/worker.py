@@ -29,6 +29,9 @@ def worker(
             help="sqlite:///PATH on one machine, redis://HOST:PORT/0 on many.",
         ),
     ],
+    log: Annotated[
+        str, typer.Option("--log", envvar="COPYDESK_LOG", metavar="DIR|URL", help="Where answers are logged.")
+    ] = "",
     processes: Annotated[int, typer.Option("--processes", min=1, help="Chunks at a time (redis only).")] = 1,
     nice: Annotated[int, typer.Option("--nice", min=0, max=19, help="Give way to others: 0 (no) to 19.")] = 0,
     parent: Annotated[int, typer.Option("--parent", metavar="PID", help="End when this parent is gone.")] = 0,
@@ -49,16 +52,17 @@ def worker(
     if parent:
         end_with(parent)
     if jobs.startswith(SQLITE):
-        _embedded(jobs, quiet=quiet)
+        _embedded(jobs, log, quiet=quiet)
         return
     from copydesk.serve.celery_jobs import run_worker
 
     _say_ready(quiet=quiet)
-    raise typer.Exit(run_worker(jobs, processes))
+    raise typer.Exit(run_worker(jobs, processes, log=log))
 
 
-def _embedded(jobs: str, *, quiet: bool) -> None:
+def _embedded(jobs: str, log: str, *, quiet: bool) -> None:
     from copydesk.cli import console
+    from copydesk.serve.answer_log import AnswerLog
     from copydesk.serve.job_worker import Models, load_version, work
     from copydesk.serve.open_jobs import sqlite_path
     from copydesk.serve.sqlite_jobs import SqliteJobs
@@ -74,8 +78,11 @@ def _embedded(jobs: str, *, quiet: bool) -> None:
 
     store = SqliteJobs(sqlite_path(jobs))
     _say_ready(quiet=quiet)
-    work(store, Models(load_version), stop, progress=progress, too_long=too_long)
+    answers = AnswerLog.open(log, keep_days=None) if log else None  # days are dropped by the server
+    work(store, Models(load_version), stop, progress=progress, too_long=too_long, log=answers)
     store.close()
+    if answers is not None:
+        answers.close()
 
 
 def _say_ready(*, quiet: bool) -> None:

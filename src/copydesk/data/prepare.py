@@ -22,6 +22,7 @@ from copydesk.data.copies import (
     without_near_copies,
     without_outranked,
 )
+from copydesk.data.corrections import with_corrections
 from copydesk.data.dataset import Dataset, is_dataset, load_dataset
 from copydesk.data.duplicates import FindNear, find_near_duplicates
 from copydesk.data.given import Given, given_parts, parted_as_given
@@ -56,7 +57,8 @@ def prepare_dataset(
         dataset = dataset_for(recipe, Path(data), progress=progress)
     else:
         dataset = prepare_table(recipe, read_raw(recipe, data, progress=progress), progress=progress)
-    return with_lessons(dataset, recipe, progress or Silent())
+    dataset = with_lessons(dataset, recipe, progress or Silent())
+    return with_corrections(dataset, recipe, progress or Silent())
 
 
 def dataset_for(recipe: Recipe, folder: Path, *, progress: Progress | None = None) -> Dataset:

@@ -24,6 +24,8 @@ Decision = Literal["keep", "accept", "change", "drop", "skip"]
 """The label stays; the suggestion is taken; another label is; the text is left out; nothing was decided."""
 StoredLabel = str | list[str] | list[dict[str, Any]]
 FORMAT = "copydesk review 1"
+_OF_LOGS = ("prediction", "weight")
+"""What only texts from a prediction log have."""
 _DECISION = '{"item": '
 """How a decision's line begins."""
 
@@ -44,7 +46,8 @@ class Item:
     """A text in doubt. `id` is the Dataset's name for the normalised text; `where` is the `file:row` it came from.
 
     `reason` is a word or two, `suspicion` from 0 to 1 ranks. `votes` are what labelling functions said, `model` the
-    model's probabilities by label. `new_label` belongs to the decision `change` alone.
+    model's probabilities by label. `new_label` belongs to the decision `change` alone. A text from a prediction log has
+    the id of the answer, `prediction`, and if it was drawn at random, as `weight` how many answers it stands for.
     """
 
     id: str
@@ -58,6 +61,8 @@ class Item:
     where: str = ""
     decision: Decision | None = None
     new_label: StoredLabel | None = None
+    prediction: str = ""
+    weight: float = 0.0
 
     @property
     def outcome(self) -> StoredLabel | None:
@@ -122,7 +127,8 @@ def read_review(path: Path) -> Review:
 
 
 def _line(value: Header | Item) -> str:
-    return json.dumps(vars(value), ensure_ascii=False, allow_nan=False) + "\n"
+    values = {name: one for name, one in vars(value).items() if one or name not in _OF_LOGS}
+    return json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -209,11 +215,13 @@ def _made(kind: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401
 
 def _check_kinds(item: Item, where: str) -> None:
     """Raise `DataError` unless what people are shown is what it should be."""
-    for name in ("id", "text", "reason", "where"):
+    for name in ("id", "text", "reason", "where", "prediction"):
         if not isinstance(getattr(item, name), str):
             raise DataError(f"{where}: {name} {getattr(item, name)!r} is no text.")
     if not _is_number(item.suspicion) or not 0 <= item.suspicion <= 1:
         raise DataError(f"{where}: suspicion {item.suspicion!r} is not a number from 0 to 1.")
+    if not _is_number(item.weight) or item.weight < 0:
+        raise DataError(f"{where}: weight {item.weight!r} is not a number from 0 on.")
     if not isinstance(item.votes, list | tuple) or not all(isinstance(vote, dict) for vote in item.votes):
         raise DataError(f"{where}: votes {item.votes!r} is no list of {{function, label}}.")
     if not isinstance(item.model, dict) or not all(map(_is_number, item.model.values())):

@@ -28,9 +28,14 @@ class Decided:
 
     id: str
     label: Label | None
-    decision: str
+    item: Item
     file: str
     line: int
+
+    @property
+    def decision(self) -> str:
+        """What was decided."""
+        return str(self.item.decision)
 
     @property
     def where(self) -> str:
@@ -38,20 +43,20 @@ class Decided:
         return f"'{self.file}' line {self.line}"
 
 
-def read_decisions(recipe: Recipe, kind: LabelKind[Any]) -> list[Decided]:
-    """Return what the recipe's review files decide.
+def read_decisions(paths: Iterable[str], recipe: Recipe, kind: LabelKind[Any]) -> list[Decided]:
+    """Return what review files decide.
 
     Raises `DataError` for a file made for another task or other categories, and for two decisions that contradict
     each other.
     """
     decisions: list[Decided] = []
-    for path in recipe.prepare.reviewed:
+    for path in paths:
         review = read_review(Path(path))
         _require_fit(path, review, recipe)
         for line, item in zip(_item_lines(Path(path)), review.items, strict=False):
             if item.is_decided:
                 name = item.id.partition("-")[0]  # a Dataset numbers rows that repeat a text
-                decisions.append(Decided(name, _outcome(item, recipe, kind), str(item.decision), path, line))
+                decisions.append(Decided(name, _outcome(item, recipe, kind), item, path, line))
     _by_id(decisions)
     return decisions
 
@@ -60,7 +65,7 @@ def apply_decisions(rows: list[CleanRow], recipe: Recipe, kind: LabelKind[Any], 
     """Return the rows with the decided labels, without dropped texts. Raises `DataError` for unknown labels."""
     if not recipe.prepare.reviewed:
         return rows
-    decisions = read_decisions(recipe, kind)
+    decisions = read_decisions(recipe.prepare.reviewed, recipe, kind)
     found = _found(rows, _by_id(decisions))
     by_text = dict(found)
     _require_known_labels(rows, by_text.values(), recipe, kind)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from copydesk.data.label_kinds import counted, listed
 from copydesk.data.labels import LABELS
-from copydesk.data.languages import UNSURE, language_name
 from copydesk.describe.facts import Facts, Finding, LabelFacts, Level, Sign
+from copydesk.languages import UNSURE, language_name
 from copydesk.metrics.base import proportion_interval
 from copydesk.recipe import DEFAULT_ENCODER, Recipe
 

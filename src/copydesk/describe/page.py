@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from copydesk import __version__
-from copydesk.data.languages import UNSURE, language_name
 from copydesk.describe.facts import Drift, Facts, LanguageFacts, Pair, Sign, TimeFacts, Vocabulary, Word
 from copydesk.describe.plots import growth_svg, length_svg, ranks_svg
+from copydesk.languages import UNSURE, language_name
 from copydesk.report_page import page_environment, shown_text
 
 _TABLE_LABELS = 20

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from copydesk.data.languages import UNSURE, languages_of
 from copydesk.describe.facts import LanguageFacts, Word, WordFacts
 from copydesk.describe.table import Indices, Labels, Table
+from copydesk.languages import UNSURE, languages_of
 from copydesk.progress import Progress
 
 _READ_TEXTS = 20_000

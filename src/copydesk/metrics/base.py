@@ -94,7 +94,7 @@ def percentiles(values: Counts) -> Interval:
     return (float(low), float(high))
 
 
-def proportion_interval(right: int, total: int) -> Interval:
+def proportion_interval(right: float, total: float) -> Interval:
     """Return the 95 % Wilson score interval (Wilson 1927) of a share; (0, 1) for no texts."""
     if total == 0:
         return (0.0, 1.0)

@@ -76,12 +76,13 @@ def discrimination(before: Floats, now: Floats) -> float:
     halves = [(before[side::2], now[side::2]) for side in (0, 1)]
     areas = []
     for fitted, judged in (halves, halves[::-1]):
-        direction = _discriminant(*fitted)
+        direction = discriminant(*fitted)
         areas.append(_area(judged[0] @ direction, judged[1] @ direction))
     return float(np.mean(areas))
 
 
-def _discriminant(before: Floats, now: Floats) -> Counts:
+def discriminant(before: Floats, now: Floats) -> Counts:
+    """Return the direction, shape (dimensions,), in which two samples of vectors differ most (Fisher 1936)."""
     covariance = np.atleast_2d(np.cov(before.astype(np.float64), rowvar=False))
     ridge = np.trace(covariance) / len(covariance) + 1e-9
     difference = now.mean(axis=0, dtype=np.float64) - before.mean(axis=0, dtype=np.float64)

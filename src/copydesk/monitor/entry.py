@@ -6,12 +6,13 @@ which the same text is known again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, traits_of
 from copydesk.normalise import text_id
@@ -38,6 +39,8 @@ SCHEMA: dict[str, pl.DataType] = {
 `source` is `live`, `job` or `shadow`; a shadow's row has the id of the live answer beside which it was made. What was
 measured of a text is null where it was not: that costs more than the rest, and drift is judged on samples anyway.
 """
+
+_SAME_NAME = ("id", "model", "version", "source", "confidence", "stage")
 
 Source = Literal["live", "job", "shadow"]
 
@@ -69,29 +72,76 @@ def table_of(
     kept: Callable[[str], str] | None,
     languages: Callable[[Sequence[str]], Sequence[str]] | None = None,
 ) -> pl.DataFrame:
-    """Return the rows of some entries.
+    """Return the rows of some entries, all of them measured.
 
     `kept` returns what is kept of a text; without it no text is. `languages` returns the languages of the first texts
     that it is willing to look at, in order; the others' are null.
     """
-    texts = [entry.text for entry in entries]
-    traits = traits_of(texts, vocabulary)
+    texts, everywhere = [entry.text for entry in entries], np.arange(len(entries))
     found = [*(languages(texts) if languages else ())]
-    columns = {
-        "at": [int(entry.at * 1e6) for entry in entries],
-        "id": [entry.id for entry in entries],
-        "model": [entry.model for entry in entries],
-        "version": [entry.version for entry in entries],
-        "source": [entry.source for entry in entries],
+    columns: dict[str, Any] = {
+        "at": moments([entry.at for entry in entries]),
+        **{name: [getattr(entry, name) for entry in entries] for name in _SAME_NAME},
         "text_hash": [text_id(text) for text in texts],
-        "text": [kept(text) for text in texts] if kept else [None] * len(texts),
-        "labels": [list(entry.labels) for entry in entries],
-        "scores": [list(entry.scores) for entry in entries],
-        "tags": [list(entry.tags) for entry in entries],
-        "confidence": [entry.confidence for entry in entries],
-        "stage": [entry.stage for entry in entries],
+        "labels": lists_of([label for entry in entries for label in entry.labels], [len(e.labels) for e in entries]),
+        "scores": lists_of([score for entry in entries for score in entry.scores], [len(e.scores) for e in entries]),
+        "tags": lists_of([tag for entry in entries for tag in entry.tags], [len(e.tags) for e in entries]),
         "language": [*found, *([None] * (len(texts) - len(found)))],
-        **{name: traits.number(name) for name in NUMBERS},
-        "vector": np.rint(traits.vectors * VECTOR_SCALE).astype(np.int8),
+        **measured(texts, vocabulary, everywhere),
     }
-    return pl.DataFrame({name: pl.Series(name, values, SCHEMA[name]) for name, values in columns.items()})
+    if kept:
+        columns["text"] = [kept(text) for text in texts]
+    return rows_of(columns)
+
+
+def rows_of(columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Return rows of the schema: a list, array or series has a value for each, anything else is the same in all.
+
+    Columns that are not given are null.
+    """
+    given = {
+        name: pl.Series(values, dtype=SCHEMA[name])
+        if isinstance(values, list | np.ndarray)
+        else values.cast(SCHEMA[name])
+        for name, values in columns.items()
+        if isinstance(values, list | np.ndarray | pl.Series)
+    }
+    same = {name: pl.lit(columns.get(name), SCHEMA[name]) for name in SCHEMA if name not in given}
+    return pl.DataFrame(given).with_columns(**same).select(*SCHEMA)
+
+
+def moments(seconds: Sequence[float] | NDArray[np.floating[Any]]) -> pl.Series:
+    """Return times as a column from seconds since 1970."""
+    microseconds = pl.Series((np.array(seconds, np.float64) * 1e6).astype(np.int64))
+    return microseconds.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def lists_of(
+    values: Sequence[Any] | NDArray[Any] | pl.Series, lengths: Sequence[int] | NDArray[np.integer[Any]]
+) -> pl.Series:
+    """Return a column of lists from their values end to end; a list for each row would take twenty times as long."""
+    flat, sizes = pl.Series("values", values), np.asarray(lengths, np.int64)
+    if not len(flat):
+        return pl.Series([[]], dtype=pl.List(pl.Null)).new_from_index(0, len(sizes))
+    if (sizes == sizes[0]).all():
+        return flat.reshape((len(sizes), int(sizes[0]))).arr.to_list()
+    rows = np.arange(len(sizes))
+    filled = pl.DataFrame({"row": np.repeat(rows, sizes), "values": flat}).group_by("row", maintain_order=True)
+    every = pl.DataFrame({"row": rows}).join(filled.agg("values"), on="row", how="left", maintain_order="left")
+    return every["values"].fill_null([])
+
+
+def measured(texts: Sequence[str], vocabulary: Vocabulary, places: NDArray[np.integer[Any]]) -> dict[str, pl.Series]:
+    """Return what is measured of the texts at these places, as columns of all texts; the others' values are null."""
+    traits = traits_of([texts[place] for place in places], vocabulary)
+    vectors = np.rint(traits.vectors * VECTOR_SCALE).astype(np.int8)
+    found = pl.DataFrame({**{name: traits.number(name) for name in NUMBERS}, "vector": vectors})
+    return spread(found, places, len(texts))
+
+
+def spread(found: pl.DataFrame, places: NDArray[np.integer[Any]], n: int) -> dict[str, pl.Series]:
+    """Return the columns of some rows, which stand at these places of n; elsewhere is null."""
+    row = np.full(n, -1)
+    row[places] = np.arange(len(places))
+    index = pl.Series("row", row)
+    return found.select(pl.all().gather(index.set(index < 0, None).cast(pl.UInt32))).to_dict()

@@ -4,26 +4,31 @@
     LOG/2026-11-21/10/1a2b3c4d-000361-all.parquet    all before it, put together when the hour, or a size, was over
 
 A file appears whole, and `read` passes over parts that stand in a later whole, so no row is ever seen twice.
+
+    LOG/feedback.jsonl                               corrections, a line each, appended by any process
 """
 
 from __future__ import annotations
 
 import secrets
 import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from copydesk.errors import UsageError
-from copydesk.files import replacing
+from copydesk.files import append_lines, replacing
+from copydesk.monitor.corrections import Line, corrections_of, read_lines
 from copydesk.monitor.entry import SCHEMA
 
 _PART_BYTES = 64 << 20
 _DAYS = "%Y-%m-%d"
 _WHOLE = "-all"
+FEEDBACK = "feedback.jsonl"
 
 
 class LogFiles:
@@ -33,7 +38,7 @@ class LogFiles:
         self,
         folder: Path,
         *,
-        keep_days: int = 30,
+        keep_days: int | None = 30,
         most_bytes: int = _PART_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -51,6 +56,17 @@ class LogFiles:
             rows.write_parquet(temporary)
         self._parts.setdefault(hour, []).append(part)
 
+    def prepare(self) -> None:
+        """Make the folder, for its owner alone: texts may be kept in it."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            file.write(b"0")
+
+    def close(self) -> None:
+        """Put together what this process wrote."""
+        for hour, parts in list(self._parts.items()):
+            self._put_together(hour, parts)
+
     def tidy(self) -> None:
         """Put the parts of past hours, or of a full one, together; drop days that are over their time."""
         now = datetime.fromtimestamp(self._clock(), UTC)
@@ -58,10 +74,25 @@ class LogFiles:
             is_over = hour != self._folder / now.strftime(f"{_DAYS}/%H")
             if is_over or sum(part.stat().st_size for part in parts) >= self._most_bytes:
                 self._put_together(hour, parts)
+        if self._keep_days is None:
+            return
         oldest = (now - timedelta(days=self._keep_days)).strftime(_DAYS)
         for day in self._folder.glob("????-??-??"):
             if day.name < oldest:
                 shutil.rmtree(day, ignore_errors=True)
+
+    def read(self, since: datetime | None = None, until: datetime | None = None) -> pl.LazyFrame:
+        """Return the rows of all processes, those from `since` on and before `until`."""
+        return read(self._folder, since, until)
+
+    def correct(self, lines: Sequence[Line]) -> None:
+        """Append corrections. Raises `CopydeskError`."""
+        append_lines(self._folder / FEEDBACK, lines)
+
+    def corrections(self) -> pl.DataFrame:
+        """Return the last correction of each id."""
+        path = self._folder / FEEDBACK
+        return corrections_of(read_lines(path.read_text("utf-8", "replace")) if path.exists() else [])
 
     def _put_together(self, hour: Path, parts: list[Path]) -> None:
         del self._parts[hour]

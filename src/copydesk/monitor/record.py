@@ -1,29 +1,38 @@
 """The prediction log, off the path of requests.
 
-Answers are laid into a bounded buffer; a thread turns them into rows and hands these to a store. What does not fit into
-the buffer is dropped and counted: a full disk or a database that is away never holds up a request, nor fails one. A
-process that is killed loses what was answered in the last seconds.
+Answers are laid into a bounded buffer; a thread turns them into rows, and hands these to a store every few seconds.
+What does not fit into the buffer is dropped and counted: a full disk or a database that is away never holds up a
+request, nor fails one. What a store refuses is tried again, ever more seldom, then lost and counted. A process that is
+killed loses what was answered in the last seconds. It does not know what an answer looks like.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import time
+from collections.abc import Callable, Sequence, Sized
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from copydesk.monitor.entry import Entry
-
 LOG = logging.getLogger("copydesk.monitor")
 MOST_WAITING = 50_000
-"""Entries that wait to be written; beyond them they are dropped."""
+"""Answers that wait to be written; beyond them they are dropped."""
+MOST_CHARACTERS = 32_000_000
+"""So many characters at most have the texts of those that wait."""
+MOST_TRIES = 8
+"""What a store refuses so often, within a minute and a half, is lost."""
 _EVERY_S = 10.0
-_AT_ONCE = 5_000
+_TURN_S = 1.0
+"""Rows are made in small portions: a thread that computes for long would keep the others from their turn."""
+_AT_ONCE = 20_000
+_LONGEST_PAUSE_S = 30.0
 _STOP_S = 10.0
+
+Answers = TypeVar("Answers", bound=Sized)
+Outcome = Literal["written", "dropped", "lost"]
 
 
 class Store(Protocol):
@@ -38,71 +47,127 @@ class Store(Protocol):
         ...
 
 
-@dataclass
-class Counts:
-    """What became of entries: written, dropped for want of room, lost because the store failed."""
-
-    written: int = 0
-    dropped: int = 0
-    lost: int = 0
+def uncounted(outcome: Outcome, answers: int) -> None:
+    """Count nothing."""
 
 
-class Recorder:
-    """Takes entries from any thread and writes them from its own."""
+class Recorder(Generic[Answers]):
+    """Takes answers from any thread, a few at a time, and writes them from its own.
+
+    `counted` is told what became of them: written, dropped for want of room, lost because the store refused them.
+    """
 
     def __init__(
         self,
         store: Store,
-        rows_of: Callable[[Sequence[Entry]], pl.DataFrame],
+        rows_of: Callable[[Sequence[Answers]], pl.DataFrame],
         *,
+        counted: Callable[[Outcome, int], None] = uncounted,
         most_waiting: int = MOST_WAITING,
         every_s: float = _EVERY_S,
     ) -> None:
-        self.counts = Counts()
-        self._store, self._rows_of = store, rows_of
+        self._store, self._rows_of, self._counted = store, rows_of, counted
         self._most, self._every_s = most_waiting, every_s
-        self._waiting: list[Entry] = []
-        self._lock = threading.Lock()
-        self._full, self._stopped = threading.Event(), threading.Event()
-        self._is_failing = False
+        self._offered: list[Answers] = []
+        self._rows: list[pl.DataFrame] = []
+        self._waiting = self._characters = self._tries = 0
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._pause_s, self._write_at = 0.0, time.monotonic() + every_s
+        self._is_untidy = False
         self._thread = threading.Thread(target=self._run, name="copydesk-prediction-log", daemon=True)
         self._thread.start()
 
-    def offer(self, entries: Sequence[Entry]) -> None:
-        """Take entries to be written, or drop them all where there is no room; returns at once."""
+    def offer(self, answers: Answers, *, characters: int = 0) -> None:
+        """Take answers to be written, or drop them all where there is no room; returns at once."""
+        size = len(answers)
         with self._lock:
-            if len(self._waiting) + len(entries) > self._most:
-                self.counts.dropped += len(entries)
-                return
-            self._waiting.extend(entries)
-            is_enough = len(self._waiting) >= _AT_ONCE
-        if is_enough:
-            self._full.set()
+            has_room = self._waiting + size <= self._most and self._characters + characters <= MOST_CHARACTERS
+            if has_room:
+                self._offered.append(answers)
+                self._waiting += size
+                self._characters += characters
+        if not has_room:
+            self._counted("dropped", size)
 
     def close(self) -> None:
         """Write what waits, then end; after some seconds without it."""
         self._stopped.set()
-        self._full.set()
         self._thread.join(_STOP_S)
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
-            self._full.wait(self._every_s)
-            self._full.clear()
-            self._write()
+        while not self._stopped.wait(min(_TURN_S, self._every_s)):
+            self._take()
+            is_much = not self._pause_s and sum(rows.height for rows in self._rows) >= _AT_ONCE
+            if is_much or time.monotonic() >= self._write_at:
+                self._write()
+        self._take()
+        self._tries = MOST_TRIES - 1  # there is no later
         self._write()
 
-    def _write(self) -> None:
+    def _take(self) -> None:
+        """Turn what was offered into rows."""
         with self._lock:
-            entries, self._waiting = self._waiting, []
+            offered, self._offered = self._offered, []
+        if not offered:
+            return
+        size = sum(map(len, offered))
         try:
-            if entries:
-                self._store.write(self._rows_of(entries))
-                self.counts.written += len(entries)
+            self._rows.append(self._rows_of(offered))
+        except Exception as error:  # answers that are like no others must not end the log
+            LOG.error("prediction log: %d answers are like no others and cannot be logged: %s", size, told(error))
+            self._forget(size, "lost")
+
+    def _write(self) -> None:
+        """Hand all rows to the store; with those that it refuses, wait."""
+        import polars as pl
+
+        self._write_at = time.monotonic() + self._every_s
+        if self._rows:
+            self._rows = [pl.concat(self._rows)]
+            try:
+                self._store.write(self._rows[0])
+            except Exception as error:  # whatever a store raises must not end the log: it may find room again
+                self._refused(error)
+                return
+            self._written()
+        try:
             self._store.tidy()
-            self._is_failing = False
-        except Exception as error:  # whatever the store raises must not end the log: the next rows may find room again
-            self.counts.lost += len(entries)
-            if not self._is_failing:
-                LOG.error("prediction log fails", extra={"fields": {"error": f"{type(error).__name__}: {error}"}})
-            self._is_failing = True
+        except Exception as error:  # what is not put together or dropped now is so later
+            if not self._is_untidy:
+                LOG.warning("prediction log: not tidied: %s", told(error))
+            self._is_untidy = True
+        else:
+            self._is_untidy = False
+
+    def _written(self) -> None:
+        if self._pause_s:
+            LOG.warning("prediction log: rows are written again")
+        self._pause_s, self._tries = 0.0, 0
+        self._forget(self._rows.pop().height, "written")
+
+    def _refused(self, error: Exception) -> None:
+        """Try the same rows again after a pause, each twice as long; give them up after some tries."""
+        if not self._pause_s:
+            LOG.error("prediction log: rows cannot be written and wait: %s", told(error))
+        self._pause_s = longer(self._pause_s, self._every_s)
+        self._write_at = time.monotonic() + self._pause_s
+        self._tries += 1
+        if self._tries >= MOST_TRIES:
+            self._tries = 0
+            self._forget(self._rows.pop().height, "lost")
+
+    def _forget(self, answers: int, outcome: Outcome) -> None:
+        with self._lock:
+            self._waiting -= answers
+            self._characters = self._characters * self._waiting // (self._waiting + answers)  # on average
+        self._counted(outcome, answers)
+
+
+def longer(pause_s: float, every_s: float) -> float:
+    """Return how long to wait after a refusal, when it was so long after the one before; 0 before the first."""
+    return min(2 * pause_s or every_s / 10, _LONGEST_PAUSE_S)
+
+
+def told(error: Exception) -> str:
+    """Return what an error says, in one line; what follows may hold a text."""
+    return f"{type(error).__name__}: {' '.join(str(error).splitlines()[:1])}"

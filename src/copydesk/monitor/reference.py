@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 from copydesk.errors import BundleError
 from copydesk.monitor.detectors import Window
+from copydesk.monitor.promise import Promise
 from copydesk.monitor.traits import NUMBERS, Vocabulary, traits_of
 
 LEAST_TEXTS = 50
@@ -31,13 +32,15 @@ Value = TypeVar("Value")
 class Reference:
     """The vocabulary of training, and a window of held-out texts with their answers.
 
-    `accuracy` is the share of these answers that were right, `expected` what their confidence promised.
+    `accuracy` is the share of these answers that were right, `expected` what their confidence promised; `promise` says
+    more of that, where it was kept.
     """
 
     vocabulary: Vocabulary
     window: Window
     accuracy: float
     expected: float
+    promise: Promise | None = None
 
     def save(self, path: Path) -> None:
         """Write one safetensors file."""
@@ -52,6 +55,7 @@ class Reference:
             "kinds": {name: Counter(values) for name, values in self.window.kinds.items()},
             "accuracy": self.accuracy,
             "expected": self.expected,
+            "promise": self.promise.to_json() if self.promise else None,
         }
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, {"facts": json.dumps(facts)}
@@ -68,8 +72,9 @@ class Reference:
             numbers = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith("numbers.")}
             kinds = {name: _spread_out(counts) for name, counts in facts["kinds"].items()}
             window = Window(numbers, arrays["vectors"], kinds)
-            return cls(vocabulary, window, float(facts["accuracy"]), float(facts["expected"]))
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+            promise = Promise.from_json(facts["promise"]) if facts.get("promise") else None
+            return cls(vocabulary, window, float(facts["accuracy"]), float(facts["expected"]), promise)
+        except (SafetensorError, LookupError, TypeError, ValueError, OSError) as error:
             raise BundleError(f"'{path}' is no reference that this Copydesk reads: {error}. Train it again.") from None
 
 
@@ -80,6 +85,7 @@ def reference_of(
     confidence: np.ndarray[Any, Any],
     right: np.ndarray[Any, Any],
     kinds: Mapping[str, Sequence[str]],
+    promise: Promise | None = None,
 ) -> Reference:
     """Return the reference of held-out texts, evenly chosen if there are more than 5,000, and of what was answered.
 
@@ -88,7 +94,8 @@ def reference_of(
     vocabulary, chosen = Vocabulary.of(training_texts), evenly(range(len(texts)), _MOST_TEXTS)
     traits = traits_of([texts[place] for place in chosen], vocabulary)
     numbers = {name: traits.number(name) for name in NUMBERS} | {"confidence": confidence[chosen].astype(np.float32)}
-    return Reference(vocabulary, Window(numbers, traits.vectors, kinds), float(right.mean()), float(confidence.mean()))
+    window = Window(numbers, traits.vectors, kinds)
+    return Reference(vocabulary, window, float(right.mean()), float(confidence.mean()), promise)
 
 
 def evenly(values: Sequence[Value], most: int) -> list[Value]:

@@ -6,10 +6,10 @@ that a week of millions takes seconds and little memory. Pure but for reading th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -23,25 +23,34 @@ from copydesk.monitor.traits import NUMBERS
 Every = Literal["1h", "1d", "1w"]
 SAMPLE = 2_000
 """Rows of a period that are judged for drift; more would find changes too small to matter."""
+SAMPLED = ("period", "at", "id", *NUMBERS, "confidence", "vector", "labels", "language", "stage", "text_hash", "text")
 _ID_DIGITS = 4
+_SHADOW = "shadow"
+_NO_SHARED_SCANS = pl.QueryOptFlags(comm_subplan_elim=False)
+"""Queries of the same rows read them one after the other; what they share would else be kept in memory whole."""
+
+_NOTHING = {"n": 0, "confidence": 0.0, "measured": 0}
 
 
 @dataclass(frozen=True)
 class Period:
-    """What was answered from `start` on, for as long as the summary's periods are.
+    """What was answered from `start` on, for as long as the summary's periods are, by any version but a shadow.
 
-    `confidence` is the mean, `expected` the share of right answers that it promises, corrected by what it promised and
-    held on held-out texts. `states` are empty where there were too few texts to judge.
+    `own` texts were answered by the version that is looked at; of them are all the figures below: `confidence` is the
+    mean, `expected` the share of right answers to expect (`expected.py`); both None without texts, `expected` without a
+    reference that promises one. `states` are empty where there were too few texts.
     """
 
     start: datetime
     n: int
-    confidence: float
-    expected: float
+    own: int
+    confidence: float | None
+    expected: float | None
+    measured: int = 0
+    versions: dict[str, int] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
     languages: dict[str, int] = field(default_factory=dict)
     stages: dict[str, int] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
     states: list[State] = field(default_factory=list)
 
     @property
@@ -50,40 +59,100 @@ class Period:
         return [state for state in self.states if state.drifted]
 
 
-def summarise(rows: pl.LazyFrame, reference: Reference, *, every: Every = "1d") -> list[Period]:
-    """Return the periods in which anything was answered, the oldest first."""
-    rows = rows.with_columns(period=pl.col("at").dt.truncate(every))
-    totals = rows.group_by("period").agg(n=pl.len(), confidence=pl.col("confidence").mean()).sort("period")
-    counts = {
-        "labels": _counts(rows.select("period", "labels").explode("labels"), "labels"),
-        "languages": _counts(rows, "language"),
-        "stages": _counts(rows, "stage"),
+@dataclass(frozen=True)
+class Summary:
+    """The periods in which anything was answered, the oldest first, and the rows that were judged for drift."""
+
+    periods: list[Period]
+    sample: pl.DataFrame
+
+
+def summarise(
+    rows: pl.LazyFrame,
+    reference: Reference | None,
+    *,
+    every: Every = "1d",
+    versions: Collection[str] | None = None,
+    most: int = SAMPLE,
+) -> Summary:
+    """Return what was answered in each period.
+
+    `versions` are the names under which the version that the reference is of stands in the log; None means all.
+    """
+    rows = rows.filter(pl.col("source") != _SHADOW).with_columns(period=pl.col("at").dt.truncate(every))
+    own = rows if versions is None else rows.filter(pl.col("version").is_in(sorted(versions)))
+    queries = {
         "versions": _counts(rows, "version"),
+        "labels": _counts(own.select("period", "labels").explode("labels"), "labels"),
+        "languages": _counts(own, "language"),
+        "own": own.group_by("period", "stage").agg(n=pl.len(), measured=pl.col("words").count(), **_sums(reference)),
     }
-    found, *counted = pl.collect_all([totals, *counts.values()], engine="streaming")
-    of = {name: _by_period(table) for name, table in zip(counts, counted, strict=True)}
-    drift, offset = Drift.since(reference), reference.accuracy - reference.expected
-    samples = sampled(rows, found).partition_by("period", as_dict=True)
-    return [
-        Period(
+    tables = pl.collect_all(queries.values(), engine="streaming", optimizations=_NO_SHARED_SCANS)
+    found = dict(zip(queries, tables, strict=True))
+    totals = found["own"].group_by("period").agg(pl.exclude("stage").sum())
+    sample = sampled(own, totals.select("period", n="measured"), most)
+    counts = {name: _by_period(found[name]) for name in ("versions", "labels", "languages")}
+    counts["stages"] = _by_period(found["own"].select("period", name="stage", n="n"))
+    states, sums = _states(sample, reference), {row["period"]: row for row in totals.iter_rows(named=True)}
+    periods = [
+        _period(
             start,
-            n,
-            confidence,
-            float(np.clip(confidence + offset, 0, 1)),
-            **{name: by.get(start, {}) for name, by in of.items()},
-            states=drift.update(window_of(samples[start,])),
+            sums.get(start, _NOTHING),
+            {name: by.get(start, {}) for name, by in counts.items()},
+            reference=reference,
+            states=states.get(start, []),
         )
-        for start, n, confidence in found.iter_rows()
+        for start in sorted(counts["versions"])
     ]
+    return Summary(periods, sample)
+
+
+def _sums(reference: Reference | None) -> dict[str, pl.Expr]:
+    """Return what is added up of confidence, and of the answers that a promise is about."""
+    promise = reference.promise if reference else None
+    sums = {"confidence": pl.col("confidence").cast(pl.Float64).sum()}
+    if promise is None:
+        return sums
+    answered = pl.col("labels").list.len() > 0 if promise.labels else pl.lit(True)
+    return sums | {"answered": answered.cast(pl.Int64).sum(), "calibrated": promise.calibrated().filter(answered).sum()}
+
+
+def _period(
+    start: datetime,
+    sums: Mapping[str, Any],
+    counts: Mapping[str, dict[str, int]],
+    *,
+    reference: Reference | None,
+    states: list[State],
+) -> Period:
+    promise, answered = reference.promise if reference else None, sums.get("answered")
+    expected = promise.share(sums["calibrated"] / answered, counts["labels"]) if promise and answered else None
+    return Period(
+        start,
+        sum(counts["versions"].values()),
+        sums["n"],
+        sums["confidence"] / sums["n"] if sums["n"] else None,
+        expected,
+        sums["measured"],
+        **counts,
+        states=states,
+    )
 
 
 def sampled(rows: pl.LazyFrame, totals: pl.DataFrame, most: int = SAMPLE) -> pl.DataFrame:
-    """Return about so many rows of each period at most, in one pass, by the end of their ids, which is random."""
-    below = totals.lazy().select("period", below=(pl.min_horizontal(1.0, most / pl.col("n")) * 16**_ID_DIGITS).ceil())
-    place = pl.col("id").str.slice(-_ID_DIGITS).str.to_integer(base=16)
-    columns = ["period", "id", *NUMBERS, "confidence", "vector", "labels", "language", "stage"]
-    chosen = rows.select(columns).join(below, on="period").filter(place < pl.col("below"))
-    return chosen.collect(engine="streaming")
+    """Return about so many measured rows of each period at most, in one pass, by the end of their ids, which is random.
+
+    `totals` holds how many measured rows (`n`) each period has. Columns that the rows have not are left out.
+    """
+    below = totals.select("period", below=(pl.min_horizontal(1.0, most / pl.col("n")) * 16**_ID_DIGITS).ceil())
+    place = pl.col("id").str.slice(-_ID_DIGITS).str.to_integer(base=16, strict=False).fill_null(0)
+    chosen = (
+        rows.select(SAMPLED)
+        .filter(pl.col("words").is_not_null())
+        .join(below.lazy(), on="period")
+        .filter(place < pl.col("below"))
+    )
+    return chosen.drop("below").collect(engine="streaming")
 
 
 def window_of(rows: pl.DataFrame) -> Window:
@@ -96,6 +165,15 @@ def window_of(rows: pl.DataFrame) -> Window:
         "stages": rows["stage"].to_list(),
     }
     return Window(numbers, vectors, kinds)
+
+
+def _states(sample: pl.DataFrame, reference: Reference | None) -> dict[datetime, list[State]]:
+    if reference is None:
+        return {}
+    drift = Drift.since(reference)
+    return {
+        start: drift.update(window_of(rows)) for (start,), rows in sample.partition_by("period", as_dict=True).items()
+    }
 
 
 def _counts(rows: pl.LazyFrame, column: str) -> pl.LazyFrame:

@@ -11,7 +11,7 @@ from copydesk.data.dataset import Dataset, load_dataset
 from copydesk.errors import RecipeError
 from copydesk.evaluate import evaluate
 from copydesk.models.keywords import KeywordsModel
-from copydesk.pipeline.stages import Stage, stages_of
+from copydesk.pipeline.stages import PREPARE, TRAIN, Stage, stages_of
 from copydesk.pipeline.state import State, content_of, held_state
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
@@ -79,18 +79,31 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Outcome:
     `RecipeError` for a recipe without a source, and what the stages raise.
     """
     progress = progress or Silent()
-    if not recipe.source:
+    steps = run_stages(recipe, progress=progress)
+    outputs = {step.stage: step.output for step in steps}
+    bundle = open_bundle(outputs["train"], ours=True)
+    return Outcome(steps, bundle, _keywords(recipe, load_dataset(outputs["prepare"]), progress))
+
+
+def run_stages(
+    recipe: Recipe, *, data: Path | None = None, until: str = "train", progress: Progress | None = None
+) -> list[Step]:
+    """Do the stages that are not done yet, as `run_recipe` does, up to one of them.
+
+    With `data`, a file or a prepared Dataset, the first stage is to prepare that.
+    """
+    if not recipe.source and data is None:
         raise RecipeError(
             f"Recipe '{recipe.name}' has no source, with which a run begins. Add one, such as --set source.url=FILE; "
             "or train on a file alone: copydesk train RECIPE --data FILE."
         )
+    stages = stages_of(recipe) if data is None else [PREPARE, TRAIN]
+    last = [stage.name for stage in stages].index(until)
     steps: list[Step] = []
     with held_state(recipe.name) as state:
-        for stage in stages_of(recipe):
-            steps.append(_step(stage, recipe, steps[-1].output if steps else None, state, progress))
-    outputs = {step.stage: step.output for step in steps}
-    bundle = open_bundle(outputs["train"], ours=True)
-    return Outcome(steps, bundle, _keywords(recipe, load_dataset(outputs["prepare"]), progress))
+        for stage in stages[: last + 1]:
+            steps.append(_step(stage, recipe, steps[-1].output if steps else data, state, progress or Silent()))
+    return steps
 
 
 def _step(stage: Stage, recipe: Recipe, before: Path | None, state: State, progress: Progress) -> Step:

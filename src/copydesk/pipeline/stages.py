@@ -65,7 +65,7 @@ def _files(recipe: Recipe, keys: tuple[str, ...]) -> Iterator[str]:
     named: dict[str, Sequence[str | None]] = {
         "aliases": [recipe.aliases],
         "weak": recipe.weak.functions,
-        "prepare": recipe.prepare.reviewed,
+        "prepare": [*recipe.prepare.reviewed, *recipe.prepare.lessons, *recipe.prepare.corrections],
         "model": [recipe.model.keywords, *(file.url for file in recipe.model.distil.texts)],
     }
     for key in keys:

@@ -16,6 +16,7 @@ from copydesk.recipe.load import (
     shipped_recipe,
 )
 from copydesk.recipe.model import DEFAULT_ENCODER, Model, ModelKind, Train
+from copydesk.recipe.monitor import Monitor
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.recipe import NAME, Recipe
 from copydesk.recipe.rules import Rules
@@ -38,6 +39,7 @@ __all__ = [
     "MaxRatios",
     "Model",
     "ModelKind",
+    "Monitor",
     "Prepare",
     "Recipe",
     "Rules",

@@ -114,7 +114,9 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     distil = recipe.model.distil.model_copy(update={"texts": [placed(file) for file in recipe.model.distil.texts]})
     model = recipe.model.model_copy(update={"keywords": keywords, "distil": distil})
     weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
-    files = {key: [absolute(path) for path in getattr(recipe.prepare, key)] for key in ("reviewed", "lessons")}
+    files = {
+        key: [absolute(path) for path in getattr(recipe.prepare, key)] for key in ("reviewed", "lessons", "corrections")
+    }
     prepare = recipe.prepare.model_copy(update=files)
     evaluate = recipe.evaluate.model_copy(update={"functions": [absolute(path) for path in recipe.evaluate.functions]})
     changed = {

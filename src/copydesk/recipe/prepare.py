@@ -55,6 +55,12 @@ class Prepare(Section):
     lessons: Annotated[list[str], BeforeValidator(as_list)] = Field(
         [], description="Files of rows for the training part alone, such as suggestions that repair a behaviour."
     )
+    corrections: Annotated[list[str], BeforeValidator(as_list)] = Field(
+        [], description="Review files of texts from production (`copydesk retrain`): they join, the split stays."
+    )
+    repeat_corrections: int = Field(
+        1, ge=1, le=100, description="So often a corrected text stands in the training part."
+    )
     split: Split = Split()
     resample: Literal["none", "median_undersample", "mltl"] = Field(
         "none", description="How the training part, and only it, is balanced (task `multi`)."

@@ -10,6 +10,7 @@ from copydesk.recipe.base import Section, as_list
 from copydesk.recipe.evaluate import Evaluate
 from copydesk.recipe.gate import Gate, gate_mistakes
 from copydesk.recipe.model import Decide, Model, Track, Train, Tune
+from copydesk.recipe.monitor import Monitor
 from copydesk.recipe.prepare import Prepare
 from copydesk.recipe.rules import Rules
 from copydesk.recipe.runtime import Runtime
@@ -50,6 +51,7 @@ class Recipe(Section):
     behaviours: str | None = Field(None, description="A file of behavioural tests, relative to the recipe.")
     gate: Gate = Gate()
     serve: Serve = Serve()
+    monitor: Monitor = Monitor()
 
     @model_validator(mode="after")
     def _label_is_no_text(self) -> Recipe:

@@ -74,7 +74,7 @@ def find_doubts(recipe: Recipe, data: str | PathLike[str] | None, wanted: Wanted
     for name in [name for name in MORE if name in wanted.also]:
         progress.say(f"looking for: {name}")
         items += MORE[name](findings, progress)
-    decided = {decision.id for decision in read_decisions(recipe, findings.kind)}
+    decided = {decision.id for decision in read_decisions(recipe.prepare.reviewed, recipe, findings.kind)}
     texts = (*prepared.texts, *findings.texts) if decided else ()
     settled = {text.casefold() for text in texts if text_id(text) in decided}
     votes = prepared.votes

@@ -169,7 +169,7 @@ def outliers(findings: Findings, progress: Progress) -> Iterator[Item]:
 
 def other_languages(findings: Findings, progress: Progress) -> Iterator[Item]:
     """Yield the texts in another language than most, the rarest language first."""
-    from copydesk.data.languages import languages_of
+    from copydesk.languages import languages_of
 
     languages = languages_of(findings.texts)
     counts = Counter(language for language in languages if language)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -61,6 +61,19 @@ LOADERS: dict[str, Callable[[Path], Model]] = {
     "cascade": _load_cascade,
     "keywords": _load_keywords,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Texts as the model read them, and what it said: calibrated outputs, shape (n, outputs), and the predictions.
+
+    `stages` name who answered each text, in a cascade; else there are none.
+    """
+
+    texts: list[str]
+    outputs: Scores
+    stages: list[str]
+    predictions: list[Prediction]
 
 
 class Classifier:
@@ -154,6 +167,12 @@ class Classifier:
         """
         return self.decoded(*self.scored(texts), scores=scores, thresholds=thresholds)
 
+    def answers(self, texts: Sequence[Text], *, scores: bool = False) -> Answers:
+        """Return the predictions and what they were made of, for those who keep both. Raises as `predict`."""
+        clean = self.prepared(texts)
+        outputs, stages = self._outputs(clean)
+        return Answers(clean, outputs, stages, self.decoded(outputs, stages, scores=scores))
+
     def scores(self, texts: Sequence[Text]) -> Scores:
         """Return the calibrated probabilities, shape (len(texts), outputs)."""
         return self.scored(texts)[0]
@@ -162,7 +181,9 @@ class Classifier:
         """Return the calibrated probabilities, and of a cascade which stage each text's come from."""
         if isinstance(texts, str | Mapping):
             raise UsageError("predict takes a list of texts; for one text write predict([text]).")
-        clean = self.prepared(texts)
+        return self._outputs(self.prepared(texts))
+
+    def _outputs(self, clean: list[str]) -> tuple[Scores, list[str]]:
         if isinstance(self.model, CascadeModel):
             logits, stages = self.model.answered(clean)
         else:

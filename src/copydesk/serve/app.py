@@ -46,6 +46,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     errors.ClientGone: HTTPStatus.BAD_REQUEST,  # nobody reads it
     errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.JobsUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DeadlinePassed: HTTPStatus.GATEWAY_TIMEOUT,
 }
 _TELLS_WHEN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)

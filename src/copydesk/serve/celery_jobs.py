@@ -12,10 +12,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from copydesk.errors import JobsUnavailable, MissingExtra
 from copydesk.models.cores import allowed_cores
+from copydesk.serve.answer_log import AnswerLog
 from copydesk.serve.job_worker import Models, load_version, work_on
 from copydesk.serve.jobs import JobRules, Submission
 from copydesk.types import Job
@@ -23,6 +25,7 @@ from copydesk.types import Job
 try:
     from celery import Celery, bootsteps
     from celery.apps.worker import Worker
+    from celery.signals import worker_process_shutdown
     from celery.worker import state
     from kombu.exceptions import OperationalError
 
@@ -100,14 +103,14 @@ def tell(app: Celery, chunks: Iterable[tuple[str, int]]) -> None:
         _log.warning("Redis failed while workers were told of a job (%s); they will be told later.", error)
 
 
-def run_worker(url: str, processes: int) -> int:
+def run_worker(url: str, processes: int, *, log: str = "") -> int:
     """Work on chunks until SIGTERM, which lets the present ones finish; return the exit code.
 
     The processes share the cores: each engine takes as many threads as OMP_NUM_THREADS leaves it, which is set here.
     """
     os.environ["OMP_NUM_THREADS"] = str(max(allowed_cores() // processes, 1))
     app = celery_app(url)
-    _add_task(app, url)
+    _add_task(app, url, log)
     app.steps["worker"].add(Sweep)
     worker = app.Worker(
         concurrency=processes,
@@ -124,17 +127,22 @@ def run_worker(url: str, processes: int) -> int:
     return int(worker.exitcode or 0)
 
 
-def _add_task(app: Celery, url: str) -> None:
-    opened: list[RedisJobs] = []  # by the process that works, after its fork
+def _add_task(app: Celery, url: str, log: str) -> None:
     models = Models(load_version)
+
+    @cache  # once in each process that works, after its fork
+    def opened() -> tuple[RedisJobs, AnswerLog | None]:
+        answers = AnswerLog.open(log, keep_days=None) if log else None  # days are dropped by the server
+        if answers is not None:
+            worker_process_shutdown.connect(lambda **_: answers.close(), weak=False)
+        return RedisJobs(url), answers
 
     @app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def answer_chunk(job_id: str, place: int) -> None:
-        if not opened:
-            opened.append(RedisJobs(url))
-        chunk = opened[0].claim(job_id, place)
+        record, answers = opened()
+        chunk = record.claim(job_id, place)
         if chunk is not None:
-            work_on(chunk, opened[0], models)
+            work_on(chunk, record, models, log=answers)
 
 
 class Sweep(bootsteps.StartStopStep):  # type: ignore[misc]

@@ -1,23 +1,22 @@
-"""What users say was wrong: one JSON line for each correction, in a file that any tool can read.
-
-A line is written in one call to a file opened for appending, so several processes may write.
-"""
+"""What users say was wrong: checked, then kept in the prediction log, or without one in a file of JSON lines."""
 
 from __future__ import annotations
 
-import json
-import os
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from copydesk.errors import DataError
+from copydesk.errors import CopydeskError, DataError, LogUnavailable
+from copydesk.files import append_lines
 from copydesk.serve.schemas import read_as, refused
 from copydesk.tasks import Task
 from copydesk.types import Label, Signal, Text, characters_in
 
+LOG = logging.getLogger("copydesk.serve")
 _MOST_LABELS = 1_000
 
 
@@ -44,26 +43,32 @@ class FeedbackBody(BaseModel):
     label: str | None = Field(None, description="Task `single`.")
     labels: list[str] | None = Field(None, max_length=_MOST_LABELS, description="Task `multi`.")
     signals: list[RightSignal] | None = Field(None, max_length=_MOST_LABELS, description="Task `signals`.")
-    text: Text | None = Field(None, description="The text; the server itself keeps none.")
+    text: Text | None = Field(
+        None, description="The text; without it the correction has the text of the log, where that keeps texts."
+    )
     comment: str | None = Field(None, max_length=2_000)
 
 
 class Feedback:
-    """The file of corrections."""
+    """Takes corrections; `keep` keeps their lines and raises `CopydeskError` where it cannot."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, keep: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        self._keep = keep
+
+    @classmethod
+    def in_file(cls, path: Path) -> Feedback:
+        """Return what keeps corrections in a file of JSON lines."""
+        return cls(lambda lines: append_lines(path, lines))
 
     def add(self, body: bytes, task: Task, *, most_chars: int) -> str:
-        """Check and write a correction; return the version it is about. Raises `InvalidRequest`."""
+        """Check and keep a correction; return the version it is about. Raises `InvalidRequest`, `LogUnavailable`."""
         given = read_feedback(body, task, most_chars=most_chars)
         line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **given}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(file, (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
-        finally:
-            os.close(file)
+            self._keep([line])
+        except CopydeskError as error:
+            LOG.error("a correction was refused", extra={"fields": {"error": str(error)}})
+            raise LogUnavailable("Corrections cannot be kept at the moment. Come again later.") from None
         return str(given["id"]).rpartition(".")[0]
 
 

@@ -15,12 +15,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from copydesk.errors import BundleError, JobsUnavailable
 from copydesk.progress import Progress, Silent
 from copydesk.serve.jobs import Chunk, Chunks
-from copydesk.types import ModelVersion, Prediction, Text
+from copydesk.types import ModelVersion, Text
+
+if TYPE_CHECKING:
+    from copydesk.runtime.engine import Answers, Classifier
+    from copydesk.serve.answer_log import AnswerLog
 
 LOG = logging.getLogger("copydesk.jobs")
 _STORE_AGAIN_S = 1.0
@@ -28,23 +32,15 @@ _IDLE_S = 0.2
 _SWEEP_EVERY_S = 60.0
 
 
-class Answerer(Protocol):
-    """What answers texts: a `Classifier`."""
-
-    def predict(self, texts: list[Text], *, scores: bool = False) -> list[Prediction]:
-        """Return one prediction per text, in order."""
-        ...
-
-
 class Models:
     """The models that jobs were accepted for, the last used ones kept in memory."""
 
-    def __init__(self, load: Callable[[ModelVersion], Answerer], *, kept: int = 2) -> None:
+    def __init__(self, load: Callable[[ModelVersion], Classifier], *, kept: int = 2) -> None:
         self._load = load
         self._kept = kept
-        self._loaded: OrderedDict[ModelVersion, Answerer] = OrderedDict()
+        self._loaded: OrderedDict[ModelVersion, Classifier] = OrderedDict()
 
-    def of(self, version: ModelVersion) -> Answerer:
+    def of(self, version: ModelVersion) -> Classifier:
         """Return the model of a version, loaded where it is not in memory. Raises what loading raises."""
         if version not in self._loaded:
             while len(self._loaded) >= self._kept:  # before loading, so that one model too many is never in memory
@@ -54,7 +50,7 @@ class Models:
         return self._loaded[version]
 
 
-def load_version(version: ModelVersion) -> Answerer:
+def load_version(version: ModelVersion) -> Classifier:
     """Load the version that a job was accepted for. Raises `BundleError` where its path leads to another by now."""
     from copydesk.runtime.fallback import load_model
     from copydesk.runtime.versions import version_of
@@ -69,40 +65,59 @@ def load_version(version: ModelVersion) -> Answerer:
     return classifier
 
 
-def work_on(chunk: Chunk, store: Chunks, models: Models, *, too_long: Callable[[], None] = lambda: None) -> None:
+def work_on(
+    chunk: Chunk,
+    store: Chunks,
+    models: Models,
+    *,
+    log: AnswerLog | None = None,
+    too_long: Callable[[], None] = lambda: None,
+) -> None:
     """Answer a claimed chunk and keep the answers, or note the fault; raises nothing but `JobsUnavailable`.
 
-    The claim is renewed meanwhile. `too_long` is called, from another thread, when that takes `chunk_limit_s`.
+    The claim is renewed meanwhile. `too_long` is called, from another thread, when that takes `chunk_limit_s`. What was
+    kept goes into the `log` too.
     """
     reason = None
     with _claim_held(chunk, store, too_long):
         try:
             answers = answer(chunk, models)
+            lines = to_json(chunk, answers)
         except Exception as error:  # whatever a model raises is this chunk's fault, and of no other
             told = (chunk.job_id, chunk.which, type(error).__name__, chunk.faults + 1, chunk.rules.most_faults)
             LOG.warning("Job %s: %s failed (%s), fault %d of %d", *told)  # the message may hold a text
             reason = _reason(chunk, models, error)
     if reason is None:
-        _stored(lambda: store.finish(chunk, answers), chunk)
+        _stored(lambda: store.finish(chunk, lines), chunk)
+        if log is not None:
+            log.take("job", models.of(chunk.model), chunk.model, ids_of(chunk), answers)
     else:
         _stored(lambda: store.fault(chunk, reason), chunk)
 
 
-def answer(chunk: Chunk, models: Models) -> bytes:
-    """Return the predictions of a chunk as a JSON array, each with an id that is the same however often it is made."""
-    found = models.of(chunk.model).predict(chunk.texts, scores=chunk.scores)
-    if len(found) != len(chunk.texts):
-        raise ValueError(f"The model gave {len(found)} answers to {len(chunk.texts)} texts.")
-    lines = [
-        {"id": prediction_id(chunk, place), **prediction.to_json()}
-        for place, prediction in enumerate(found, chunk.first)
-    ]
+def answer(chunk: Chunk, models: Models) -> Answers:
+    """Return the answers to a chunk's texts, in order."""
+    found = models.of(chunk.model).answers(chunk.texts, scores=chunk.scores)
+    if len(found.predictions) != len(chunk.texts):
+        raise ValueError(f"The model gave {len(found.predictions)} answers to {len(chunk.texts)} texts.")
+    return found
+
+
+def to_json(chunk: Chunk, answers: Answers) -> bytes:
+    """Return the predictions of a chunk, with their ids, as a JSON array."""
+    named = zip(ids_of(chunk), answers.predictions, strict=True)
+    lines = [{"id": name, **prediction.to_json()} for name, prediction in named]
     return json.dumps(lines, ensure_ascii=False, allow_nan=False).encode()
 
 
-def prediction_id(chunk: Chunk, place: int) -> str:
-    """Return the id of the prediction for the job's text at a place: VERSION.RANDOM, as `/v1/classify` gives."""
-    return f"{chunk.model.version}.{hashlib.blake2b(f'{chunk.job_id}/{place}'.encode(), digest_size=8).hexdigest()}"
+def ids_of(chunk: Chunk) -> list[str]:
+    """Return the ids of a chunk's predictions: VERSION.RANDOM, as `/v1/classify` gives.
+
+    They are the same however often the chunk is answered.
+    """
+    places = range(chunk.first, chunk.first + len(chunk.texts))
+    names = (hashlib.blake2b(f"{chunk.job_id}/{place}".encode(), digest_size=8) for place in places)
+    return [f"{chunk.model.version}.{name.hexdigest()}" for name in names]
 
 
 class Embedded(Chunks, Protocol):
@@ -123,6 +138,7 @@ def work(
     stop: threading.Event,
     *,
     progress: Progress | None = None,
+    log: AnswerLog | None = None,
     too_long: Callable[[], None] = lambda: None,
 ) -> None:
     """Work on an embedded store's chunks until `stop` is set; the present chunk is finished."""
@@ -132,7 +148,7 @@ def work(
         try:
             chunk = store.claim()
             if chunk is not None:
-                work_on(chunk, store, models, too_long=too_long)
+                work_on(chunk, store, models, log=log, too_long=too_long)
             if time.monotonic() >= sweep_at:
                 store.sweep()
                 sweep_at = time.monotonic() + _SWEEP_EVERY_S
@@ -200,7 +216,7 @@ def _reason(chunk: Chunk, models: Models, error: Exception) -> str:
 
 def _fault_in(texts: list[Text], chunk: Chunk, models: Models) -> Exception | None:
     try:
-        models.of(chunk.model).predict(texts, scores=chunk.scores)
+        models.of(chunk.model).answers(texts, scores=chunk.scores)
     except Exception as error:  # the one that is looked for
         return error
     return None

@@ -55,6 +55,9 @@ DECLARED: dict[str, Declared] = {
     "copydesk_shadow_texts_total": Declared(
         Counter, "Texts that a candidate answered in the shadow: yes, it agreed; no; failed.", ("version", "agrees")
     ),
+    "copydesk_log_entries_total": Declared(
+        Counter, "Answers for the prediction log: written, dropped for want of room, lost for want of it.", ("outcome",)
+    ),
     "copydesk_feedback_total": Declared(
         Counter, "Corrections sent by users, of a version served here or (other).", ("version",)
     ),
@@ -138,6 +141,10 @@ class Metrics:
         """Count what a candidate answered beside: `yes` it agreed, `no`, or it `failed`."""
         for outcome, number in texts.items():
             self._of("copydesk_shadow_texts_total", version, outcome).inc(number)
+
+    def logged(self, outcome: str, answers: int) -> None:
+        """Count what became of answers in the prediction log: `written`, `dropped` or `lost`."""
+        self._of("copydesk_log_entries_total", outcome).inc(answers)
 
     def corrected(self, version: str) -> None:
         """Count a correction. Its version is what a client sent: only those that were served have a name here."""

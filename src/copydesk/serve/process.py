@@ -31,9 +31,11 @@ from uvicorn.supervisors import Multiprocess
 
 from copydesk.errors import UsageError
 from copydesk.models.cores import allowed_cores
+from copydesk.monitor.log import LOG_ADDRESS, shown
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
+from copydesk.serve.answer_log import AnswerLog, trouble_with
 from copydesk.serve.connection import Connection
 from copydesk.serve.jobs import JobRules
 from copydesk.serve.logs import log_to_stderr
@@ -68,7 +70,8 @@ class Workers(Multiprocess):
 class Options(BaseModel):
     """What `copydesk serve` was asked for, and the process that was asked.
 
-    `shadow` is a candidate's name, and the share of the texts it is given.
+    `shadow` is a candidate's name, and the share of the texts it is given. `log` is where answers are logged, "" for
+    nowhere.
     """
 
     model: str
@@ -77,6 +80,8 @@ class Options(BaseModel):
     workers: int = 1
     state: Path = Path("serving")
     jobs: str = ""
+    log: str = ""
+    log_days: int = 30
     keep_results_hours: float = 24.0
     api_keys: Path | None = None
     origins: list[str] = []
@@ -91,12 +96,13 @@ class Options(BaseModel):
         """Where jobs are kept: what was asked for, else a file in the state's folder; "" for none."""
         return {"": f"{SQLITE}{self.state / 'jobs.db'}", "off": ""}.get(self.jobs, self.jobs)
 
-    def with_shadow_of(self, classifier: Classifier) -> Options:
-        """Return the options with the recipe's candidate, where no other was asked for."""
-        shadow = classifier.recipe.serve.shadow if classifier.is_bundle else None
-        if self.shadow or shadow is None or shadow.model is None:
+    def with_recipe_of(self, classifier: Classifier) -> Options:
+        """Return the options with what the recipe says: how long rows are kept, and a candidate where none is set."""
+        if not classifier.is_bundle:
             return self
-        return self.model_copy(update={"shadow": (shadow.model, shadow.share)})
+        serve = classifier.recipe.serve
+        shadow = self.shadow or (serve.shadow.model and (serve.shadow.model, serve.shadow.share)) or None
+        return self.model_copy(update={"log_days": serve.log.keep_days, "shadow": shadow})
 
 
 @dataclass(frozen=True)
@@ -116,19 +122,25 @@ def check(options: Options) -> Checked:
 
     classifier = load_model(options.model)
     engines_of(classifier, threads=1)
-    options = options.with_shadow_of(classifier)
+    options = options.with_recipe_of(classifier)
     if options.shadow:
         engines_of(load_model(options.shadow[0]), threads=1)
     Keys.read(options.api_keys)
     if options.job_store:
         open_jobs(options.job_store).close()
-    return Checked(options, classifier.notes)
+    return Checked(options, classifier.notes + _log_notes(options.log))
+
+
+def _log_notes(log: str) -> list[str]:
+    trouble = trouble_with(log) if log else ""
+    away = f"The prediction log at {shown(log)} cannot be written now: {trouble}. Texts are answered all the same, and"
+    return [f"{away} logged from when it can."] if trouble else []
 
 
 def run(options: Options, *, bound: Callable[[str], None]) -> None:
     """Serve until told to stop; `bound` is told the address. Raises `UsageError` if the port cannot be had."""
     log_to_stderr(options.log_level)
-    with _environment(options), _port(options) as listening, _job_worker(options.job_store):
+    with _environment(options), _port(options) as listening, _job_worker(options):
         host = f"[{options.host}]" if ":" in options.host else options.host
         bound(f"http://{host}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
@@ -165,9 +177,12 @@ def app() -> ASGIApp:
     log_to_stderr(options.log_level)
     if options.workers > 1:
         end_with(options.parent)  # killed with -9, it could not tell its workers, and they would keep the port
+    metrics = Metrics()
+    log = AnswerLog.open(options.log, keep_days=options.log_days, counted=metrics.logged) if options.log else None
     service = Service(
         Reference.to(options.model),
-        metrics=Metrics(),
+        metrics=metrics,
+        log=log,
         shadow=(Reference.to(options.shadow[0]), options.shadow[1]) if options.shadow else None,
         threads=max(allowed_cores() // options.workers, 1),
     )
@@ -176,7 +191,7 @@ def app() -> ASGIApp:
     return create_app(
         service,
         jobs=open_jobs(options.job_store, rules) if options.job_store else None,
-        feedback=Feedback(options.state / "feedback.jsonl"),
+        feedback=Feedback(log.log.correct) if log else Feedback.in_file(options.state / "feedback.jsonl"),
         access=access,
         started=lambda: _drain_before_the_end(options.drain_s, service.drain),
     )
@@ -201,18 +216,25 @@ def _drain_before_the_end(seconds: float, begin: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _job_worker(store: str) -> Iterator[None]:
+def _job_worker(options: Options) -> Iterator[None]:
     """Keep a worker for the embedded job store running beside, at a low priority; a new one where it dies."""
+    store = options.job_store
     if not store.startswith(SQLITE):
         yield
         return
     command = [sys.executable, "-m", "copydesk", "worker", "--jobs", store, "--nice", "10", "--quiet"]
     command += ["--parent", str(os.getpid())]
+    environment = {**os.environ, LOG_ADDRESS: options.log}  # on a command line everyone could read the password
     ending = threading.Event()
 
     def keep() -> None:
         while not ending.is_set():
-            worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)  # deaf to Ctrl-C
+            worker = subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # deaf to Ctrl-C
+            )
             while worker.poll() is None and not ending.wait(_WORKER_LOOK_S):
                 pass
             if not ending.is_set():

@@ -7,15 +7,17 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
-from copydesk.errors import ClientGone, JobsUnavailable, UnknownModel
+from copydesk.errors import ClientGone, JobsUnavailable, Overloaded, UnknownModel
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.feedback import Feedback, FeedbackBody
 from copydesk.serve.jobs import Jobs
@@ -60,6 +62,7 @@ SCORES = {
     "schema": {"type": "boolean", "default": False},
 }
 CLASSIFY = "/v1/classify"
+_MOST_CORRECTIONS = 64
 _MOMENT_S = 0.01
 _TIMEOUT = {
     "name": "X-Request-Timeout",
@@ -159,16 +162,23 @@ def _note(request: Request, answered: Answered, texts: list[Any] | None) -> None
 
 
 def feedback_routes(service: Service, feedback: Feedback) -> APIRouter:
-    """Return `POST /v1/feedback`."""
-    routes = APIRouter(tags=["feedback"])
+    """Return `POST /v1/feedback`.
 
-    @routes.post("/v1/feedback", status_code=204, responses=_REFUSALS, openapi_extra=body_of(FeedbackBody))
+    A database that is away holds a correction up for seconds: only some wait, in a thread that texts do not need.
+    """
+    routes = APIRouter(tags=["feedback"])
+    one_at_a_time = CapacityLimiter(1)
+    refused: Responses = {**_REFUSALS, 429: {"model": Refusal, "description": "Too many corrections wait."}}
+
+    @routes.post("/v1/feedback", status_code=204, responses=refused, openapi_extra=body_of(FeedbackBody))
     async def correct(request: Request) -> Response:
         """Say what a prediction should have been."""
         limits = service.limits
         body = await read_body(request, most_bytes=limits.one_text_bytes, timeout_s=limits.body_timeout_s)
-        task = service.served.classifier.task
-        version = await asyncio.to_thread(feedback.add, body, task, most_chars=limits.text_chars)
+        if one_at_a_time.statistics().tasks_waiting >= _MOST_CORRECTIONS:
+            raise Overloaded(f"{_MOST_CORRECTIONS} corrections wait to be kept. Come again in a moment.")
+        add = partial(feedback.add, body, service.served.classifier.task, most_chars=limits.text_chars)
+        version = await to_thread.run_sync(add, limiter=one_at_a_time)
         service.metrics.corrected(version)
         return Response(status_code=204)
 

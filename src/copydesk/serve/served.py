@@ -19,7 +19,7 @@ from copydesk.models.base import Model
 from copydesk.models.cascade import CascadeModel, Stage
 from copydesk.models.compiled import BATCH_TOKENS, CompiledModel
 from copydesk.models.tokens import Tokens, gathered
-from copydesk.runtime.engine import Classifier
+from copydesk.runtime.engine import Answers, Classifier
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.ids import new_id
 from copydesk.serve.lane import Engine, Lane, Times, Watcher
@@ -42,9 +42,14 @@ class Answered:
 
     version: ModelVersion
     ids: list[str]
-    predictions: list[Prediction]
+    answers: Answers
     times: Times
     scores: bool
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        """One for each text, in order."""
+        return self.answers.predictions
 
     def to_json(self) -> dict[str, Any]:
         """Return the body of `POST /v1/classify`'s answer."""
@@ -112,13 +117,9 @@ class Served:
             if unsure:
                 logits[unsure] = await self._ways[1].logits([clean[place] for place in unsure], ticket, times)
         found = self.classifier.calibrated(logits)
-        return Answered(
-            self.version,
-            [f"{self.version.version}.{new_id()}" for _ in texts],
-            self.classifier.decoded(found, stages, scores=scores or self.classifier.task.name == "multi"),  # metrics
-            times,
-            scores,
-        )
+        predictions = self.classifier.decoded(found, stages, scores=scores or self.classifier.task.name == "multi")
+        ids = [f"{self.version.version}.{new_id()}" for _ in texts]
+        return Answered(self.version, ids, Answers(clean, found, stages, predictions), times, scores)
 
     def close(self) -> None:
         """Let the threads end."""

