@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,17 +12,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import pytest
+from postgres_server import free_port, running_postgres
 
 _STARTS_IN_S = 120.0
-_DEBIAN = Path("/usr/lib/postgresql")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -56,7 +44,7 @@ def _wait_until(answers: Callable[[], bool], process: subprocess.Popen[bytes], l
 @contextmanager
 def mlflow_server(folder: Path, database: str) -> Iterator[str]:
     """Yield the address of an MLflow server on a database; it keeps the artefacts in the folder."""
-    port, log = _free_port(), folder / "mlflow.log"
+    port, log = free_port(), folder / "mlflow.log"
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, "--workers", "1"]
     command += ["--artifacts-destination", str(folder / "kept"), "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -74,41 +62,8 @@ def mlflow_server(folder: Path, database: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def _postgres_programs() -> Path:
-    """Return the folder of PostgreSQL's programs; skip where there is none, fail in CI, which installs it."""
-    found = shutil.which("initdb")
-    folders = sorted(_DEBIAN.glob("*/bin"), reverse=True) + ([Path(found).parent] if found else [])
-    if not folders:
-        reason = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return folders[0]
-
-
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Yield the address of an empty PostgreSQL database."""
-    programs, port = _postgres_programs(), _free_port()
-    as_nobody: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="copydesk-postgres-") as name:
-        folder = Path(name)
-        if os.geteuid() == 0:  # PostgreSQL refuses root
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-            as_nobody = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-        data, log = folder / "data", folder / "postgres.log"
-        make = [*as_nobody, str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", "copydesk", "--no-sync"]
-        subprocess.run(make, check=True, cwd=folder, stdout=subprocess.DEVNULL)
-        command = [*as_nobody, str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
-        with _running([*command, "-k", "", "-c", "fsync=off"], log, cwd=folder) as process:
-            _wait_until(lambda: _can_be_asked(port), process, log)
-            yield f"postgresql+psycopg2://copydesk@127.0.0.1:{port}/postgres"
-
-
-def _can_be_asked(port: int) -> bool:
-    import psycopg2
-
-    try:
-        psycopg2.connect(host="127.0.0.1", port=port, user="copydesk", dbname="postgres").close()
-    except psycopg2.OperationalError:
-        return False
-    return True
+    """Yield the address of an empty PostgreSQL database, as MLflow writes it."""
+    with running_postgres() as server:
+        yield server.url.replace("postgresql://", "postgresql+psycopg2://")

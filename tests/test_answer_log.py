@@ -108,7 +108,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     recipe = parse_recipe({"name": "toy", "model": {"kind": "linear"}, "serve": {"log": {"text": "masked"}}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COPYDESK_TRACKING", "off")
-        return Classifier.of(train_bundle(recipe, data=write_csv(folder / "toy.csv", toy_rows()), out=folder / "toy"))
+        return Classifier.of(
+            train_bundle(recipe, data=write_csv(folder / "toy.csv", toy_rows(600)), out=folder / "toy")
+        )
 
 
 def test_a_text_is_measured_and_kept_as_the_bundles_recipe_says(bundle: Classifier) -> None:

@@ -19,8 +19,9 @@ from copydesk.monitor.compare import (
 )
 from copydesk.monitor.detectors import Distribution, Shares, State, Topics, Window
 from copydesk.monitor.drift import Drift, judged
-from copydesk.monitor.reference import Reference, reference_of
-from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, traits_of
+from copydesk.monitor.promise import promise_of
+from copydesk.monitor.reference import Answers, Reference, reference_of
+from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, from_steps, in_steps, traits_of
 
 SUBJECTS = "mayor council minister court team river school museum storm market bank farmer".split()
 VERBS = "opens closes wins loses visits plans rejects praises builds sells".split()
@@ -37,7 +38,9 @@ def window_of(texts: list[str], vocabulary: Vocabulary, *, labels: list[str], co
     traits = traits_of(texts, vocabulary)
     sure = np.random.default_rng(len(texts)).beta(9, 1 / confidence, len(texts)).astype(np.float32)
     return Window(
-        {name: traits.number(name) for name in NUMBERS} | {"confidence": sure}, traits.vectors, {"labels": labels}
+        {name: traits.number(name) for name in NUMBERS} | {"confidence": sure},
+        from_steps(in_steps(traits.vectors)),
+        {"labels": labels},
     )
 
 
@@ -45,11 +48,14 @@ def labels_of(count: int, share: float, seed: int = 0) -> list[str]:
     return np.where(np.random.default_rng(seed).random(count) < share, "news", "clickbait").tolist()
 
 
+PROMISE = promise_of(np.full(100, 0.91), np.arange(100) < 90)
+
+
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     texts = sentences(2_000, seed=1)
     held = window_of(texts, Vocabulary.of(sentences(4_000, seed=2)), labels=labels_of(2_000, 0.5))
-    return Reference(Vocabulary.of(sentences(4_000, seed=2)), held, 0.9, 0.91)
+    return Reference(Vocabulary.of(sentences(4_000, seed=2)), held, PROMISE)
 
 
 def names_of(states: list[State]) -> set[str]:
@@ -160,7 +166,7 @@ def test_a_reference_is_the_same_when_read_back(reference: Reference, tmp_path: 
     read = Reference.load(tmp_path / "reference.safetensors")
     window = window_of([text.upper() for text in sentences(200, 3)], reference.vocabulary, labels=["news"] * 200)
     assert Drift.since(read).update(window) == Drift.since(reference).update(window)
-    assert (read.accuracy, read.expected) == (0.9, 0.91)
+    assert read.accuracy == 0.9 and read.promise.share(0.8, {}) == reference.promise.share(0.8, {})
 
 
 def test_a_damaged_reference_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -171,9 +177,7 @@ def test_a_damaged_reference_is_refused_with_its_name(tmp_path: Path) -> None:
 
 def test_a_reference_holds_no_word_of_its_texts(tmp_path: Path) -> None:
     texts = [*sentences(100, 1), "Zanzibar calls +46 70 123 45 67"]
-    made = reference_of(
-        texts, texts, confidence=np.full(101, 0.9), right=np.ones(101, bool), kinds={"labels": ["news"] * 101}
-    )
+    made = reference_of(Answers(texts, np.full(101, 0.9), {"labels": ["news"] * 101}), texts, PROMISE)
     made.save(tmp_path / "reference.safetensors")
     content = (tmp_path / "reference.safetensors").read_bytes().lower()
     assert b"zanzibar" not in content and b"123" not in content
@@ -181,9 +185,7 @@ def test_a_reference_holds_no_word_of_its_texts(tmp_path: Path) -> None:
 
 def test_a_large_reference_is_sampled_evenly() -> None:
     texts = [f"word{place}" for place in range(12_000)]
-    made = reference_of(
-        texts, texts[:10], confidence=np.linspace(0, 1, 12_000), right=np.ones(12_000, bool), kinds={"labels": ["a"]}
-    )
+    made = reference_of(Answers(texts, np.linspace(0, 1, 12_000), {"labels": ["a"]}), texts[:10], PROMISE)
     assert made.window.n == 5_000
     assert made.window.numbers["confidence"].mean() == pytest.approx(0.5, abs=0.01)
 

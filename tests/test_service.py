@@ -16,7 +16,7 @@ from copydesk.serve.batcher import Ticket
 from copydesk.serve.metrics import DECLARED, JOBS, Metrics
 from copydesk.serve.served import engines_of
 from copydesk.serve.service import Reference, Service
-from copydesk.types import Prediction, Signal
+from copydesk.types import ModelVersion, Prediction, Signal
 from fakes import FakeModel
 from serving import LOGITS, Held, Shelf, classifier_of, served, service_of
 
@@ -238,6 +238,78 @@ def test_the_metrics_count_the_labels_of_every_task() -> None:
     assert f'{JOBS}{{status="pending"}} 3.0' in page
 
 
+def test_what_has_not_happened_yet_is_counted_as_never() -> None:
+    page = Metrics().page().decode()
+    for line in (
+        'copydesk_http_requests_total{method="POST",route="/v1/classify",status="500"} 0.0',
+        'copydesk_refusals_total{reason="Overloaded"} 0.0',
+        'copydesk_swaps_total{outcome="failed"} 0.0',
+    ):
+        assert line in page, line
+
+
+def test_every_value_that_is_there_from_the_start_has_the_labels_declared() -> None:
+    for name, declared in DECLARED.items():
+        assert all(len(values) == len(declared.labels) for values in declared.first), name
+
+
+def test_only_the_latest_versions_are_told_of() -> None:
+    metrics = Metrics()
+    for number in range(1, 8):
+        metrics.serves(ModelVersion("toy", str(number), "nowhere"), now=True)
+        metrics.classified(str(number), _times(), [Prediction(label="praise", score=0.9)])
+        metrics.serves(ModelVersion("toy", str(number), "nowhere"), now=False)
+    metrics.corrected("1")
+    metrics.corrected("7")
+    page = metrics.page().decode()
+    told = [str(number) for number in range(1, 8) if f'version="{number}"' in page]
+    assert told == ["3", "4", "5", "6", "7"]
+    assert 'copydesk_feedback_total{version="(other)"} 1.0' in page
+    metrics.serves(ModelVersion("toy", "1", "nowhere"), now=True)  # rolled back
+    assert 'copydesk_model_info{name="toy",version="1"} 1.0' in metrics.page().decode()
+
+
+def test_the_page_holds_no_series_that_nobody_asks_for() -> None:
+    assert "_created" not in Metrics().page().decode()
+
+
+def test_a_candidates_batches_are_not_among_those_that_clients_wait_for() -> None:
+    candidate = Shelf(classifier_of(FakeModel(OTHER, 2)), "candidate")
+    service = service_of(Shelf(classifier_of(FakeModel(LOGITS, 2))), shadow=(candidate.reference, 1.0))
+
+    async def scenario(service: Service) -> None:
+        before = _batches(service)
+        await _label(service)
+        async with asyncio.timeout(20):
+            while not _shadowed(service):
+                await asyncio.sleep(0.005)
+        assert {lane: count - before[lane] for lane, count in _batches(service).items()} == {
+            "fake": 1,
+            "shadow fake": 1,
+        }
+
+    _run(service, scenario)
+
+
+def _batches(service: Service) -> dict[str, float]:
+    """Return how many batches each lane has answered."""
+    found = (line for line in service.metrics.page().decode().splitlines() if "batch_texts_count{" in line)
+    return {line.split('"')[1]: float(line.split()[-1]) for line in found}
+
+
+def test_a_queue_that_nobody_waits_in_any_more_is_told_to_be_empty() -> None:
+    class Emptied:
+        queue: tuple[()] = ()
+
+        class engine:  # noqa: N801 (an engine by its name alone)
+            name = "fake"
+
+    metrics = Metrics()
+    metrics._of("copydesk_queue_texts", "fake").set(7)
+    metrics.dropped(Emptied(), 7)  # type: ignore[arg-type]
+    assert 'copydesk_queue_texts{lane="fake"} 0.0' in metrics.page().decode()
+
+
 def _times() -> object:
     from copydesk.serve.lane import Times
 
@@ -318,7 +390,9 @@ def test_an_overloaded_shadow_gives_way() -> None:
         assert await _label(service) == ("v1", "praise")
         await asyncio.sleep(0.01)
 
-    assert "copydesk_shadow_texts_total{" not in _run(service, scenario)
+    page = _run(service, scenario)
+    assert 'copydesk_shadow_texts_total{agrees="yes",version="candidate"} 0.0' in page
+    assert 'copydesk_shadow_texts_total{agrees="no",version="candidate"} 0.0' in page
 
 
 def test_a_candidate_that_fails_is_counted_and_troubles_nobody() -> None:

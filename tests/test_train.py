@@ -78,6 +78,23 @@ def test_a_bundle_knows_what_its_test_texts_and_answers_looked_like(encoder_reci
     assert reference.accuracy == pytest.approx(trained.report.metrics["accuracy"])
 
 
+def test_recent_texts_are_the_reference_where_the_recipe_names_them(toy_recipe: Recipe, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "toy.csv", toy_rows(600))
+    recent = write_csv(tmp_path / "recent.csv", [[f"goal {number}"] for number in range(70)], header=["text"])
+    recipe = override(toy_recipe, {"train.traffic": [{"url": str(recent)}]})
+    trained = copydesk.train(recipe, data=data, out=tmp_path / "bundle")
+    reference = Reference.load(trained.bundle.layout.reference)
+    assert reference.window.n == 70 and set(reference.window.kinds["labels"]) == {"sport"}
+    assert reference.accuracy == pytest.approx(trained.report.metrics["accuracy"])
+
+
+def test_traffic_without_the_recipes_column_is_refused(toy_recipe: Recipe, tmp_path: Path) -> None:
+    recent = write_csv(tmp_path / "recent.csv", [["goal"]], header=["headline"])
+    recipe = override(toy_recipe, {"train.traffic": [{"url": str(recent)}]})
+    with pytest.raises(DataError, match="'text'"):
+        train_bundle(recipe, data=write_csv(tmp_path / "toy.csv", toy_rows(600)), out=tmp_path / "bundle")
+
+
 def test_a_handful_of_test_texts_is_no_reference(toy_recipe: Recipe, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "toy.csv", toy_rows(20))
     trained = copydesk.train(toy_recipe, data=data, out=tmp_path / "bundle")

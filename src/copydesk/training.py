@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -27,11 +26,8 @@ from copydesk.evaluate import Answered, evaluate, fit_temperature, report_of
 from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
 from copydesk.labelling.slice_rules import slice_functions, slice_rules
-from copydesk.languages import languages_of
 from copydesk.models import distributed
 from copydesk.models.base import Model
-from copydesk.monitor.promise import Promise, promise_of
-from copydesk.monitor.reference import LEAST_TEXTS, Reference, evenly, reference_of
 from copydesk.normalise import steps_of
 from copydesk.packages import installed_packages
 from copydesk.progress import Progress, Silent
@@ -42,10 +38,8 @@ from copydesk.runtime.engine import Classifier
 from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
-from copydesk.types import Prediction, Report
-
-_LANGUAGE_TEXTS = 1_000
-"""Telling a language takes longer than all the rest that is measured of a text."""
+from copydesk.training_reference import write_reference
+from copydesk.types import Report
 
 
 def train_bundle(
@@ -133,8 +127,7 @@ def write_fitted(
     def fill(layout: Layout) -> Settings:
         fitted.model.save(layout.model)
         sketch(dataset.part("train")[0], dataset.part("validation")[0]).save(layout.training_texts)
-        if len(answered.texts) >= LEAST_TEXTS:
-            _reference(classifier, answered, dataset.part("train")[0]).save(layout.reference)
+        write_reference(recipe, classifier, answered, dataset.part("train")[0], layout)
         if fitted.history:
             write_json(layout.history, [asdict(step) for step in fitted.history])
         megabytes = sum(file.stat().st_size for file in layout.files()) / 1e6
@@ -158,35 +151,6 @@ def write_fitted(
     if recipe.behaviours is not None:
         kept = kept.model_copy(update={"behaviours": Layout(out).behaviours.name})  # the copy beside it
     write_bundle(out, recipe=kept, facts=facts, fill=fill)
-
-
-def _reference(classifier: Classifier, answered: Answered, training_texts: Sequence[str]) -> Reference:
-    """Return what answers of today are to be compared with."""
-    task = classifier.task
-    decoded = classifier.decoded(answered.scores, [])
-    given = [label for one in decoded for label, _ in one.given]
-    kinds = {"labels": given, "languages": languages_of(evenly(answered.texts, _LANGUAGE_TEXTS))}
-    if answered.stages:
-        kinds["stages"] = list(answered.stages)
-    return reference_of(
-        answered.texts,
-        training_texts,
-        confidence=task.confidence(answered.scores),
-        right=task.right(answered.targets, answered.scores),
-        kinds=kinds,
-        promise=_promise(task, answered, decoded),
-    )
-
-
-def _promise(task: Task, answered: Answered, decoded: Sequence[Prediction]) -> Promise:
-    """Return what confidence was worth where an answer was given; by label where each answer is one."""
-    confidence, right = task.confidence(answered.scores), task.right(answered.targets, answered.scores)
-    given = [one.label for one in decoded if one.label is not None]
-    if not given:
-        return promise_of(confidence, right)
-    places = [place for place, one in enumerate(decoded) if one.label is not None]
-    truth = [task.describe(answered.targets[place]) for place in places]
-    return promise_of(confidence[places], right[places], given, truth)
 
 
 def calibrated(recipe: Recipe, dataset: Dataset, task: Task, model: Model) -> Classifier:
@@ -252,6 +216,7 @@ def _data_facts(dataset: Dataset) -> dict[str, Any]:
         "weak_rows_by_part",
         "leaks",
         "reviewed",
+        "newest_text",
         "corrections",
     ]
     facts = {key: dataset.manifest[key] for key in keys if key in dataset.manifest}

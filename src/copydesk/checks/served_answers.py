@@ -6,13 +6,13 @@ alone is too low; a team that samples answers and sends every one back, right or
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 
 from copydesk.checks.subject import Subject
 from copydesk.data.labels import LABELS
 from copydesk.errors import Undecided
+from copydesk.monitor.corrections import Line, read_lines
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.versions import version_of
 from copydesk.types import Label, Signal, Text
@@ -35,9 +35,10 @@ def told_answers(subject: Subject) -> list[Told]:
     if not path.is_file():
         raise Undecided(f"there is no feedback at '{path}': collect it at POST /v1/feedback, and give --feedback FILE")
     version = version_of(subject.classifier, subject.bundle.path).version
+    lines = read_lines(path.read_text("utf-8", "replace"))
     texts, labels = [], []
     others = Counter[str]()
-    for line in path.read_text("utf-8", "replace").splitlines():
+    for line in {line["id"]: line for line in lines}.values():  # the last one about an answer counts
         text, label, reason = _read(line, version, subject.classifier)
         if reason or text is None or label is None:
             others[reason] += 1
@@ -52,17 +53,14 @@ def told_answers(subject: Subject) -> list[Told]:
     return [Told(*one) for one in zip(texts, labels, flags.tolist(), strict=True)]
 
 
-def _read(line: str, version: str, classifier: Classifier) -> tuple[Text | None, Label | None, str]:
+def _read(line: Line, version: str, classifier: Classifier) -> tuple[Text | None, Label | None, str]:
     """Return a line's text and label, or why it does not count."""
-    try:
-        found = json.loads(line)
-        value = found[classifier.task.field]
-        ours = str(found["id"]).rpartition(".")[0] == version
-    except (ValueError, KeyError, TypeError):
-        return None, None, "not readable"
-    if not ours:
+    value = line.get(classifier.task.field)
+    if value is None:
+        return None, None, "of another task"
+    if str(line["id"]).rpartition(".")[0] != version:
         return None, None, "of another version"
-    if not found.get("text"):
+    if not line.get("text"):
         return None, None, "without their text"
     label: Label = value
     if isinstance(value, list):
@@ -71,4 +69,4 @@ def _read(line: str, version: str, classifier: Classifier) -> tuple[Text | None,
     names = LABELS[classifier.task.name].known(label)
     if not set(names) <= set(classifier.labels):
         return None, None, "with a label the model has not"
-    return found["text"], label, ""
+    return line["text"], label, ""

@@ -137,10 +137,10 @@ for stage in (
     signals,
 ):
     stage.register(app)
-for group in (app, *(below.typer_instance for below in app.registered_groups)):
-    for registered in group.registered_commands if group else ():
-        if registered.callback is not None:
-            registered.callback = _explained(registered.callback)
+groups = [group.typer_instance for group in app.registered_groups if group.typer_instance is not None]
+for registered in (command for part in (app, *groups) for command in part.registered_commands):
+    if registered.callback is not None:
+        registered.callback = _explained(registered.callback)
 
 
 def main() -> None:

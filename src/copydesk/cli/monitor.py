@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from copydesk.cli import monitor_queue
+from copydesk.cli import monitor_feedback, monitor_queue
 from copydesk.cli.options import Debug, Json, LogAddress, ModelPath, Quiet, Set, Since, Trust, Until, overrides_of
 
 if TYPE_CHECKING:
     from copydesk.cli.monitor_watch import Options
 
-_OTHERS: tuple[Callable[[typer.Typer], None], ...] = (monitor_queue.register,)
+_OTHERS: tuple[Callable[[typer.Typer], None], ...] = (monitor_feedback.register, monitor_queue.register)
 """What adds the other commands."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,10 @@ def retrain(
     log: Annotated[
         str | None, typer.Option("--log", metavar="LOG", help="A prediction log: its feedback counts, too.")
     ] = None,
+    recent: Annotated[
+        str,
+        typer.Option("--recent", metavar="WHEN", help="Drift will be measured from the log's texts since then."),
+    ] = "7d",
     texts: Texts = None,
     data: Annotated[
         str | None,
@@ -45,6 +50,7 @@ def retrain(
 ) -> None:
     """Merge the answers, train anew, and stage the next version; exit with 1 if there is nothing to train for."""
     from copydesk.cli import console, tables
+    from copydesk.monitor.times import moment
     from copydesk.normalise import steps_of
     from copydesk.recipe import load_recipe
     from copydesk.registry.facts import mover
@@ -60,7 +66,8 @@ def retrain(
     logged = read_log(log) if log is not None else Logged()
     if texts is not None:
         logged = logged.with_texts(read_texts(texts, loaded.text, steps_of(loaded.prepare.normalise)))
-    asked = Asked(review or [], logged, dataset, least, alias)
+    since = moment(recent, datetime.now(UTC))
+    asked = Asked(review or [], logged, dataset, least, alias, since)
     done = train_again(loaded, asked, registry_at(registry), mover(), progress=progress)
     reference = pinned_at(registry, done.version)
     command = shlex.join(["copydesk", "promote", done.version.name, "--data", str(done.dataset)])

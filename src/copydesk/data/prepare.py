@@ -123,6 +123,9 @@ def prepare_table(
     weak = Counter(item.part for item in parted if item.row.trust != "given")
     if weak:
         account.facts["weak_rows_by_part"] = dict(weak)
+    newest = max((item.row.moment for item in parted if item.part == "train" and item.row.moment), default=None)
+    if newest is not None:
+        account.facts["newest_text"] = newest.isoformat()
     manifest = {
         "recipe": recipe.name,
         "task": recipe.task,

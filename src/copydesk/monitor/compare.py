@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, kolmogorov
+from scipy.special import chdtrc, gammaln, kolmogorov
 
 _EXPECTED = 5.0
-"""Categories that are expected less often in a window are counted together."""
+"""Categories that are expected less often in one of the samples are counted together."""
 _HALF = 0.5
+_BINS = 10
+_ROUNDING = 1e-9
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.float64]
@@ -35,37 +37,90 @@ def divergence(before: Counts, now: Counts) -> float:
     return (against(first) + against(second)) / 2
 
 
+def binned(before: Floats, now: Floats) -> tuple[Counts, Counts]:
+    """Return how many numbers of each sample lie in the tenths of the first; equal tenths are one."""
+    edges = np.unique(np.quantile(before, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    places = [np.searchsorted(edges, part, side="left") for part in (before, now)]
+    first, second = (np.bincount(place, minlength=len(edges) + 1).astype(np.float64) for place in places)
+    return first, second
+
+
 def homogeneity_p_value(before: Counts, now: Counts) -> float:
-    """Return the p-value of Pearson's chi-squared test that two lists of counts have the same shares."""
+    """Return the p-value of the test that two lists of counts have the same shares.
+
+    Pearson's chi-squared test; Fisher's exact one where two categories are left, one of them rare.
+    """
     before, now = pooled(before, now)
     if len(now) < 2 or not now.sum() or not before.sum():
         return 1.0
     table = np.stack([before, now])
     expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
+    if len(now) == 2 and expected.min() < _EXPECTED:
+        return _fishers_p_value(table)
     return float(chdtrc(len(now) - 1, ((table - expected) ** 2 / expected).sum()))
 
 
 def pooled(before: Counts, now: Counts) -> tuple[Counts, Counts]:
-    """Count together what is expected fewer than five times in the window, too rarely to be judged alone."""
-    expected = (before + now) / max(float((before + now).sum()), 1.0) * now.sum()
-    rare = expected < _EXPECTED
-    if rare.sum() < 2:
-        return before[expected > 0], now[expected > 0]
-    return np.append(before[~rare], before[rare].sum()), np.append(now[~rare], now[rare].sum())
+    """Count together what one of the samples is expected to hold fewer than five times, too rarely to be judged alone.
+
+    What is still rare then is counted with the next rarest, as long as two others are left.
+    """
+    order = np.argsort(-(before + now), kind="stable")
+    before, now = before[order], now[order]
+    total = before + now
+    expected = total / max(float(total.sum()), 1.0) * min(before.sum(), now.sum())
+    first = int((expected >= _EXPECTED).sum())
+    if 0 < expected[first:].sum() < _EXPECTED and first > 1:
+        first -= 1
+    if not expected[first:].sum():
+        return before[:first], now[:first]
+    return np.append(before[:first], before[first:].sum()), np.append(now[:first], now[first:].sum())
+
+
+def _fishers_p_value(table: Counts) -> float:
+    """Return the probability of this table of two rows and columns and of all that are no more probable."""
+    rows, columns, n = table.sum(1), table.sum(0), table.sum()
+    counts = np.arange(max(0.0, rows[1] + columns[1] - n), min(rows[1], columns[1]) + 1)
+    cells = [counts, rows[1] - counts, columns[1] - counts, n - rows[1] - columns[1] + counts]
+    unlikely = sum(gammaln(cell + 1) for cell in cells)
+    probabilities = np.exp(unlikely.min() - unlikely)
+    seen = probabilities[int(table[1, 1] - counts[0])]
+    return float(probabilities[probabilities <= seen * (1 + _ROUNDING)].sum() / probabilities.sum())
 
 
 def ks_test(before: Floats, now: Floats) -> tuple[float, float]:
     """Return the greatest distance of two samples' cumulative distributions, and its p-value.
 
     The p-value is Stephens's (1970) approximation for two samples; where values are equal it is too large, not too
-    small.
+    small. Of an empty sample nothing is said.
     """
+    if not len(before) or not len(now):
+        return 0.0, 1.0
     first, second = np.sort(before), np.sort(now)
     both = np.concatenate([first, second])
     shares = [np.searchsorted(part, both, side="right") / len(part) for part in (first, second)]
     distance = float(np.abs(shares[0] - shares[1]).max())
     size = np.sqrt(len(first) * len(second) / (len(first) + len(second)))
     return distance, float(kolmogorov((size + 0.12 + 0.11 / size) * distance))
+
+
+def mean_shift_p_value(before: Floats, now: Floats) -> float:
+    """Return the p-value of the distance between the means of two samples of vectors.
+
+    It is the maximum mean discrepancy with a linear kernel (Gretton et al. 2012). Without a change its square is a sum
+    of squared normal variables, weighted by the eigenvalues of the covariance; the tail of that is taken from its first
+    three moments (Buckley & Eagleson 1988), as permutations would find it and to where they would have to be millions.
+    """
+    shift = before.mean(axis=0, dtype=np.float64) - now.mean(axis=0, dtype=np.float64)
+    samples = [(len(part), np.atleast_2d(np.cov(part.astype(np.float64), rowvar=False))) for part in (before, now)]
+    within = sum(n * covariance for n, covariance in samples) / (len(before) + len(now))
+    weights = np.linalg.eigvalsh(within).clip(0)
+    mean, squares, cubes = (float((weights**power).sum()) for power in (1, 2, 3))
+    if not squares:
+        return float(not shift.any())
+    distance = float(shift @ shift) / (1 / len(before) + 1 / len(now))
+    freedom = squares**3 / cubes**2
+    return float(chdtrc(freedom, max(0.0, freedom + (distance - mean) * np.sqrt(freedom / squares))))
 
 
 def discrimination(before: Floats, now: Floats) -> float:

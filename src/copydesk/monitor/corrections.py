@@ -84,7 +84,7 @@ def _row(line: Line) -> tuple[Any, ...] | None:
             [float(one["score"]) for one in signals],
             [str(one.get("tag") or "") for one in signals],
             _text(line.get("text")),
-            None if line.get("comment") is None else str(line["comment"]),
+            None if line.get("comment") is None else _words(str(line["comment"])),
             weight,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -99,5 +99,10 @@ def _time(written: str) -> datetime:
 def _text(text: object) -> str | None:
     """Return a text; its columns are joined."""
     if isinstance(text, dict):
-        return COLUMN_SEPARATOR.join(map(str, text.values()))
-    return text if isinstance(text, str) else None
+        return _words(COLUMN_SEPARATOR.join(map(str, text.values())))
+    return _words(text) if isinstance(text, str) else None
+
+
+def _words(text: str) -> str:
+    """Return a text without halves of surrogate pairs: no column takes them."""
+    return text.encode("utf-8", "replace").decode()

@@ -13,13 +13,23 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from scipy.special import ndtr
 
-from copydesk.monitor.compare import Floats, discrimination, homogeneity_p_value, ks_test, stability_index
+from copydesk.monitor.compare import (
+    Counts,
+    Floats,
+    binned,
+    discrimination,
+    divergence,
+    homogeneity_p_value,
+    ks_test,
+    mean_shift_p_value,
+    stability_index,
+)
 
 _SHOWN = 3
-_CHANCE = 0.5
-_DRAWN = 250
+_MOSTLY = 0.9
+_LEAST_VECTORS = 20
+PSI, JENSEN_SHANNON, KS, AUC = "PSI", "Jensen-Shannon", "KS", "AUC"
 
 
 @dataclass(frozen=True)
@@ -41,12 +51,22 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Move:
+    """What went from where to where: a label's share of all, the mean of a number."""
+
+    name: str
+    before: float
+    now: float
+
+
+@dataclass(frozen=True)
 class State:
-    """What a detector found in a window.
+    """What a detector found in n texts (labels, where a text has several).
 
     `effect` is the size of the change in the measure `measure` (PSI, KS distance, AUC), of which `least_effect` would
-    matter; `p_value` how probable so clear a change is without drift. `detail` is for people. Whether there is drift is
-    for all detectors together to say (`drift.judged`).
+    matter; `p_value` how probable so clear a change is without drift, `threshold` below what it is clear enough.
+    `measures` holds the effect and others beside it, `moves` what changed, the most first; `detail` says it to people.
+    Whether there is drift is for all detectors together to say (`drift.judged`), and so is the threshold.
     """
 
     detector: str
@@ -56,6 +76,9 @@ class State:
     least_effect: float
     p_value: float
     detail: str = ""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    moves: tuple[Move, ...] = ()
+    threshold: float = 0.0
     drifted: bool = False
 
 
@@ -73,7 +96,7 @@ class Shares:
 
     name: str
     reference: Mapping[str, int]
-    least_effect: float = 0.1
+    least_effect: float = 0.05
 
     def update(self, window: Window) -> State:
         """Compare counts by the chi-squared test of two samples."""
@@ -81,11 +104,14 @@ class Shares:
         names = sorted({*self.reference, *counted})
         before = np.array([self.reference.get(name, 0) for name in names], np.float64)
         now = np.array([counted[name] for name in names], np.float64)
-        effect, p_value = stability_index(before, now), homogeneity_p_value(before, now)
-        moves = (now / max(now.sum(), 1)) - (before / max(before.sum(), 1))
-        most = np.argsort(-np.abs(moves), kind="stable")[:_SHOWN]
-        detail = ", ".join(f"{names[place] or '(unsure)'} {moves[place]:+.0%}" for place in most)
-        return State(self.name, window.n, "PSI", effect, self.least_effect, p_value, detail)
+        if not before.sum() or not now.sum():
+            return _nothing(self.name, PSI, self.least_effect)
+        measures, p_value = _measures(before, now), homogeneity_p_value(before, now)
+        shares = zip(names, before / before.sum(), now / now.sum(), strict=True)
+        moves = sorted((Move(*share) for share in shares), key=lambda move: -abs(move.now - move.before))
+        detail = ", ".join(f"{move.name or '(none)'} {move.now - move.before:+.0%}" for move in moves[:_SHOWN])
+        n = int(now.sum())
+        return State(self.name, n, PSI, measures[PSI], self.least_effect, p_value, detail, measures, tuple(moves))
 
 
 @dataclass(frozen=True)
@@ -100,44 +126,89 @@ class Distribution:
     least_effect: float = 0.1
 
     def update(self, window: Window) -> State:
-        """Compare values by the two-sample test; equal values make it cautious."""
-        now = window.numbers[self.name]
-        effect, p_value = ks_test(self.reference, now)
-        detail = f"mean {self.reference.mean():.3g} → {now.mean():.3g}"
-        return State(self.name, window.n, "KS", effect, self.least_effect, p_value, detail)
+        """Compare values by the two-sample test; equal values make it cautious. What is no number does not count."""
+        before, now = _numbers(self.reference), _numbers(window.numbers.get(self.name))
+        if not len(before) or not len(now):
+            return _nothing(self.name, KS, self.least_effect)
+        effect, p_value = ks_test(before, now)
+        moves = tuple(
+            Move(what, float(of(before)), float(of(now))) for what, of in (("mean", np.mean), ("median", np.median))
+        )
+        detail = f"mean {moves[0].before:.3g} → {moves[0].now:.3g}"
+        measures = {KS: effect, **_measures(*binned(before, now))}
+        return State(self.name, len(now), KS, effect, self.least_effect, p_value, detail, measures, moves)
 
 
-class Topics:
-    """Changes of what texts are about: how well a linear classifier tells the window's vectors from the reference's.
+@dataclass(frozen=True)
+class Presence:
+    """Changes of a number that is 0 in nearly all texts: in how many it is not.
 
-    The effect is its AUC. How far it strays from 0.5 without drift is found by drawing windows from the reference
-    itself; the tail is taken as normal.
+    A broken encoding shows in the few texts that have other letters than ASCII: far too few for a test of the whole
+    distribution. The effect is the population stability index of texts with and without.
     """
 
-    name = "topics"
-
-    def __init__(self, reference: Floats, *, least_effect: float = 0.6, draws: int = 100, seed: int = 0) -> None:
-        self._reference, self._least, self._draws, self._seed = reference, least_effect, draws, seed
-        self._spread: float | None = None
+    name: str
+    reference: Floats
+    least_effect: float = 0.05
 
     def update(self, window: Window) -> State:
-        """Compare vectors by a classifier that must tell new texts from those of the reference."""
-        area = discrimination(self._reference, window.vectors)
-        p_value = float(ndtr((_CHANCE - area) / self._spread_of(window.n)))
-        return State(self.name, window.n, "AUC", area, self._least, p_value, "0.5: not to be told apart; 1: always")
+        """Compare counts of texts by the chi-squared test, or Fisher's where they are few."""
+        before, now = (_with_and_without(values) for values in (self.reference, window.numbers.get(self.name)))
+        if not before.sum() or not now.sum():
+            return _nothing(self.name, PSI, self.least_effect)
+        measures, p_value = _measures(before, now), homogeneity_p_value(before, now)
+        move = Move("texts with any", float(before[0] / before.sum()), float(now[0] / now.sum()))
+        detail = f"in {move.before:.1%} → {move.now:.1%} of texts"
+        n = int(now.sum())
+        return State(self.name, n, PSI, measures[PSI], self.least_effect, p_value, detail, measures, (move,))
 
-    def _spread_of(self, n: int) -> float:
-        """Return the standard deviation of the AUC of n texts without drift.
 
-        It is measured for windows of one size, and goes with the root of 1 / n + 1 / m as that of any such statistic.
-        """
-        m = len(self._reference)
-        drawn = min(_DRAWN, m // 2)
-        if self._spread is None:
-            random = np.random.default_rng(self._seed)
-            areas = []
-            for _ in range(self._draws):
-                order = random.permutation(m)
-                areas.append(discrimination(self._reference[order[drawn:]], self._reference[order[:drawn]]))
-            self._spread = float(np.sqrt(np.mean((np.array(areas) - _CHANCE) ** 2)))
-        return self._spread * float(np.sqrt((1 / n + 1 / m) / (1 / drawn + 1 / (m - drawn))))
+def number_detector(name: str, reference: Floats) -> Detector:
+    """Return what watches a number: how many texts have any, where nine of ten have none; else its distribution."""
+    values = _numbers(reference)
+    if len(values) and (values == 0).mean() >= _MOSTLY:
+        return Presence(name, values)
+    return Distribution(name, values)
+
+
+def _nothing(name: str, measure: str, least_effect: float) -> State:
+    return State(name, 0, measure, 0.0, least_effect, 1.0, "nothing was measured")
+
+
+def _measures(before: Counts, now: Counts) -> dict[str, float]:
+    return {PSI: stability_index(before, now), JENSEN_SHANNON: divergence(before, now)}
+
+
+def _numbers(values: Floats | None) -> Floats:
+    if values is None:
+        return np.empty(0, np.float32)
+    found: Floats = values[np.isfinite(values)]
+    return found
+
+
+def _with_and_without(values: Floats | None) -> Counts:
+    found = _numbers(values)
+    some = np.count_nonzero(found)
+    return np.array([some, len(found) - some], np.float64)
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Changes of what texts are about, by their vectors.
+
+    Whether there is one, the distance of the means tells; the effect is how well a linear classifier tells new texts
+    from those of the reference, as its AUC.
+    """
+
+    reference: Floats
+    name: str = "topics"
+    least_effect: float = 0.55
+
+    def update(self, window: Window) -> State:
+        """Compare vectors."""
+        if min(window.n, len(self.reference)) < _LEAST_VECTORS:
+            return _nothing(self.name, AUC, self.least_effect)
+        area = discrimination(self.reference, window.vectors)
+        p_value = mean_shift_p_value(self.reference, window.vectors)
+        detail = "0.5: not to be told apart; 1: always"
+        return State(self.name, window.n, AUC, area, self.least_effect, p_value, detail, {AUC: area})

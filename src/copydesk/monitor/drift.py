@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from copydesk.monitor.detectors import Detector, Distribution, Shares, State, Topics, Window
+from copydesk.monitor.detectors import Detector, Shares, State, Topics, Window, number_detector
 from copydesk.monitor.reference import Reference
 
 ALPHA = 0.001
@@ -31,7 +31,7 @@ class Drift:
         """Return detectors for all that the reference holds."""
         window = reference.window
         shares = [Shares(name, Counter(values)) for name, values in sorted(window.kinds.items())]
-        numbers = [Distribution(name, values) for name, values in sorted(window.numbers.items())]
+        numbers = [number_detector(name, values) for name, values in sorted(window.numbers.items())]
         return cls((*shares, *numbers, Topics(window.vectors)))
 
     def update(self, window: Window) -> list[State]:
@@ -42,14 +42,16 @@ class Drift:
 
 
 def judged(states: Sequence[State], alpha: float = ALPHA) -> list[State]:
-    """Return the states with `drifted` set where all of them together allow it (Holm 1979) and the effect matters."""
+    """Return the states with `threshold` and `drifted` set.
+
+    It has drifted where all of them together allow it (Holm 1979) and the effect matters.
+    """
     order = sorted(range(len(states)), key=lambda place: states[place].p_value)
-    sure: set[int] = set()
+    found = list(states)
+    is_sure = True
     for rank, place in enumerate(order):
-        if states[place].p_value > alpha / (len(states) - rank):
-            break
-        sure.add(place)
-    return [
-        replace(state, drifted=place in sure and state.effect >= state.least_effect)
-        for place, state in enumerate(states)
-    ]
+        state, threshold = states[place], alpha / (len(states) - rank)
+        is_sure = is_sure and state.p_value <= threshold
+        drifted = is_sure and state.effect >= state.least_effect
+        found[place] = replace(state, threshold=threshold, drifted=drifted)
+    return found

@@ -42,12 +42,9 @@ class Expected:
 def expected_accuracy(rows: pl.LazyFrame, reference: Reference) -> list[Expected]:
     """Return what to expect of each version, the most frequent first, and after it of each label that it gave.
 
-    Labels are by themselves where a text has one; answers in which such a model abstained do not count. Nothing is
-    expected by a reference without a promise.
+    Labels are by themselves where a text has one; answers in which such a model abstained do not count.
     """
     promise = reference.promise
-    if promise is None:
-        return []
     has_one = bool(promise.labels)
     label = pl.col("labels").list.first() if has_one else pl.lit("")
     answered = rows.filter(pl.col("labels").list.len() > 0) if has_one else rows

@@ -64,6 +64,10 @@ def open_log(address: str, *, keep_days: int | None = KEEP_DAYS) -> Log:
         from copydesk.monitor.log_files import LogFiles
     except ModuleNotFoundError as missing:
         raise MissingExtra("The prediction log", "monitor", missing.name or "polars") from None
+    if address.startswith(POSTGRES):
+        from copydesk.monitor.log_postgres import PostgresLog
+
+        return PostgresLog(address, keep_days=keep_days)
     if _SCHEME.match(address):
         raise UsageError(
             f"{shown(address)!r} is no place for a log. Expected: a folder, or postgresql://HOST/DATABASE."

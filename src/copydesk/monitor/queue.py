@@ -85,7 +85,7 @@ def draw_pool(rows: pl.LazyFrame, labelled: Collection[str] = (), *, most: int =
 
 def queue_of(
     pool: Pool,
-    novelty: Floats,
+    novelty: Floats | None,
     groups: Sequence[int] | None = None,
     *,
     limit: int = 200,
@@ -93,7 +93,7 @@ def queue_of(
 ) -> list[Queued]:
     """Return the texts most worth labelling, each reason in its turn, so that any beginning of the queue is a mixture.
 
-    `novelty` says of each text how unlike those of training it is; `groups` names the group of near-copies that it is
+    `novelty` says of each text how unlike those of training it is (None: nothing is known of those); `groups` names the group of near-copies that it is
     of, of which one alone is chosen (texts drawn at random are what they are). The random share is the first draws:
     stopping anywhere leaves a fair sample.
     """
@@ -114,7 +114,7 @@ def queue_of(
     return _mixed(chosen, drawn)
 
 
-def rankings(pool: Pool, novelty: Floats, limit: int) -> list[list[Queued]]:
+def rankings(pool: Pool, novelty: Floats | None, limit: int) -> list[list[Queued]]:
     """Return for each reason the texts that have it, the worthiest first, a few times more than a queue takes."""
     frame = pool.frame
     doubt = 1 - frame["confidence"].fill_null(1.0).to_numpy()
@@ -122,14 +122,12 @@ def rankings(pool: Pool, novelty: Floats, limit: int) -> list[list[Queued]]:
         (pl.col("other_labels") != pl.col("labels")) | (pl.col("other_tags") != pl.col("tags"))
     )
     disagreed = np.flatnonzero(frame.select(differs.fill_null(value=False)).to_series().to_numpy())
-    newest = np.argsort(np.argsort(novelty, kind="stable"), kind="stable") / max(len(novelty) - 1, 1)
-    everywhere = np.arange(frame.height)
-    most = _SHORTLIST * limit
-    return [
-        _ranked(DISAGREED, disagreed, doubt, most),
-        _ranked(UNCERTAIN, everywhere, doubt, most),
-        _ranked(DRIFTED, everywhere, newest, most),
-    ]
+    everywhere, most = np.arange(frame.height), _SHORTLIST * limit
+    found = [_ranked(DISAGREED, disagreed, doubt, most), _ranked(UNCERTAIN, everywhere, doubt, most)]
+    if novelty is not None:
+        newest = np.argsort(np.argsort(novelty, kind="stable"), kind="stable") / max(len(novelty) - 1, 1)
+        found.append(_ranked(DRIFTED, everywhere, newest, most))
+    return found
 
 
 def novelty_of(texts: Sequence[str], reference: Reference) -> Floats:

@@ -172,7 +172,8 @@ def _alarms(
 def _staleness(subject: Subject, said: pl.DataFrame | None, now: datetime) -> Staleness | None:
     if subject.trained is None or said is None:
         return None
-    return staleness(said, trained=subject.trained, newest_text=None, now=now)
+    own = said.filter(pl.col("version").is_in(sorted(subject.versions)), pl.col("source") != "shadow")
+    return staleness(own, trained=subject.trained, newest_text=subject.newest_text, now=now)
 
 
 def _notes(subject: Subject, summary: Summary, states: Sequence[State]) -> list[str]:

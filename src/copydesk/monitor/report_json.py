@@ -37,7 +37,7 @@ def to_json(report: MonitorReport) -> dict[str, Any]:
         "own_texts": sum(period.own for period in periods),
         "measured_texts": sum(period.measured for period in periods),
         "last_text": report.last_text,
-        "reference": reference and {"accuracy": reference.accuracy, "expected": reference.expected},
+        "reference": reference and {"accuracy": reference.accuracy},
         "expected_accuracy": next((one for one in report.expected if _is_whole(one, subject.versions)), None),
         "expected_by_label": {one.label: one for one in report.expected if one.label},
         "periods": [_period(period, by_start.get(period.start)) for period in periods],

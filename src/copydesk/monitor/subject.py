@@ -23,6 +23,7 @@ class Subject:
     """A version of a model as monitoring sees it.
 
     `versions` are the names under which it stands in logs: its number in the registry, the beginning of its digest.
+    `newest_text` is the time of its newest training text, where the texts have one.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Subject:
     trained: datetime | None
     reference: Reference | None
     rules: Monitor
+    newest_text: datetime | None = None
 
 
 def subject_of(bundle: Bundle, overrides: Mapping[str, Any] | None = None) -> Subject:
@@ -49,6 +51,7 @@ def subject_of(bundle: Bundle, overrides: Mapping[str, Any] | None = None) -> Su
         trained=_time(bundle.manifest.get("created")),
         reference=Reference.load(file) if file.is_file() else None,
         rules=override(bundle.recipe, overrides or {}).monitor,
+        newest_text=_time(bundle.report.data.get("newest_text")),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from copydesk.errors import UsageError
 
-_STRETCH = re.compile(r"(\d{1,6})([smhdw])")
+_STRETCH = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

@@ -66,6 +66,7 @@ def _files(recipe: Recipe, keys: tuple[str, ...]) -> Iterator[str]:
         "aliases": [recipe.aliases],
         "weak": recipe.weak.functions,
         "prepare": [*recipe.prepare.reviewed, *recipe.prepare.lessons, *recipe.prepare.corrections],
+        "train": [file.url for file in recipe.train.traffic],
         "model": [recipe.model.keywords, *(file.url for file in recipe.model.distil.texts)],
     }
     for key in keys:

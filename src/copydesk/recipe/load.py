@@ -113,6 +113,7 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
     distil = recipe.model.distil.model_copy(update={"texts": [placed(file) for file in recipe.model.distil.texts]})
     model = recipe.model.model_copy(update={"keywords": keywords, "distil": distil})
+    train = recipe.train.model_copy(update={"traffic": [placed(file) for file in recipe.train.traffic]})
     weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
     files = {
         key: [absolute(path) for path in getattr(recipe.prepare, key)] for key in ("reviewed", "lessons", "corrections")
@@ -124,6 +125,7 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         "aliases": aliases,
         "behaviours": behaviours,
         "model": model,
+        "train": train,
         "weak": weak,
         "prepare": prepare,
         "evaluate": evaluate,

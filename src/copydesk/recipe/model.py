@@ -72,6 +72,11 @@ class Train(Section):
     checkpoint_minutes: float = Field(10, gt=0, description="A checkpoint at least this often, and each epoch.")
     early_stop: int = Field(2, ge=0, description="Stop after this many evaluations without a better one; 0: never.")
     seed: int = Field(42, ge=0, lt=2**32)
+    traffic: Annotated[list[SourceFile], BeforeValidator(as_list)] = Field(
+        [],
+        description="Files of recent texts, without labels, which drift is measured from rather than from the test "
+        "texts; `copydesk retrain --log` gives those of the log.",
+    )
 
 
 class Track(Section):

@@ -15,9 +15,11 @@ import polars as pl
 
 from copydesk.bundle import Bundle
 from copydesk.data.duplicates import find_near_duplicates
+from copydesk.data.label_kinds import counted
 from copydesk.data.review_file import Header, Item, Review, StoredLabel, read_review
 from copydesk.data.trained_on import find_leaks
 from copydesk.errors import DataError
+from copydesk.monitor.compare import Floats
 from copydesk.monitor.queue import DISAGREED, RANDOM_SHARE, Pool, Queued, draw_pool, novelty_of, queue_of
 from copydesk.monitor.reference import Reference
 from copydesk.progress import Progress
@@ -71,9 +73,16 @@ def review_of_log(bundle: Bundle, logged: Logged, wanted: Wanted, *, progress: P
         )
     texts = fresh.frame["text"].to_list()
     groups = find_near_duplicates(texts, ALIKE).group.tolist()
-    novelty = novelty_of(texts, Reference.load(bundle.layout.reference))
+    novelty = _novelty(bundle, texts, progress)
     queue = queue_of(fresh, novelty, groups, limit=wanted.limit, random_share=wanted.random_share)
     return Queue(_review(bundle, fresh, queue, logged.name), pool.frame.height, len(seen.found))
+
+
+def _novelty(bundle: Bundle, texts: list[str], progress: Progress) -> Floats | None:
+    if not bundle.layout.reference.is_file():
+        progress.warn(f"'{bundle.path}' holds no reference, so which texts are unlike those of training is not known.")
+        return None
+    return novelty_of(texts, Reference.load(bundle.layout.reference))
 
 
 def reviewed_before(folders: Mapping[Path, str]) -> set[str]:
@@ -111,7 +120,7 @@ def _item(row: Mapping[str, Any], queued: Queued, task: str, log: str) -> Item:
         reason=queued.reason,
         suspicion=queued.suspicion,
         model={name: round(float(score), 4) for name, score in zip(row["labels"], row["scores"], strict=False)},
-        where=f"{log} at {row['at']:%Y-%m-%d %H:%M} UTC, asked {row['requests']:,} times",
+        where=f"{log} at {row['at']:%Y-%m-%d %H:%M} UTC, asked {counted(row['requests'], 'time', 'times')}",
         prediction=row["id"],
         weight=round(queued.weight, 4),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from copydesk.registry.facts import facts_of
 from copydesk.registry.moves import Mover, point
 from copydesk.retraining.log import Logged
 from copydesk.retraining.merge import FOLDER, Answers, answers_of
+from copydesk.retraining.traffic import traffic_beside
 
 KIND = "retraining"
 """What a registry keeps beside a version under this name: which answers it was trained with. It is put there last."""
@@ -37,7 +39,8 @@ LEAST = 20
 class Asked:
     """What to retrain with: review files, a log's feedback, other data than the recipe's source.
 
-    Fewer than `least` new answers are not worth it, where any are given.
+    Fewer than `least` new answers are not worth it, where any are given. From `recent` on the log's texts are what
+    drift will be measured from.
     """
 
     reviews: Sequence[Path] = ()
@@ -45,6 +48,7 @@ class Asked:
     data: Path | None = None
     least: int = LEAST
     alias: str = STAGING
+    recent: datetime = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def retrain(recipe: Recipe, asked: Asked, registry: Registry, who: Mover, *, pro
         _require_enough(answers, before, asked)
         path = answers.write(recipe)
         files = [*recipe.prepare.corrections, *([str(path.resolve())] if path else [])]
-        merged = override(recipe, {"prepare.corrections": files})
+        traffic = traffic_beside(path, recipe, asked.logged, asked.recent) if path else None
+        merged = override(recipe, {"prepare.corrections": files, **_measured_from(traffic)})
         dataset = run_stages(merged, data=asked.data, until="prepare", progress=progress)[-1].output
         prepared = load_dataset(dataset)
         _require_changed(prepared, registry, recipe.name)
@@ -83,6 +88,10 @@ def retrain(recipe: Recipe, asked: Asked, registry: Registry, who: Mover, *, pro
         facts = {"answers": len(answers.review.items), "sha256": sha256_of(path) if path else "", **_facts(prepared)}
         version = staged(registry, bundle, facts, asked.alias, who)
     return Retrained(version, bundle, dataset, facts)
+
+
+def _measured_from(traffic: Path | None) -> dict[str, Any]:
+    return {"train.traffic": [{"url": str(traffic.resolve()), "format": "parquet"}]} if traffic else {}
 
 
 def staged(registry: Registry, bundle: Bundle, facts: dict[str, Any], alias: str, who: Mover) -> Registered:

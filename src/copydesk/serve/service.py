@@ -23,7 +23,7 @@ from copydesk.runtime.versions import fingerprint, version_of
 from copydesk.serve.answer_log import AnswerLog
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.limits import Limits
-from copydesk.serve.metrics import Metrics
+from copydesk.serve.metrics import Metrics, Shadow
 from copydesk.serve.schemas import read_texts
 from copydesk.serve.served import Answered, Served
 from copydesk.types import ModelVersion, Text
@@ -107,6 +107,7 @@ class Service:
         self._served = await self._loaded(self._reference)
         if self._shadow_of is not None:
             self._shadow = await self._loaded(self._shadow_of[0])
+            self.metrics.shadowed(self._shadow.version.version)
         self._go(self._watch())
 
     async def predict(self, texts: Sequence[Text], ticket: Ticket, *, scores: bool = False) -> Answered:
@@ -191,7 +192,8 @@ class Service:
     async def _loaded(self, reference: Reference) -> Served:
         classifier, version = await asyncio.to_thread(reference.load)
         limits = self._limits or (Limits.of(classifier.recipe.serve) if classifier.is_bundle else Limits())
-        served = Served(classifier, version, limits=limits, watcher=self.metrics, threads=self._threads)
+        watcher = self.metrics if reference is self._reference else Shadow(self.metrics)
+        served = Served(classifier, version, limits=limits, watcher=watcher, threads=self._threads)
         try:
             await served.warm_up()
         except BaseException:

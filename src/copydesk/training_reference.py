@@ -1,0 +1,77 @@
+"""What a bundle keeps so that drift can be told: texts of its time, its answers to them, and what those were worth.
+
+The texts are the test part's; or recent traffic, where the recipe names some (`train.traffic`): a model that was
+trained anew because texts had changed is made for those of today. What confidence is worth is learnt from the test part
+in either case, since nobody labelled the traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from copydesk.bundle import Layout
+from copydesk.data.clean import join_columns, require_columns
+from copydesk.data.sources import read_sources
+from copydesk.evaluate import Answered
+from copydesk.languages import languages_of
+from copydesk.models.word_table import word_table_in
+from copydesk.monitor.promise import Promise, promise_of
+from copydesk.monitor.reference import LEAST_TEXTS, MOST_TEXTS, Answers, evenly, reference_of
+from copydesk.recipe import Recipe
+from copydesk.runtime.engine import Classifier
+from copydesk.tasks import Scores
+
+_LANGUAGE_TEXTS = 1_000
+"""Telling a language takes longer than all the rest that is measured of a text."""
+
+
+def write_reference(
+    recipe: Recipe, classifier: Classifier, answered: Answered, training_texts: Sequence[str], layout: Layout
+) -> None:
+    """Write the reference of a model that is saved already; nothing where there are too few texts.
+
+    Raises `SourceError` or `DataError` for traffic that cannot be read.
+    """
+    if len(answered.texts) < LEAST_TEXTS:
+        return
+    texts, scores, stages = answered.texts, answered.scores, answered.stages
+    traffic = traffic_of(recipe)
+    if len(traffic) >= LEAST_TEXTS:
+        texts = classifier.prepared(evenly(traffic, MOST_TEXTS))
+        scores, stages = classifier.scored(texts)
+    answers = _answers(classifier, texts, scores, stages)
+    table = word_table_in(layout.model)
+    reference_of(answers, training_texts, _promise(classifier, answered), table=table).save(layout.reference)
+
+
+def traffic_of(recipe: Recipe) -> list[str]:
+    """Return the texts of the files that `train.traffic` names, their columns joined."""
+    if not recipe.train.traffic:
+        return []
+    frame = read_sources(recipe.train.traffic).frame
+    require_columns(frame, recipe.text)
+    return [join_columns(cells) for cells in frame.select(recipe.text).iter_rows()]
+
+
+def _answers(classifier: Classifier, texts: Sequence[str], scores: Scores, stages: Sequence[str]) -> Answers:
+    """Return what was answered, in the form of the prediction log."""
+    given = [[label for label, _ in one.given] or [""] for one in classifier.decoded(scores, [])]
+    kinds = {
+        "labels": [label for labels in given for label in labels],
+        "languages": languages_of(evenly(texts, _LANGUAGE_TEXTS)),
+    }
+    if stages:
+        kinds["stages"] = list(stages)
+    return Answers(texts, classifier.task.confidence(scores), kinds)
+
+
+def _promise(classifier: Classifier, answered: Answered) -> Promise:
+    """Return what confidence was worth where an answer was given; by label where each answer is one."""
+    task = classifier.task
+    confidence, right = task.confidence(answered.scores), task.right(answered.targets, answered.scores)
+    labels = [one.label for one in classifier.decoded(answered.scores, [])]
+    places = [place for place, label in enumerate(labels) if label is not None]
+    if not places:
+        return promise_of(confidence, right)
+    truth = [task.describe(answered.targets[place]) for place in places]
+    return promise_of(confidence[places], right[places], [str(labels[place]) for place in places], truth)
