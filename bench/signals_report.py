@@ -91,7 +91,7 @@ def false_alarms(random: np.random.Generator, rows: int) -> None:
             judged = sheet(news).filter(recent, pl.col("unusual").is_not_null())
             each = [1000 * judged.filter(pl.col("unusual").abs() >= border).height / judged.height for border in (3, 4)]
             print(
-                f"{per_hour:>3} texts an hour and place, {copied:.0%} copied: {judged.height:,} cells judged, unusual in "
+                f"{per_hour:>3} texts an hour and place, {copied:.0%} copied: {judged.height:,} cells, unusual in "
                 f"1,000: {each[0]:.2f} from 3, {each[1]:.2f} from 4",
                 flush=True,
             )
