@@ -357,6 +357,8 @@ def test_rare_places_stand_together(monkeypatch: pytest.MonkeyPatch) -> None:
     found = aggregated(rows)
     assert found.merged == 2 and set(found.sheet["place"]) == {"a", "b", OTHER}
     assert cell(found.sheet, place=OTHER)["stories"] == 2  # the same story in both
+    named = [*rows, *(story for _ in range(6) for story in storm(at, 1, place=OTHER))]
+    assert set(aggregated(named).sheet["place"]) == {"a", OTHER}
 
 
 def news(count: int) -> list[dict[str, Any]]:

@@ -75,7 +75,7 @@ def aggregate(
     places, merged = _places(used)
     if merged:
         used = used.with_columns(place=pl.when(pl.col("place").is_in(places)).then("place").otherwise(pl.lit(OTHER)))
-        places = [*places, OTHER]
+        places = sorted({*places, OTHER})
     parts = []
     with (progress or Silent()).track("aggregating", counts.used, "texts") as advance:
         for part in _parts(used):

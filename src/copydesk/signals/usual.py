@@ -34,16 +34,15 @@ def with_usual(sheet: pl.DataFrame, every: str) -> pl.DataFrame:
     what goes beyond the usual is unusual: what is still missing may come.
     """
     places, categories = sheet["place"].n_unique(), sheet["category"].n_unique()
-    shape = (places, sheet.height // max(places * categories, 1), categories)
+    shape = (places, sheet.height // (places * categories), categories)
     signal, impact, stories, squares = (
         sheet[name].to_numpy().astype(np.float64).reshape(shape) for name in ("signal", "impact", "stories", "squares")
     )
     starts = sheet["start"].gather_every(categories).head(shape[1])
     days = _days_before(starts.dt.hour().to_numpy() if every == "1h" else np.zeros(shape[1]))
     square = (squares.sum((0, 1)) + _PRIOR_STORIES * _PRIOR_SQUARE) / (stories.sum((0, 1)) + _PRIOR_STORIES)
-    found = [
-        _place(*cells, square=square, days=days) for cells in zip(signal, impact, stories, strict=True)
-    ]  # place by place: the days before take fourteen times the room
+    by_place = zip(signal, impact, stories, strict=True)  # one by one: the days before take fourteen times the room
+    found = [_place(*cells, square=square, days=days) for cells in by_place]
     usual, unusual = (pl.Series(np.concatenate(part).ravel(), nan_to_null=True) for part in zip(*found, strict=True))
     certain = pl.col("over") | (pl.col("unusual") * pl.col("impact") > 0)
     return sheet.with_columns(usual=usual, unusual=unusual).with_columns(
