@@ -56,11 +56,14 @@ def traffic_of(recipe: Recipe) -> list[str]:
 
 def _answers(classifier: Classifier, texts: Sequence[str], scores: Scores, stages: Sequence[str]) -> Answers:
     """Return what was answered, in the form of the prediction log."""
-    given = [[label for label, _ in one.given] or [NO_LABEL] for one in classifier.decoded(scores, [])]
+    answers = classifier.decoded(scores, [])
+    given = [[label for label, _ in one.given] or [NO_LABEL] for one in answers]
     kinds = {
         "labels": [label for labels in given for label in labels],
         "languages": languages_of(evenly(texts, _LANGUAGE_TEXTS)),
     }
+    if tags := [tag for one in answers for tag in one.tagged]:
+        kinds["tags"] = tags
     if stages:
         kinds["stages"] = list(stages)
     return Answers(texts, classifier.task.confidence(scores), kinds)

@@ -18,7 +18,7 @@ from copydesk.monitor.promise import Promise
 from copydesk.monitor.reference import Reference
 
 _NORMAL = 1.959963984540054
-_OF_ANSWERS = frozenset({"labels", "confidence", "stages"})
+_OF_ANSWERS = frozenset({"labels", "tags", "confidence", "stages"})
 """Detectors of answers; what they find, the expectation allows for. All others are of texts."""
 
 

@@ -21,7 +21,10 @@ from copydesk.monitor.traits import NUMBERS, from_steps
 Every = Literal["1h", "1d", "1w"]
 SAMPLE = 2_000
 """Rows of a period that are judged for drift; more would find changes too small to matter."""
-SAMPLED = ("period", "at", "id", *NUMBERS, "confidence", "vector", "labels", "language", "stage", "text_hash", "text")
+SAMPLED = (
+    *("period", "at", "id", *NUMBERS, "confidence", "vector"),
+    *("labels", "tags", "language", "stage", "text_hash", "text"),
+)
 _ID_DIGITS = 4
 _SHADOW = "shadow"
 _NO_SHARED_SCANS = pl.QueryOptFlags(comm_subplan_elim=False)
@@ -165,8 +168,15 @@ def window_of(rows: pl.DataFrame) -> Window:
         "labels": rows.select(given.explode())["labels"].to_list(),
         "languages": rows["language"].drop_nulls().to_list(),
         "stages": rows["stage"].to_list(),
+        "tags": _tagged(rows),
     }
     return Window(numbers, from_steps(rows["vector"].to_numpy()), kinds)
+
+
+def _tagged(rows: pl.DataFrame) -> list[str]:
+    """Return `category: tag` of each signal; nothing for other tasks, whose answers have no tags."""
+    signals = rows.filter(pl.col("tags").list.len() > 0).select("labels", "tags").explode("labels", "tags")
+    return signals.select(pl.format("{}: {}", "labels", "tags")).to_series().to_list()
 
 
 def _states(sample: pl.DataFrame, reference: Reference | None) -> dict[datetime, list[State]]:
