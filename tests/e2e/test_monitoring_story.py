@@ -140,7 +140,9 @@ def _decide(path: Path, truth: dict[str, str]) -> int:
         for place, item in enumerate(session.items):
             label = truth[item.text]
             kept = label == item.label
-            session.decide(place, "keep" if kept else "change", None if kept else label, seen=session.seen(place).revision)
+            session.decide(
+                place, "keep" if kept else "change", None if kept else label, seen=session.seen(place).revision
+            )
     return sum(item.is_decided for item in read_review(path).items)
 
 
@@ -182,7 +184,9 @@ def test_a_model_that_has_become_wrong_is_noticed_taught_and_replaced(
             queue = _copydesk("monitor", "queue", "models:/toy@production", "--log", "log", "--since", changed_at)
             truth = dict(new_matters(WINDOW, seed=1))
             assert _decide(Path(queue["review"]), truth) == 200
-            done = _copydesk("retrain", "recipe.yaml", "--review", queue["review"], "--log", "log", "--recent", changed_at)
+            done = _copydesk(
+                "retrain", "recipe.yaml", "--review", queue["review"], "--log", "log", "--recent", changed_at
+            )
             assert (done["reference"], done["aliases"]) == ("models:/toy/2", ["staging"])
             assert "CopydeskDrift" in _firing(prometheus)
             assert _copydesk("promote", "toy")["why"] == "better"
