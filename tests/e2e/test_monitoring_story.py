@@ -1,4 +1,4 @@
-"""The life of a deployed model: served, drifting, noticed, reviewed, trained anew, promoted, swapped in, quiet again."""
+"""The life of a deployed model: it drifts, is noticed, reviewed, trained anew, promoted, swapped in, quiet again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,6 @@ import yaml
 from typer.testing import CliRunner
 
 from copydesk.cli.main import app
-from copydesk.data.review_file import read_review
 from copydesk.review.session import open_session
 from fakes import COMMON, toy_rows, write_csv
 from monitored import DEPLOY
@@ -86,7 +85,7 @@ def _watching(port: int, folder: Path) -> Iterator[None]:
 
 
 def _at_once(folder: Path, server: int, watch: int) -> Path:
-    """Return our Prometheus configuration with this machine's addresses, looking every second and waiting for nothing."""
+    """Return our Prometheus configuration with this machine's addresses, looking each second, waiting for nothing."""
     copy = folder / "prometheus"
     shutil.copytree(DEPLOY / "prometheus", copy)
     file = copy / "prometheus.yml"
@@ -121,29 +120,34 @@ def _until(holds: Callable[[], Any], told: Callable[[], object], seconds: float 
     return found
 
 
-def _ask(server: ServerProcess, rows: Sequence[tuple[str, str]], *, told: int = 0) -> float:
-    """Ask all texts, say what would have been right for the first ones, and return the share of right answers."""
-    right = 0
-    for place in range(0, len(rows), 20):
-        part = rows[place : place + 20]
-        answer = httpx.post(f"{server.url}/v1/classify", json={"texts": [text for text, _ in part]}).json()
-        for number, ((_, label), found) in enumerate(zip(part, answer["predictions"], strict=True), start=place):
-            right += found["label"] == label
-            if number < told:
-                httpx.post(f"{server.url}/v1/feedback", json={"id": found["id"], "label": label}).raise_for_status()
-    return right / len(rows)
+def _version(server: ServerProcess) -> str:
+    return str(httpx.get(f"{server.url}/v1/models").json()["models"][0]["version"])
 
 
-def _decide(path: Path, truth: dict[str, str]) -> int:
-    """Decide on a review file's texts, as the review page does."""
-    with open_session(path) as session:
+def _ask(server: ServerProcess, rows: dict[str, str]) -> float:
+    """Ask for all texts, and return the share of right answers."""
+    texts, right = list(rows), 0
+    for place in range(0, len(texts), 20):
+        part = texts[place : place + 20]
+        answer = httpx.post(f"{server.url}/v1/classify", json={"texts": part}).json()
+        found = [one["label"] for one in answer["predictions"]]
+        right += sum(rows[text] == label for text, label in zip(part, found, strict=True))
+    return right / len(texts)
+
+
+def _reviewed(truth: dict[str, str], *choice: str) -> str:
+    """Have texts chosen, decide on them as the review page does, and tell the log; return the review file."""
+    queue = _copydesk("monitor", "queue", "models:/toy@production", "--log", "log", *choice)
+    with open_session(Path(queue["review"])) as session:
         for place, item in enumerate(session.items):
-            label = truth[item.text]
-            kept = label == item.label
-            session.decide(
-                place, "keep" if kept else "change", None if kept else label, seen=session.seen(place).revision
-            )
-    return sum(item.is_decided for item in read_review(path).items)
+            label, seen = truth[item.text], session.seen(place).revision
+            if label == item.label:
+                session.decide(place, "keep", None, seen=seen)
+            else:
+                session.decide(place, "change", label, seen=seen)
+    told = _copydesk("monitor", "feedback", queue["review"], "--log", "log")
+    assert told["joined"] == queue["texts"] == int(choice[1])
+    return str(queue["review"])
 
 
 def test_a_model_that_has_become_wrong_is_noticed_taught_and_replaced(
@@ -174,27 +178,29 @@ def test_a_model_that_has_become_wrong_is_noticed_taught_and_replaced(
             return bool(drift) and all(float(one["value"][1]) == 0 for one in drift) and not _firing(prometheus)
 
         try:
-            assert _ask(server, toy_rows(1_500 + WINDOW)[1_500:]) > 0.95
+            assert _ask(server, dict(toy_rows(1_500 + WINDOW)[1_500:])) > 0.95
             _until(is_calm, told)
 
             changed_at = datetime.now(UTC).isoformat()
-            assert _ask(server, new_matters(WINDOW, seed=1)) < 0.8
+            strange = dict(new_matters(WINDOW, seed=1))
+            assert _ask(server, strange) < 0.8
             _until(lambda: "CopydeskDrift" in _firing(prometheus), told)
 
-            queue = _copydesk("monitor", "queue", "models:/toy@production", "--log", "log", "--since", changed_at)
-            truth = dict(new_matters(WINDOW, seed=1))
-            assert _decide(Path(queue["review"]), truth) == 200
-            done = _copydesk(
-                "retrain", "recipe.yaml", "--review", queue["review"], "--log", "log", "--recent", changed_at
-            )
+            reviewed = _reviewed(strange, "--limit", "200", "--random", "0.4", "--since", changed_at)
+            _until(lambda: "CopydeskAccuracyLow" in _firing(prometheus), told)
+            done = _copydesk("retrain", "recipe.yaml", "--review", reviewed, "--log", "log", "--recent", changed_at)
             assert (done["reference"], done["aliases"]) == ("models:/toy/2", ["staging"])
             assert "CopydeskDrift" in _firing(prometheus)
             assert _copydesk("promote", "toy")["why"] == "better"
 
-            _until(lambda: httpx.get(f"{server.url}/v1/models").json()["models"][0]["version"] == "2", told)
-            assert _ask(server, new_matters(2 * WINDOW, seed=2), told=100) > 0.95
+            _until(lambda: _version(server) == "2", told)
+            swapped_at = datetime.now(UTC).isoformat()
+            later = dict(new_matters(2 * WINDOW, seed=2))
+            assert _ask(server, later) > 0.95
             _until(lambda: prometheus.query('copydesk_monitor_model_age_seconds{version="2"}'), told)
             _until(is_calm, told)
+            _reviewed(later, "--limit", "100", "--random", "1", "--since", swapped_at)
             _until(lambda: prometheus.query('copydesk_monitor_accuracy{version="2"} > 0.95'), told)
+            assert is_calm(), told()
         finally:
             prometheus.stop()
