@@ -19,7 +19,7 @@ from copydesk.monitor.report_json import plain_values, to_json
 from copydesk.monitor.subject import Subject
 from copydesk.monitor.times import moment, stretch
 from copydesk.recipe import parse_recipe
-from monitoring_logs import NOON, MemoryLog, rows, sentences, subject, without_measures
+from monitor_logs import NOON, MemoryLog, rows, sentences, subject, without_measures
 
 WEEK = timedelta(days=7)
 MIDNIGHT = NOON.replace(hour=0)

@@ -18,8 +18,7 @@ from copydesk.monitor.subject import Subject
 from copydesk.monitor.watch import NO_LOG, Settings, Watch, watch_until
 from copydesk.monitor.webhook import NotTold
 from copydesk.recipe import Monitor
-from monitor_gauges import GAUGES
-from monitoring_logs import NOON, MemoryLog, registered, rows, sentences, subject, without_measures
+from monitor_logs import NOON, MemoryLog, registered, rows, sentences, subject, without_measures
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -280,10 +279,6 @@ def test_votes_are_kept_for_so_many_windows_as_the_recipe_counts(tmp_path: Path)
     for number in range(5):
         memory = voted(memory, seen.window, [Finding("drift.words", number % 2 == 0, "")], rules)
     assert memory.votes == {"drift.words": [False, True]}
-
-
-def test_the_rules_of_prometheus_are_tested_with_the_gauges_that_there_are() -> None:
-    assert {PREFIX + name: labels for name, (_, labels) in DECLARED.items()} == GAUGES
 
 
 def test_every_gauge_is_documented_as_it_is_declared() -> None:

@@ -12,7 +12,7 @@ import pytest
 from copydesk.errors import UsageError
 from copydesk.monitor.memory import Alarm, Event
 from copydesk.monitor.webhook import NotTold, message_of, post, require_webhook, shown
-from monitoring_logs import NOON
+from monitor_logs import NOON
 from receiver import Receiver, receiving
 
 ALARM = Alarm("drift.labels", NOON, "which labels are given changed: news +20%", "Label some.")
