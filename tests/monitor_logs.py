@@ -42,10 +42,8 @@ def reference() -> Reference:
     random = np.random.default_rng(2)
     right, given = random.random(800) < confidence, random.choice(["news", "clickbait"], 800).tolist()
     truth = [label if is_right else "news" for label, is_right in zip(given, right, strict=True)]
-    promise = promise_of(confidence, right, given, truth)
-    return reference_of(
-        Answers(sentences(800, seed=1), confidence, {"labels": given}), sentences(4_000, seed=2), promise
-    )
+    answers = Answers(sentences(800, seed=1), confidence, {"labels": given})
+    return reference_of(answers, sentences(4_000, seed=2), promise_of(confidence, right, given, truth))
 
 
 def subject(*, version: str = "3", has_reference: bool = True, **rules: object) -> Subject:
