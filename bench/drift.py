@@ -28,8 +28,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from copydesk.data.languages import languages_of
 
+from copydesk.languages import languages_of
 from copydesk.models.linear import LinearModel
 from copydesk.models.word_table import word_table_in
 from copydesk.monitor.detectors import Window

@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--clients", default="1,32,256")
     parser.add_argument("--loads", default="0.5,0.8,1.2", help="open loops, as shares of the best closed one's rate")
     options = parser.parse_args()
-    texts, labels = _test_part(options.bundle, options.data)
+    texts, labels = test_part(options.bundle, options.data)
     wanted = [name for name in options.only.split(",") if name]
     contestants = _contestants(options.bundle, options.cascade)
     unknown = set(wanted) - set(contestants)
@@ -114,7 +114,8 @@ def _contestants(bundle: Path, cascade: Path | None) -> dict[str, Contestant]:
     return peers | {"copydesk": ours(bundle)} | ({"cascade": ours(cascade)} if cascade else {})
 
 
-def _test_part(folder: Path, data: str) -> tuple[list[str], list[str]]:
+def test_part(folder: Path, data: str) -> tuple[list[str], list[str]]:
+    """Return the first texts and labels of a bundle's test part."""
     bundle = open_bundle(folder)
     dataset = prepare_dataset(override(bundle.recipe, {"source": []}), data)
     if dataset.content_hash() != bundle.manifest["data"]:

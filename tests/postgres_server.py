@@ -95,16 +95,23 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """Yield a PostgreSQL that runs."""
+def new_postgres() -> Iterator[Postgres]:
+    """Yield a PostgreSQL that does not run yet."""
     with tempfile.TemporaryDirectory(prefix="copydesk-postgres-") as folder:
         server = Postgres(Path(folder))
         try:
-            server.start()
             yield server
             server.stop()
         finally:
             server.kill()
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Yield a PostgreSQL that runs."""
+    with new_postgres() as server:
+        server.start()
+        yield server
 
 
 def _programs() -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,20 @@ import numpy as np
 import pytest
 
 from copydesk.bundle import Settings
+from copydesk.errors import MissingExtra, UsageError
 from copydesk.monitor.log import open_log
 from copydesk.monitor.log_files import LogFiles
 from copydesk.recipe import parse_recipe
 from copydesk.runtime.engine import Classifier
-from copydesk.serve.answer_log import AnswerLog, trouble_with
+from copydesk.serve.answer_log import AnswerLog, Batch, notes_on
 from copydesk.serve.batcher import Ticket
 from copydesk.serve.job_worker import Models, ids_of, work_on
-from copydesk.serve.log_rows import KEPT, Given, Ration, Rows
+from copydesk.serve.log_rows import KEPT, Ration, Rows
+from copydesk.serve.process import Options, check
 from copydesk.training import train_bundle
 from copydesk.types import Decision, ModelVersion
 from fakes import FakeModel, toy_rows, write_csv
+from postgres_server import free_port
 from serving import LOGITS, Shelf, classifier_of, service_of
 from test_job_worker import CHUNK, Notebook
 
@@ -51,10 +55,10 @@ class Random(FakeModel):
         return random.normal(0, 2, (len(texts), self._width)).astype(np.float32)
 
 
-def given(classifier: Classifier, texts: Sequence[str], **more: Any) -> Given:
-    facts = {"at": 1_700_000_000.25, "source": "live", "version": VERSION, **more}
-    answers = classifier.answers(texts)
-    return Given(classifier=classifier, ids=[f"1.{place:08x}" for place in range(len(texts))], answers=answers, **facts)
+def given(classifier: Classifier, texts: Sequence[str], **more: Any) -> Batch:
+    batch = Batch(more.get("source", "live"), classifier, VERSION)
+    batch.add(1_700_000_000.25, [f"1.{place:08x}" for place in range(len(texts))], classifier.answers(texts))
+    return batch
 
 
 def classifiers() -> list[Classifier]:
@@ -70,35 +74,36 @@ def classifiers() -> list[Classifier]:
 @pytest.mark.parametrize("classifier", classifiers(), ids=["multi", "single", "signals"])
 def test_a_row_has_the_labels_that_the_client_was_given(classifier: Classifier) -> None:
     texts = [f"text {number}" for number in range(200)]
-    offered = given(classifier, texts)
-    rows = Rows()([offered])
-    answers = classifier.decoded(offered.answers.outputs, [], scores=True)
+    batch = given(classifier, texts)
+    rows = Rows()(batch)
+    answers = classifier.decoded(batch.outputs[0], [], scores=True)
     assert rows["labels"].to_list() == [[label for label, _ in one.given] for one in answers]
     assert 0 < rows["labels"].list.len().min() + (rows["labels"].list.len() == 0).sum() < 200
     expected = [[score for _, score in one.given] for one in answers]
     assert np.allclose(rows["scores"].explode().drop_nulls(), [score for one in expected for score in one])
     tags = [[signal.tag for signal in one.signals or [] if signal.present] for one in answers]
     assert rows["tags"].to_list() == tags
-    assert np.allclose(rows["confidence"], classifier.task.confidence(offered.answers.outputs))
+    assert np.allclose(rows["confidence"], classifier.task.confidence(batch.outputs[0]))
 
 
-def test_rows_know_where_they_come_from() -> None:
+def test_rows_know_where_they_come_from(tmp_path: Path) -> None:
     classifier = classifier_of(FakeModel(LOGITS, 2))
+    log = AnswerLog(LogFiles(tmp_path))
     second = ModelVersion("toy", "2", "nowhere")
-    rows = Rows()(
-        [
-            given(classifier, ["good"]),
-            given(classifier, ["bad"], version=second, source="shadow"),
-            given(classifier, ["good", "bad"], source="job"),
-            given(classifier, ["bad"]),
-        ]
-    )
-    assert Counter(rows.select("version", "source").rows()) == {
-        ("1", "live"): 2,
-        ("2", "shadow"): 1,
-        ("1", "job"): 2,
-    }
-    assert rows["at"].dt.epoch("us").unique().to_list() == [1_700_000_000_250_000]
+    log.take("live", classifier, VERSION, ["1.1"], classifier.answers(["good"]))
+    log.take("shadow", classifier, second, ["1.1"], classifier.answers(["good"]))
+    log.take("job", classifier, VERSION, ["1.2", "1.3"], classifier.answers(["good", "bad"]))
+    log.take("live", classifier, VERSION, ["1.4"], classifier.answers(["bad"]))
+    log.close()
+    rows = open_log(str(tmp_path)).read().sort("id", "source").collect()
+    assert rows.select("id", "source", "version").rows() == [
+        ("1.1", "live", "1"),
+        ("1.1", "shadow", "2"),
+        ("1.2", "job", "1"),
+        ("1.3", "job", "1"),
+        ("1.4", "live", "1"),
+    ]
+    assert (rows["at"] - datetime.now(UTC)).abs().max() < timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
@@ -114,34 +119,43 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 
 
 def test_a_text_is_measured_and_kept_as_the_bundles_recipe_says(bundle: Classifier) -> None:
-    rows = Rows()([given(bundle, ["the match of the season, write to me@example.org or call 0046 8 123 456 78"])])
+    rows = Rows()(given(bundle, ["the match of the season, write to me@example.org or call 0046 8 123 456 78"]))
     assert rows["text"].to_list() == ["the match of the season, write to [e-mail] or call [phone]"]
     assert rows["words"].item() > 10 and rows["vector"].null_count() == 0 and rows["language"].item() == "en"
 
 
 def test_of_a_model_without_a_reference_nothing_is_measured_and_no_text_kept() -> None:
-    rows = Rows()([given(classifier_of(FakeModel(LOGITS, 2)), TEXTS)])
+    rows = Rows()(given(classifier_of(FakeModel(LOGITS, 2)), TEXTS))
     assert rows.select("text", "words", "vector", "language").null_count().row(0) == (4, 4, 4, 4)
     assert rows["text_hash"].n_unique() == 4
 
 
+def test_a_reference_that_cannot_be_read_costs_the_measures_and_nothing_else(
+    bundle: Classifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("copydesk.bundle.Layout.reference", bundle.bundle.layout.settings)
+    rows = Rows()(given(bundle, ["the match of the season"]))
+    assert rows["vector"].null_count() == 1 and rows["labels"].item().to_list() == ["sport"]
+    assert "texts are not measured" in caplog.text
+
+
 def test_a_shadows_row_repeats_nothing_of_the_text(bundle: Classifier) -> None:
-    rows = Rows()([given(bundle, ["the match of the season"], source="shadow")])
+    rows = Rows()(given(bundle, ["the match of the season"], source="shadow"))
     assert rows.select("text", "words", "vector", "language").null_count().row(0) == (1, 1, 1, 1)
-    assert rows["text_hash"].item() == Rows()([given(bundle, ["the match of the season"])])["text_hash"].item()
+    assert rows["text_hash"].item() == Rows()(given(bundle, ["the match of the season"]))["text_hash"].item()
 
 
 def test_a_flood_of_texts_is_measured_in_part_and_at_random(bundle: Classifier) -> None:
     clock = Clock()
     make = Rows(seed=1, clock=clock)
     texts = [f"the match number {number}" for number in range(1_000)]
-    first = make([given(bundle, texts)])
+    first = make(given(bundle, texts))
     assert first["vector"].count() == 100 and first["language"].count() == 20
     assert first["confidence"].null_count() == 0
     places = np.flatnonzero(first["vector"].is_not_null().to_numpy())
     assert places.min() < 100 and places.max() > 900
     clock.now += 3
-    assert make([given(bundle, texts)])["vector"].count() == 300
+    assert make(given(bundle, texts))["vector"].count() == 300
 
 
 def test_what_was_not_spent_is_saved_for_ten_seconds() -> None:
@@ -192,6 +206,31 @@ def test_a_jobs_answers_are_logged_once_they_are_kept(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_the_way_of_a_log_is_told(tmp_path: Path) -> None:
-    assert trouble_with(str(tmp_path / "log")) == ""
+    assert notes_on(str(tmp_path / "log")) == []
     (tmp_path / "file").write_text("")
-    assert "Not a directory" in trouble_with(str(tmp_path / "file" / "log"))
+    assert "Not a directory" in notes_on(str(tmp_path / "file" / "log"))[0]
+
+
+def test_a_wrong_place_is_refused_before_anything_is_served(bundle: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place, told in (("mysql://me:secret@host/log", "no place for a log"), (str(tmp_path / "file"), "is a file")):
+        with pytest.raises(UsageError, match=told) as refused:
+            check(Options(model=str(bundle.path), jobs="off", log=place))
+        assert "secret" not in str(refused.value)
+
+
+def test_a_database_that_is_away_is_told_at_the_start_without_its_password(bundle: Classifier) -> None:
+    address = f"postgresql://me:secret@127.0.0.1:{free_port()}/log"
+    checked = check(Options(model=str(bundle.path), jobs="off", log=address))
+    assert "me:***@127.0.0.1" in checked.notes[-1] and "Texts are answered all the same" in checked.notes[-1]
+    assert "secret" not in " ".join(checked.notes)
+    assert checked.options.log_terms.text == "masked"
+
+
+def test_without_the_extra_the_command_that_installs_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delitem(sys.modules, "copydesk.monitor.log_files")
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'copydesk\[monitor\]'"):
+        open_log(str(tmp_path))

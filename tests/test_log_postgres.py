@@ -16,7 +16,7 @@ from copydesk.monitor.entry import Entry, table_of
 from copydesk.monitor.log import open_log
 from copydesk.monitor.log_postgres import as_written
 from copydesk.monitor.traits import Vocabulary
-from copydesk.serve.answer_log import trouble_with
+from copydesk.serve.answer_log import notes_on
 from postgres_server import free_port, running_postgres
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -156,7 +156,8 @@ def test_a_database_that_is_away_is_named_without_its_password() -> None:
         with pytest.raises(ServiceError, match="127.0.0.1, database 'log' does not answer") as told:
             use()  # type: ignore[operator]
         assert "secret" not in str(told.value)
-    assert "Connection refused" in trouble_with(address) and "secret" not in trouble_with(address)
+    (note,) = notes_on(address)
+    assert "Connection refused" in note and "secret" not in note
 
 
 def test_an_address_that_postgresql_does_not_read_is_refused_without_telling_it() -> None:

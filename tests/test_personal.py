@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from copydesk.personal import find_personal, masked, personal_in
+from copydesk.personal import find_personal, masked, personal_in, redacted
 
 PHONES = [
     "+46 8 123 456 78",
@@ -134,3 +134,19 @@ HOSTILE = [
 def test_a_long_hostile_text_comes_to_an_end(unit: str) -> None:
     text = unit * (200_000 // len(unit))
     assert len(masked(text)) <= len(text)
+    assert len(redacted(text)) <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Card 4929 1234 5678 9012 was refused", "Card [number] was refused"),
+        ("born 640823-3234, account DE89370400440532013000", "born [number], account DE[number]"),
+        ("write to me@example.org or call 0046 8 123 456 78", "write to [e-mail] or call [phone]"),
+        ("17 things of 2016 for $1,299.99", "17 things of 2016 for $1,299.99"),
+        ("no digit and no sign", "no digit and no sign"),
+    ],
+)
+def test_what_is_kept_of_a_text_has_no_long_number(text: str, kept: str) -> None:
+    assert redacted(text) == kept
+    assert redacted(kept) == kept

@@ -32,12 +32,25 @@ def rows_of(entries: Sequence[Entry]) -> pl.DataFrame:
     return table_of(entries, KNOWN, kept=None)
 
 
-def rows_of_all(offered: Sequence[Sequence[Entry]]) -> pl.DataFrame:
-    return rows_of([entry for entries in offered for entry in entries])
+class Pile:
+    """What is gathered before a recorder."""
 
+    def __init__(self, store: Store, counts: Counter[str], **options: Any) -> None:
+        self._batches: list[list[Entry]] = []
+        self._lock = threading.Lock()
+        counted = lambda outcome, answers: counts.update({outcome: answers})  # noqa: E731
+        self._recorder = Recorder(store, self._taken, rows_of, counted=counted, **options)
+        self.close = self._recorder.close
 
-def recorder_of(store: Store, counts: Counter[str], **options: Any) -> Recorder[list[Entry]]:
-    return Recorder(store, rows_of_all, counted=lambda outcome, n: counts.update({outcome: n}), **options)
+    def offer(self, entries: list[Entry], *, characters: int = 0) -> None:
+        if self._recorder.has_room(len(entries), characters):
+            with self._lock:
+                self._batches.append(entries)
+
+    def _taken(self) -> list[list[Entry]]:
+        with self._lock:
+            taken, self._batches = self._batches, []
+        return taken
 
 
 class Kept:
@@ -85,7 +98,7 @@ def test_the_same_text_has_the_same_hash_in_every_log() -> None:
 
 def test_everything_offered_is_written_when_the_recorder_closes() -> None:
     store, counts = Kept(), Counter[str]()
-    recorder = recorder_of(store, counts, every_s=60)
+    recorder = Pile(store, counts, every_s=60)
     for number in range(10):
         recorder.offer([entry(number)])
     recorder.close()
@@ -96,7 +109,7 @@ def test_everything_offered_is_written_when_the_recorder_closes() -> None:
 def test_a_full_buffer_drops_and_counts_and_does_not_wait() -> None:
     store, counts = Kept(), Counter[str]()
     store.held.clear()
-    recorder = recorder_of(store, counts, most_waiting=5, every_s=60)
+    recorder = Pile(store, counts, most_waiting=5, every_s=60)
     recorder.offer([entry(number) for number in range(4)])
     recorder.offer([entry(number) for number in range(2)])
     assert counts == {"dropped": 2}
@@ -107,7 +120,7 @@ def test_a_full_buffer_drops_and_counts_and_does_not_wait() -> None:
 
 def test_a_few_texts_that_are_very_long_fill_the_buffer_too() -> None:
     counts = Counter[str]()
-    recorder = recorder_of(Kept(), counts, every_s=60)
+    recorder = Pile(Kept(), counts, every_s=60)
     recorder.offer([entry(1)], characters=MOST_CHARACTERS)
     recorder.offer([entry(2)], characters=1)
     recorder.close()
@@ -118,7 +131,7 @@ def test_a_few_texts_that_are_very_long_fill_the_buffer_too() -> None:
 def test_what_a_store_refuses_is_tried_again_and_written_when_it_recovers(caplog: pytest.LogCaptureFixture) -> None:
     store, counts = Kept(), Counter[str]()
     store.fails = True
-    recorder = recorder_of(store, counts, every_s=0.01)
+    recorder = Pile(store, counts, every_s=0.01)
     recorder.offer([entry(1)])
     _until(lambda: store.refused >= 2)
     recorder.offer([entry(2)])
@@ -135,7 +148,7 @@ def test_what_a_store_refuses_is_tried_again_and_written_when_it_recovers(caplog
 def test_what_a_store_refuses_time_and_again_is_lost_and_counted() -> None:
     store, counts = Kept(), Counter[str]()
     store.fails = True
-    recorder = recorder_of(store, counts, every_s=0.01)
+    recorder = Pile(store, counts, every_s=0.01)
     recorder.offer([entry(1)])
     _until(lambda: counts["lost"] == 1)
     store.fails = False
@@ -153,7 +166,7 @@ def test_a_store_that_fails_is_asked_ever_more_seldom_but_every_half_a_minute() 
 def test_a_store_that_cannot_be_tidied_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
     store, counts = Kept(), Counter[str]()
     store.is_untidy = True
-    recorder = recorder_of(store, counts, every_s=0.01)
+    recorder = Pile(store, counts, every_s=0.01)
     for number in range(2):
         recorder.offer([entry(number)])
         _until(lambda number=number: counts["written"] > number)
@@ -164,7 +177,7 @@ def test_a_store_that_cannot_be_tidied_loses_nothing(caplog: pytest.LogCaptureFi
 def test_answers_that_make_no_rows_are_lost_and_cost_no_others() -> None:
     counts = Counter[str]()
     store = Kept()
-    recorder = recorder_of(store, counts, every_s=0.01)
+    recorder = Pile(store, counts, every_s=0.01)
     recorder.offer([None])  # type: ignore[list-item]
     _until(lambda: counts["lost"] == 1)
     recorder.offer([entry(2)])
@@ -174,7 +187,7 @@ def test_answers_that_make_no_rows_are_lost_and_cost_no_others() -> None:
 
 def test_many_threads_may_offer_at_once() -> None:
     store = Kept()
-    recorder = recorder_of(store, Counter(), every_s=0.01)
+    recorder = Pile(store, Counter(), every_s=0.01)
     threads = [
         threading.Thread(target=lambda start=start: [recorder.offer([entry(start + one)]) for one in range(100)])
         for start in range(0, 400, 100)

@@ -3,12 +3,17 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
 
 from copydesk import errors
+from copydesk.errors import CopydeskError
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.serve.access import Keys
 from copydesk.serve.app import STATUS, Access, create_app
@@ -409,3 +414,25 @@ def test_what_a_client_that_left_was_waiting_for_is_not_computed() -> None:
     assert asyncio.run(scenario()) == [200, 400, 200]
     assert not any(text.startswith("gone") for text in model.seen)
     assert 'copydesk_dropped_texts_total{lane="fake"} 1.0' in service.metrics.page().decode()
+
+
+def _corrected(keep: Callable[[Sequence[Mapping[str, Any]]], None]) -> Response:
+    app = create_app(service_of(classifier_of(FakeModel(LOGITS, 2))), feedback=Feedback(keep))
+    with TestClient(app) as client:
+        return client.post("/v1/feedback", json={"id": "v1.00112233445566aa", "label": "blame"})
+
+
+def test_a_correction_that_cannot_be_kept_is_refused_and_no_path_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    def full(_: object) -> None:
+        raise CopydeskError("'/srv/log/feedback.jsonl' cannot be written: No space left on device.")
+
+    answer = _corrected(full)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "/srv" not in answer.text and "a correction was refused" in caplog.messages
+
+
+def test_only_so_many_corrections_wait_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("copydesk.serve.routes._MOST_CORRECTIONS", 0)
+    kept: list[object] = []
+    answer = _corrected(kept.extend)
+    assert answer.status_code == 429 and not kept and "Retry-After" in answer.headers

@@ -78,7 +78,7 @@ def _embedded(jobs: str, log: str, *, quiet: bool) -> None:
 
     store = SqliteJobs(sqlite_path(jobs))
     _say_ready(quiet=quiet)
-    answers = AnswerLog.open(log, keep_days=None) if log else None  # days are dropped by the server
+    answers = AnswerLog.open(log) if log else None  # days are dropped by the server
     work(store, Models(load_version), stop, progress=progress, too_long=too_long, log=answers)
     store.close()
     if answers is not None:

@@ -25,7 +25,7 @@ from copydesk.files import append_lines, replacing
 from copydesk.monitor.corrections import Line, corrections_of, read_lines
 from copydesk.monitor.entry import SCHEMA
 
-_PART_BYTES = 64 << 20
+_PART_BYTES = 16 << 20
 _DAYS = "%Y-%m-%d"
 _WHOLE = "-all"
 FEEDBACK = "feedback.jsonl"
@@ -100,7 +100,7 @@ class LogFiles:
             return
         self._number += 1
         with replacing(hour / f"{self._name}-{self._number:06d}{_WHOLE}.parquet") as temporary:
-            pl.concat([pl.read_parquet(part) for part in parts]).write_parquet(temporary, compression_level=7)
+            pl.scan_parquet(parts).sink_parquet(temporary)
         for part in parts:
             part.unlink(missing_ok=True)
 

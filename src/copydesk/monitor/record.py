@@ -1,9 +1,9 @@
 """The prediction log, off the path of requests.
 
-Answers are laid into a bounded buffer; a thread turns them into rows, and hands these to a store every few seconds.
-What does not fit into the buffer is dropped and counted: a full disk or a database that is away never holds up a
-request, nor fails one. What a store refuses is tried again, ever more seldom, then lost and counted. A process that is
-killed loses what was answered in the last seconds. It does not know what an answer looks like.
+Answers are gathered in bounded number; a thread turns them into rows, and hands these to a store every few seconds.
+What would be too many is dropped and counted: a full disk or a database that is away never holds up a request, nor
+fails one. What a store refuses is tried again, ever more seldom, then lost and counted. A process that is killed loses
+what was answered in the last seconds. It does not know what an answer looks like.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ MOST_CHARACTERS = 32_000_000
 """So many characters at most have the texts of those that wait."""
 MOST_TRIES = 8
 """What a store refuses so often, within a minute and a half, is lost."""
-_EVERY_S = 10.0
+EVERY_S = 10.0
 _TURN_S = 1.0
 """Rows are made in small portions: a thread that computes for long would keep the others from their turn."""
-_AT_ONCE = 20_000
+_ENOUGH_FOR_ROWS, _ENOUGH_TO_WRITE = 1_000, 20_000
 _LONGEST_PAUSE_S = 30.0
 _STOP_S = 10.0
 
-Answers = TypeVar("Answers", bound=Sized)
+Batch = TypeVar("Batch", bound=Sized)
 Outcome = Literal["written", "dropped", "lost"]
 
 
@@ -51,24 +51,25 @@ def uncounted(outcome: Outcome, answers: int) -> None:
     """Count nothing."""
 
 
-class Recorder(Generic[Answers]):
-    """Takes answers from any thread, a few at a time, and writes them from its own.
+class Recorder(Generic[Batch]):
+    """Writes, from its own thread, what others gather.
 
-    `counted` is told what became of them: written, dropped for want of room, lost because the store refused them.
+    `gathered` returns the batches that were gathered since it was last called, `rows_of` the rows of one. `counted` is
+    told what became of answers: written, dropped because too many waited, lost because the store refused them.
     """
 
     def __init__(
         self,
         store: Store,
-        rows_of: Callable[[Sequence[Answers]], pl.DataFrame],
+        gathered: Callable[[], Sequence[Batch]],
+        rows_of: Callable[[Batch], pl.DataFrame],
         *,
         counted: Callable[[Outcome, int], None] = uncounted,
         most_waiting: int = MOST_WAITING,
-        every_s: float = _EVERY_S,
+        every_s: float = EVERY_S,
     ) -> None:
-        self._store, self._rows_of, self._counted = store, rows_of, counted
+        self._store, self._gathered, self._rows_of, self._counted = store, gathered, rows_of, counted
         self._most, self._every_s = most_waiting, every_s
-        self._offered: list[Answers] = []
         self._rows: list[pl.DataFrame] = []
         self._waiting = self._characters = self._tries = 0
         self._lock, self._stopped = threading.Lock(), threading.Event()
@@ -77,17 +78,16 @@ class Recorder(Generic[Answers]):
         self._thread = threading.Thread(target=self._run, name="copydesk-prediction-log", daemon=True)
         self._thread.start()
 
-    def offer(self, answers: Answers, *, characters: int = 0) -> None:
-        """Take answers to be written, or drop them all where there is no room; returns at once."""
-        size = len(answers)
+    def has_room(self, answers: int, characters: int = 0) -> bool:
+        """Tell whether so many answers, to texts of so many characters, may be gathered; count those that may not."""
         with self._lock:
-            has_room = self._waiting + size <= self._most and self._characters + characters <= MOST_CHARACTERS
+            has_room = self._waiting + answers <= self._most and self._characters + characters <= MOST_CHARACTERS
             if has_room:
-                self._offered.append(answers)
-                self._waiting += size
+                self._waiting += answers
                 self._characters += characters
         if not has_room:
-            self._counted("dropped", size)
+            self._counted("dropped", answers)
+        return has_room
 
     def close(self) -> None:
         """Write what waits, then end; after some seconds without it."""
@@ -96,26 +96,23 @@ class Recorder(Generic[Answers]):
 
     def _run(self) -> None:
         while not self._stopped.wait(min(_TURN_S, self._every_s)):
-            self._take()
-            is_much = not self._pause_s and sum(rows.height for rows in self._rows) >= _AT_ONCE
-            if is_much or time.monotonic() >= self._write_at:
+            made = sum(rows.height for rows in self._rows)
+            is_due = time.monotonic() >= self._write_at or (made >= _ENOUGH_TO_WRITE and not self._pause_s)
+            if is_due or self._waiting - made >= _ENOUGH_FOR_ROWS:
+                self._make_rows()
+            if is_due:
                 self._write()
-        self._take()
+        self._make_rows()
         self._tries = MOST_TRIES - 1  # there is no later
         self._write()
 
-    def _take(self) -> None:
-        """Turn what was offered into rows."""
-        with self._lock:
-            offered, self._offered = self._offered, []
-        if not offered:
-            return
-        size = sum(map(len, offered))
-        try:
-            self._rows.append(self._rows_of(offered))
-        except Exception as error:  # answers that are like no others must not end the log
-            LOG.error("prediction log: %d answers are like no others and cannot be logged: %s", size, told(error))
-            self._forget(size, "lost")
+    def _make_rows(self) -> None:
+        for batch in self._gathered():
+            try:
+                self._rows.append(self._rows_of(batch))
+            except Exception as error:  # answers that are like no others must not end the log
+                LOG.error("prediction log: %d answers cannot be made rows of: %s", len(batch), told(error))
+                self._forget(len(batch), "lost")
 
     def _write(self) -> None:
         """Hand all rows to the store; with those that it refuses, wait."""

@@ -23,6 +23,7 @@ class Logged(Section):
         "none", description="masked: without e-mail addresses, phone numbers and other long numbers."
     )
     keep_days: int = Field(30, gt=0, description="Days after which rows are dropped.")
+    every_seconds: float = Field(10.0, gt=0, description="Seconds between two writes.")
     measured_per_second: float = Field(
         100.0, ge=0, description="Texts that are measured for drift at most, in each process; a random sample beyond."
     )

@@ -132,7 +132,7 @@ def _add_task(app: Celery, url: str, log: str) -> None:
 
     @cache  # once in each process that works, after its fork
     def opened() -> tuple[RedisJobs, AnswerLog | None]:
-        answers = AnswerLog.open(log, keep_days=None) if log else None  # days are dropped by the server
+        answers = AnswerLog.open(log) if log else None  # days are dropped by the server
         if answers is not None:
             worker_process_shutdown.connect(lambda **_: answers.close(), weak=False)
         return RedisJobs(url), answers

@@ -7,55 +7,43 @@ It knows nothing of where rows go.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from copydesk.errors import MissingExtra
+from copydesk.errors import BundleError, MissingExtra
 from copydesk.languages import languages_of
-from copydesk.monitor.entry import SCHEMA, Source, lists_of, measured, moments, rows_of, spread
+from copydesk.monitor.entry import lists_of, measured, moments, rows_of, spread
 from copydesk.monitor.reference import Reference
 from copydesk.monitor.traits import Vocabulary
 from copydesk.normalise import text_id
 from copydesk.personal import redacted
 from copydesk.recipe.serve import Logged
-from copydesk.runtime.engine import Answers, Classifier
+from copydesk.runtime.engine import Classifier
+from copydesk.serve.answer_log import Batch
 from copydesk.tasks import Scores, Task
 from copydesk.tasks.columns import Lists, Names
 from copydesk.types import ModelVersion
 
+LOG = logging.getLogger("copydesk.monitor")
 _LANGUAGES_PER_S = 20.0
 _SAVED_S = 10.0
 """What was not measured in so many seconds may be made up for."""
 _KNOWN_VERSIONS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """Answers of one version to the texts of one request, with their ids. `at` is in seconds since 1970."""
-
-    at: float
-    source: Source
-    classifier: Classifier
-    version: ModelVersion
-    ids: Sequence[str]
-    answers: Answers
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
 @dataclass(frozen=True)
 class Terms:
     """On which terms a version's answers are logged: what its recipe says, and the words of its training.
 
-    A model without a reference has no vocabulary: of its texts nothing is measured.
+    A model without a reference, or with one that this Copydesk does not read, has no vocabulary: of its texts nothing
+    is measured.
     """
 
     recipe: Logged
@@ -63,11 +51,15 @@ class Terms:
 
     @classmethod
     def of(cls, classifier: Classifier) -> Terms:
-        """Return a classifier's terms. Raises `BundleError` for a reference that cannot be read."""
+        """Return a classifier's terms."""
         if not classifier.is_bundle:
             return cls(Logged(), None)
-        path = classifier.bundle.layout.reference
-        return cls(classifier.recipe.serve.log, Reference.load(path).vocabulary if path.is_file() else None)
+        path, recipe = classifier.bundle.layout.reference, classifier.recipe.serve.log
+        try:
+            return cls(recipe, Reference.load(path).vocabulary if path.is_file() else None)
+        except BundleError as error:
+            LOG.warning("prediction log: texts are not measured: %s", error)
+            return cls(recipe, None)
 
 
 class Ration:
@@ -95,32 +87,22 @@ class Rows:
         self._terms: dict[ModelVersion, tuple[Terms, Ration]] = {}
         self._languages = Ration(_LANGUAGES_PER_S, clock)
 
-    def __call__(self, offered: Sequence[Given]) -> pl.DataFrame:
-        """Return the rows of answers, those of one version and source together."""
-
-        def kind(given: Given) -> tuple[Any, ...]:
-            return given.version.name, given.version.version, given.version.path, given.source
-
-        parts = [list(part) for _, part in groupby(sorted(offered, key=kind), kind)]
-        return pl.concat([self._rows(part) for part in parts]) if parts else pl.DataFrame(schema=SCHEMA)
-
-    def _rows(self, offered: Sequence[Given]) -> pl.DataFrame:
-        first = offered[0]
-        terms, ration = self._terms_of(first)
-        task, outputs = first.classifier.task, np.concatenate([given.answers.outputs for given in offered])
-        texts = [text for given in offered for text in given.answers.texts]
+    def __call__(self, batch: Batch) -> pl.DataFrame:
+        """Return the rows of some answers."""
+        terms, ration = self._terms_of(batch)
+        task, outputs, texts = batch.classifier.task, np.concatenate(batch.outputs), batch.texts
         columns: dict[str, Any] = {
-            "at": moments(np.repeat([given.at for given in offered], [len(given) for given in offered])),
-            "id": [name for given in offered for name in given.ids],
-            "model": first.version.name,
-            "version": first.version.version,
-            "source": first.source,
+            "at": moments(np.repeat(batch.at, batch.sizes)),
+            "id": batch.ids,
+            "model": batch.version.name,
+            "version": batch.version.version,
+            "source": batch.source,
             "text_hash": [text_id(text) for text in texts],
             "confidence": task.confidence(outputs).astype(np.float32),
-            "stage": [*chain.from_iterable(given.answers.stages for given in offered)] or "",
+            "stage": batch.stages or "",
             **labels_of(task, outputs),
         }
-        if first.source == "shadow":  # the live row of the same id has the text, and what was measured of it
+        if batch.source == "shadow":  # the live row of the same id has the text, and what was measured of it
             return rows_of(columns)
         if terms.recipe.text != "none":
             columns["text"] = [KEPT[terms.recipe.text](text) for text in texts]
@@ -130,13 +112,13 @@ class Rows:
             columns["language"] = self._languages_of(texts, chosen)
         return rows_of(columns)
 
-    def _terms_of(self, given: Given) -> tuple[Terms, Ration]:
-        known = self._terms.get(given.version)
+    def _terms_of(self, batch: Batch) -> tuple[Terms, Ration]:
+        known = self._terms.get(batch.version)
         if known is None:
-            terms = Terms.of(given.classifier)
+            terms = Terms.of(batch.classifier)
             while len(self._terms) >= _KNOWN_VERSIONS:
                 del self._terms[next(iter(self._terms))]
-            known = self._terms[given.version] = terms, Ration(terms.recipe.measured_per_second, self._clock)
+            known = self._terms[batch.version] = terms, Ration(terms.recipe.measured_per_second, self._clock)
         return known
 
     def _languages_of(self, texts: Sequence[str], chosen: NDArray[np.integer[Any]]) -> pl.Series:

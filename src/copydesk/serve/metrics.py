@@ -73,7 +73,9 @@ DECLARED: dict[str, Declared] = {
         Counter, "Texts that a candidate answered in the shadow: yes, it agreed; no; failed.", ("version", "agrees")
     ),
     "copydesk_log_entries_total": Declared(
-        Counter, "Answers for the prediction log: written, dropped for want of room, lost for want of it.", ("outcome",)
+        Counter,
+        "Answers for the prediction log: written; dropped, as too many waited; lost, as they could not be written.",
+        ("outcome",),
     ),
     "copydesk_feedback_total": Declared(
         Counter, "Corrections sent by users, of a version served here or (other).", ("version",)

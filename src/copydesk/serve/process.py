@@ -31,11 +31,12 @@ from uvicorn.supervisors import Multiprocess
 
 from copydesk.errors import UsageError
 from copydesk.models.cores import allowed_cores
-from copydesk.monitor.log import LOG_ADDRESS, shown
+from copydesk.monitor.log import LOG_ADDRESS
+from copydesk.recipe.serve import Logged
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.serve.access import Keys
-from copydesk.serve.answer_log import AnswerLog, trouble_with
+from copydesk.serve.answer_log import AnswerLog, notes_on
 from copydesk.serve.connection import Connection
 from copydesk.serve.jobs import JobRules
 from copydesk.serve.logs import log_to_stderr
@@ -81,7 +82,7 @@ class Options(BaseModel):
     state: Path = Path("serving")
     jobs: str = ""
     log: str = ""
-    log_days: int = 30
+    log_terms: Logged = Logged()
     keep_results_hours: float = 24.0
     api_keys: Path | None = None
     origins: list[str] = []
@@ -101,8 +102,8 @@ class Options(BaseModel):
         if not classifier.is_bundle:
             return self
         serve = classifier.recipe.serve
-        shadow = self.shadow or (serve.shadow.model and (serve.shadow.model, serve.shadow.share)) or None
-        return self.model_copy(update={"log_days": serve.log.keep_days, "shadow": shadow})
+        recipes = None if serve.shadow.model is None else (serve.shadow.model, serve.shadow.share)
+        return self.model_copy(update={"log_terms": serve.log, "shadow": self.shadow or recipes})
 
 
 @dataclass(frozen=True)
@@ -128,13 +129,7 @@ def check(options: Options) -> Checked:
     Keys.read(options.api_keys)
     if options.job_store:
         open_jobs(options.job_store).close()
-    return Checked(options, classifier.notes + _log_notes(options.log))
-
-
-def _log_notes(log: str) -> list[str]:
-    trouble = trouble_with(log) if log else ""
-    away = f"The prediction log at {shown(log)} cannot be written now: {trouble}. Texts are answered all the same, and"
-    return [f"{away} logged from when it can."] if trouble else []
+    return Checked(options, classifier.notes + (notes_on(options.log) if options.log else []))
 
 
 def run(options: Options, *, bound: Callable[[str], None]) -> None:
@@ -178,7 +173,7 @@ def app() -> ASGIApp:
     if options.workers > 1:
         end_with(options.parent)  # killed with -9, it could not tell its workers, and they would keep the port
     metrics = Metrics()
-    log = AnswerLog.open(options.log, keep_days=options.log_days, counted=metrics.logged) if options.log else None
+    log = AnswerLog.open(options.log, options.log_terms, counted=metrics.logged) if options.log else None
     service = Service(
         Reference.to(options.model),
         metrics=metrics,
