@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 
-from copydesk.monitor.detectors import State, Window
+from copydesk.monitor.detectors import NO_LABEL, State, Window
 from copydesk.monitor.drift import Drift
-from copydesk.monitor.entry import VECTOR_SCALE
 from copydesk.monitor.reference import Reference
-from copydesk.monitor.traits import NUMBERS
+from copydesk.monitor.traits import NUMBERS, from_steps
 
 Every = Literal["1h", "1d", "1w"]
 SAMPLE = 2_000
@@ -159,15 +157,16 @@ def sampled(rows: pl.LazyFrame, totals: pl.DataFrame, most: int = SAMPLE) -> pl.
 
 
 def window_of(rows: pl.DataFrame) -> Window:
-    """Return rows as detectors see them."""
+    """Return measured rows as detectors see them: a text that was asked several times counts once, as in training."""
+    rows = rows.filter(pl.col("vector").is_not_null()).unique("text_hash", keep="first", maintain_order=True)
     numbers = {name: rows[name].to_numpy() for name in (*NUMBERS, "confidence")}
-    vectors = rows["vector"].to_numpy().astype(np.float32) / np.float32(VECTOR_SCALE)
+    given = pl.when(pl.col("labels").list.len() > 0).then("labels").otherwise(pl.lit([NO_LABEL]))
     kinds: dict[str, Sequence[str]] = {
-        "labels": rows["labels"].explode().drop_nulls().to_list(),
+        "labels": rows.select(given.explode())["labels"].to_list(),
         "languages": rows["language"].drop_nulls().to_list(),
         "stages": rows["stage"].to_list(),
     }
-    return Window(numbers, vectors, kinds)
+    return Window(numbers, from_steps(rows["vector"].to_numpy()), kinds)
 
 
 def _states(sample: pl.DataFrame, reference: Reference | None) -> dict[datetime, list[State]]:
