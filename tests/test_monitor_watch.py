@@ -279,3 +279,9 @@ def test_votes_are_kept_for_so_many_windows_as_the_recipe_counts(tmp_path: Path)
     for number in range(5):
         memory = voted(memory, seen.window, [Finding("drift.words", number % 2 == 0, "")], rules)
     assert memory.votes == {"drift.words": [False, True]}
+
+
+def test_every_gauge_is_documented_as_it_is_declared() -> None:
+    reference = (Path(__file__).parent.parent / "docs" / "monitor.md").read_text("utf-8")
+    for name, (text, labels) in DECLARED.items():
+        assert f"| `{PREFIX}{name}` | {', '.join(f'`{label}`' for label in labels)} | {text} |" in reference
