@@ -29,8 +29,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from copydesk.data.duplicates import find_near_duplicates
 from copydesk.models.linear import LinearModel
 from copydesk.monitor.entry import Entry, table_of
+from copydesk.monitor.promise import promise_of
 from copydesk.monitor.queue import RANDOM, draw_pool, novelty_of, queue_of, rankings
-from copydesk.monitor.reference import Reference, reference_of
+from copydesk.monitor.reference import Answers, Reference, reference_of
 from copydesk.tasks import Task, make_task
 
 TRAIN, STREAM, TEST, OLD, CLUSTERS, NEW = 5_000, 5_000, 3_000, 1_000, 20, 5
@@ -132,7 +133,7 @@ def reference(model: LinearModel, found: Drifted, task: Task) -> Reference:
     """Return what a bundle would hold of the texts like those of training."""
     right = model.logits(found.old.texts).argmax(1) == np.asarray(task.encode(found.old.labels)).ravel()
     confidence = confidence_of(model, found.old.texts)
-    return reference_of(found.old.texts, found.train.texts, confidence=confidence, right=right, kinds={})
+    return reference_of(Answers(found.old.texts, confidence, {}), found.train.texts, promise_of(confidence, right))
 
 
 def choices(model: LinearModel, found: Drifted, task: Task, count: int, seed: int) -> dict[str, list[int]]:
