@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from copydesk.bundle import Bundle
+from copydesk.data.dataset import is_dataset
 from copydesk.data.review_file import Decision, Header, Item, Review, append_decision, read_review, write_review
 from copydesk.errors import DataError, UsageError
 from copydesk.monitor.reference import Reference
@@ -262,3 +263,16 @@ def test_only_recent_texts_of_the_model_are_what_drift_is_measured_from() -> Non
     rows = logged([*(answer(number, f"text {number}") for number in range(5)), *others]).rows
     since = datetime.fromtimestamp(NOON.timestamp() + 2, UTC)
     assert sorted(recent_texts(rows, "toy", since)) == ["", "text 2", "text 3", "text 4"]
+
+
+def test_what_checks_found_is_kept_beside_the_version(recipe: Recipe, tmp_path: Path) -> None:
+    registry, review = MemoryRegistry(), _review(tmp_path / "queue.jsonl", _item(STREAM[0]))
+    seen = []
+
+    def check(bundle: Bundle, dataset: Path) -> dict[str, object]:
+        seen.append((bundle.path.is_dir(), is_dataset(dataset), registry.names()))
+        return {"score": 4.0}
+
+    done = retrain(recipe, Asked([review], least=1, check=check), registry, WHO, progress=Silent())
+    assert seen == [(True, True, [])], "checked before it is registered, so no version is staged unchecked"
+    assert registry.attached(done.version, "checks") == done.checks == {"score": 4.0}

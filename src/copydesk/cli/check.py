@@ -65,7 +65,7 @@ def check(
         if output is not None:
             refuse_existing(output)
     chosen(only or [])
-    now, settings = _now(), _settings(manual)
+    now, settings = _now(), settings_in(manual)
     progress = console.listener(quiet=quiet or json)
     classifier = Classifier.of(opened(model))
     subject = Subject(classifier, data, feedback or FEEDBACK, settings=settings, now=now, progress=progress)
@@ -86,7 +86,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _settings(path: Path | None) -> CheckSettings:
+def settings_in(path: Path | None) -> CheckSettings:
     """Return what the file says, or the one in the working folder where there is one."""
     from copydesk.checks.settings import FILE, CheckSettings, load_settings
     from copydesk.checks.table import CHECKS

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from copydesk.cli.options import Debug, Json, Quiet, RecipePath, RegistryAddress, Set, Texts, overrides_of
 
 if TYPE_CHECKING:
+    from copydesk.bundle import Bundle
+    from copydesk.progress import Progress
     from copydesk.recipe import Recipe
 
 
@@ -41,6 +44,9 @@ def retrain(
     least: Annotated[
         int, typer.Option("--least", metavar="N", min=0, help="Refuse to train for fewer new answers.")
     ] = 20,
+    is_checked: Annotated[
+        bool, typer.Option("--check/--no-check", help="Run the checks on the new version, and keep them beside it.")
+    ] = True,
     alias: Annotated[str, typer.Option("--alias", help="The alias to lead to the new version.")] = "staging",
     registry: RegistryAddress = "models:/",
     set_: Set = None,
@@ -48,7 +54,7 @@ def retrain(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Merge the answers, train anew, and stage the next version; exit with 1 if there is nothing to train for."""
+    """Merge the answers, train anew, check and stage the next version; exit with 1 if there is nothing to train for."""
     from copydesk.cli import console, tables
     from copydesk.monitor.times import moment
     from copydesk.normalise import steps_of
@@ -67,7 +73,7 @@ def retrain(
     if texts is not None:
         logged = logged.with_texts(read_texts(texts, loaded.text, steps_of(loaded.prepare.normalise)))
     since = moment(recent, datetime.now(UTC))
-    asked = Asked(review or [], logged, dataset, least, alias, since)
+    asked = Asked(review or [], logged, dataset, least, alias, since, _checking(progress) if is_checked else None)
     done = train_again(loaded, asked, registry_at(registry), mover(), progress=progress)
     reference = pinned_at(registry, done.version)
     command = shlex.join(["copydesk", "promote", done.version.name, "--data", str(done.dataset)])
@@ -78,9 +84,25 @@ def retrain(
         return
     if not quiet:
         console.out.print(tables.report_table(done.bundle.report))
+        if done.checks:
+            console.out.print(f"ML Test Score: {done.checks['score']:g}", markup=False)
         console.out.print(f"bundle: {done.bundle.path}", markup=False)
     console.out.print(f"registered: {reference}  alias: {', '.join(done.version.aliases)}", markup=False)
     console.out.print(f"next: {command}", markup=False)
+
+
+def _checking(progress: Progress) -> Callable[[Bundle, Path], dict[str, Any]]:
+    """Return what checks a bundle that was trained on a Dataset."""
+    from copydesk.checks.run import run_checks
+    from copydesk.checks.subject import Subject
+    from copydesk.cli.check import settings_in
+    from copydesk.runtime.engine import Classifier
+
+    def check(bundle: Bundle, dataset: Path) -> dict[str, Any]:
+        facts: dict[str, Any] = {"settings": settings_in(None), "now": datetime.now(UTC), "progress": progress}
+        return run_checks(Subject(Classifier.of(bundle), str(dataset), **facts)).to_json()
+
+    return check
 
 
 def _with_data(recipe: Recipe, data: str | None) -> tuple[Recipe, Path | None]:

@@ -43,7 +43,7 @@ class Scale:
 def scale_of(
     values: Sequence[float], *, from_zero: bool = False, least: float = 0.0, most: float | None = None
 ) -> Scale:
-    """Return a scale with two to five round steps that holds all values, and is `least` long, so that noise looks small."""
+    """Return a scale with two to five round steps that holds all values and is `least` long: noise looks small."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     low = 0.0 if from_zero else min(low, (low + high - least) / 2)
     high = max(high, low + least)

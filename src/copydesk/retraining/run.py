@@ -7,7 +7,7 @@ alone, whatever versions there were before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from copydesk.retraining.log import Logged
 from copydesk.retraining.merge import FOLDER, Answers, answers_of
 from copydesk.retraining.traffic import traffic_beside
 
+CHECKS = "checks"
 KIND = "retraining"
 """What a registry keeps beside a version under this name: which answers it was trained with. It is put there last."""
 LEAST = 20
@@ -40,7 +41,8 @@ class Asked:
     """What to retrain with: review files, a log's feedback, other data than the recipe's source.
 
     Fewer than `least` new answers are not worth it, where any are given. From `recent` on the log's texts are what
-    drift will be measured from.
+    drift will be measured from. `check` is given a bundle and the Dataset that it was trained on, and returns what is
+    kept of its checks; without it nothing is checked.
     """
 
     reviews: Sequence[Path] = ()
@@ -49,25 +51,31 @@ class Asked:
     least: int = LEAST
     alias: str = STAGING
     recent: datetime = datetime.min.replace(tzinfo=UTC)
+    check: Callable[[Bundle, Path], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
 class Retrained:
-    """The new version with its bundle, the Dataset that it was trained on, and what became of the answers."""
+    """The new version with its bundle, the Dataset that it was trained on, what became of the answers, and its checks.
+
+    `checks` are empty where it was not checked.
+    """
 
     version: Registered
     bundle: Bundle
     dataset: Path
     merged: dict[str, Any]
+    checks: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         places = {"bundle": str(self.bundle.path), "dataset": str(self.dataset)}
-        return {**self.version.to_json(), **places, "corrections": self.merged, "report": self.bundle.report.to_json()}
+        found = {"corrections": self.merged, "checks": self.checks, "report": self.bundle.report.to_json()}
+        return {**self.version.to_json(), **places, **found}
 
 
 def retrain(recipe: Recipe, asked: Asked, registry: Registry, who: Mover, *, progress: Progress) -> Retrained:
-    """Merge, prepare, train, register, and let the alias lead to the new version.
+    """Merge, prepare, train, check, register, and let the alias lead to the new version.
 
     Raises `DataError` where nothing has changed since a version, or too few answers are new; `UsageError` if another
     process is at it; and what the stages raise.
@@ -86,20 +94,24 @@ def retrain(recipe: Recipe, asked: Asked, registry: Registry, who: Mover, *, pro
         _require_changed(prepared, registry, recipe.name)
         bundle = open_bundle(run_stages(merged, data=asked.data, progress=progress)[-1].output, ours=True)
         facts = {"answers": len(answers.review.items), "sha256": sha256_of(path) if path else "", **_facts(prepared)}
-        version = staged(registry, bundle, facts, asked.alias, who)
-    return Retrained(version, bundle, dataset, facts)
+        checks = asked.check(bundle, dataset) if asked.check else {}
+        version = _staged(registry, bundle, checks, asked.alias, who)
+        registry.attach(version, KIND, facts)
+        version = registry.find(version.name, version.version)
+    return Retrained(version, bundle, dataset, facts, checks)
 
 
 def _measured_from(traffic: Path | None) -> dict[str, Any]:
     return {"train.traffic": [{"url": str(traffic.resolve()), "format": "parquet"}]} if traffic else {}
 
 
-def staged(registry: Registry, bundle: Bundle, facts: dict[str, Any], alias: str, who: Mover) -> Registered:
-    """Register a bundle, let the alias lead to it, and note last with which answers it was trained."""
+def _staged(registry: Registry, bundle: Bundle, checks: dict[str, Any], alias: str, who: Mover) -> Registered:
+    """Register a bundle, keep what its checks found beside it, and let the alias lead to it."""
     version = registry.add(bundle, str(bundle.manifest["name"]), facts_of(bundle, who))
+    if checks:
+        registry.attach(version, CHECKS, checks)
     point(registry, version, alias, who)
-    registry.attach(version, KIND, facts)
-    return registry.find(version.name, version.version)
+    return version
 
 
 @contextmanager
