@@ -28,9 +28,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from copydesk.monitor.entry import SCHEMA, VECTOR_SCALE
+from copydesk.monitor.entry import SCHEMA
 from copydesk.monitor.reference import Reference
-from copydesk.monitor.traits import NUMBERS
+from copydesk.monitor.traits import NUMBERS, in_steps
 
 HOURS = 7 * 24
 CORRECTED = 0.001
@@ -123,7 +123,7 @@ def hour_of(
         "tags": pl.Series([[]], dtype=pl.List(pl.String)).new_from_index(0, count),
         "confidence": confidence,
         **{name: window.numbers[name][drawn] for name in NUMBERS},
-        "vector": np.rint(vectors * VECTOR_SCALE).astype(np.int8),
+        "vector": in_steps(vectors),
     }
     frame = pl.DataFrame(columns).with_columns(
         pl.lit("live").alias("source"),

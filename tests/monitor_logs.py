@@ -13,7 +13,7 @@ import polars as pl
 from copydesk.monitor.corrections import Line, corrections_of
 from copydesk.monitor.entry import Entry, Source, table_of
 from copydesk.monitor.promise import promise_of
-from copydesk.monitor.reference import Reference, reference_of
+from copydesk.monitor.reference import Answers, Reference, reference_of
 from copydesk.monitor.subject import Subject
 from copydesk.recipe import Monitor
 
@@ -42,14 +42,8 @@ def reference() -> Reference:
     random = np.random.default_rng(2)
     right, given = random.random(800) < confidence, random.choice(["news", "clickbait"], 800).tolist()
     truth = [label if is_right else "news" for label, is_right in zip(given, right, strict=True)]
-    return reference_of(
-        sentences(800, seed=1),
-        sentences(4_000, seed=2),
-        confidence=confidence,
-        right=right,
-        kinds={"labels": given},
-        promise=promise_of(confidence, right, given, truth),
-    )
+    answers = Answers(sentences(800, seed=1), confidence, {"labels": given})
+    return reference_of(answers, sentences(4_000, seed=2), promise_of(confidence, right, given, truth))
 
 
 def subject(*, version: str = "3", has_reference: bool = True, **rules: object) -> Subject:

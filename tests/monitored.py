@@ -12,14 +12,15 @@ from typing import Any
 import yaml
 from prometheus_client import Histogram
 
+from copydesk.monitor import gauges
 from copydesk.serve.metrics import DECLARED, JOBS
-from monitor_gauges import GAUGES
 from promql import labels_named, selectors
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 PROMETHEUS, GRAFANA = DEPLOY / "prometheus", DEPLOY / "grafana"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"), reverse=True)
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
+GAUGES = {f"{gauges.PREFIX}{name}": labels for name, (_, labels) in gauges.DECLARED.items()}
 _TARGET = {"job", "instance"}
 _GRAFANA = {"$__rate_interval": "1m"}
 
@@ -29,6 +30,7 @@ def rules(file: Path) -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(file.read_text("utf-8"))["groups"] for rule in group["rules"]]
 
 
+@cache
 def all_rules() -> list[dict[str, Any]]:
     """Return every rule."""
     return [rule for file in RULES for rule in rules(file)]

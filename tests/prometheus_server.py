@@ -28,10 +28,10 @@ def needed() -> None:
 class PrometheusServer:
     """One Prometheus with its configuration and its data; both outlive it."""
 
-    def __init__(self, configuration: Path, data: Path, *options: str) -> None:
+    def __init__(self, configuration: Path, data: Path, *options: str, port: int = 0) -> None:
         needed()
         self._configuration, self._data, self._options = configuration, data, options
-        self.port = free_port()
+        self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -40,6 +40,7 @@ class PrometheusServer:
 
     def start(self) -> PrometheusServer:
         """Start, and wait until it is ready to answer."""
+        self._client = httpx.Client(timeout=30)
         options = (f"--config.file={self._configuration}", f"--storage.tsdb.path={self._data}", *self._options)
         log = self._data.with_suffix(".log")
         with log.open("ab") as file:
@@ -50,17 +51,16 @@ class PrometheusServer:
         while time.monotonic() < deadline:
             assert self._process.poll() is None, log.read_text()[-2_000:]
             try:
-                if httpx.get(f"{self.url}/-/ready").status_code == 200:
+                if self._client.get(f"{self.url}/-/ready").status_code == 200:
                     return self
             except httpx.TransportError:
                 pass
             time.sleep(0.05)
         raise AssertionError(f"Prometheus was not ready within {_STARTS_IN_S:.0f} s: {log.read_text()[-2_000:]}")
 
-    def ask(self, path: str, **parameters: object) -> Any:
+    def ask(self, path: str, **parameters: str | float) -> Any:
         """Return the data of an API call. Raises `ValueError` with Prometheus' words where it refuses."""
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params={name: str(value) for name, value in parameters.items()})
-        found = answer.json()
+        found = self._client.get(f"{self.url}/api/v1/{path}", params={**parameters}).json()
         if found["status"] != "success":
             raise ValueError(f"{found['errorType']}: {found['error']}")
         return found["data"]
@@ -77,6 +77,7 @@ class PrometheusServer:
             self._process.send_signal(number)
             assert self._process.wait(30) == (0 if number == signal.SIGTERM else -number)
             self._process = None
+            self._client.close()
 
 
 def free_port() -> int:

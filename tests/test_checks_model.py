@@ -115,7 +115,7 @@ def test_too_little_feedback_decides_nothing_and_says_what_did_not_count(subject
     feedback(subject, tmp_path / "feedback.jsonl", wrong=0, version="another")
     found = outcome_of("monitoring.served_quality", subject)
     assert (
-        found.status == "skipped" and "81 of another version" in found.evidence and "1 not readable" in found.evidence
+        found.status == "skipped" and "80 of another version" in found.evidence and "1 not readable" in found.evidence
     )
 
 

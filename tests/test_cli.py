@@ -475,6 +475,14 @@ def test_review_ends_with_how_many_were_decided_and_the_next_command(
 
 
 @pytest.mark.usefixtures("interrupted")
+def test_the_review_of_a_queue_leads_to_retraining(run: Callable[..., Run], tmp_path: Path) -> None:
+    item = Item("a", "one", None, decision="change", new_label="bad", prediction="1.00000001")
+    write_review(tmp_path / "queue.jsonl", Review(Header("single", ("bad", "good")), (item,)))
+    done = run("review", "queue.jsonl", "--no-browser", "--port", "0")
+    assert done.out == "1 of 1 texts decided. Next: copydesk retrain RECIPE --review queue.jsonl\n"
+
+
+@pytest.mark.usefixtures("interrupted")
 def test_review_opens_the_browser_with_its_address(
     run: Callable[..., Run], review_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

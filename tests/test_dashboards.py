@@ -12,8 +12,19 @@ import pytest
 import yaml
 
 from copydesk.serve.metrics import DECLARED, JOBS
-from monitor_gauges import GAUGES
-from monitored import DASHBOARDS, DEPLOY, GRAFANA, all_rules, asked, dashboard, filled_in, metrics, mistakes, panels
+from monitored import (
+    DASHBOARDS,
+    DEPLOY,
+    GAUGES,
+    GRAFANA,
+    all_rules,
+    asked,
+    dashboard,
+    filled_in,
+    metrics,
+    mistakes,
+    panels,
+)
 from promql import labels_named, selectors
 
 COMPOSE = yaml.safe_load((DEPLOY / "monitoring.compose.yml").read_text("utf-8"))

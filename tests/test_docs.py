@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from pydantic import BaseModel
@@ -65,9 +67,18 @@ def test_the_published_json_schema_is_the_recipes() -> None:
     assert json.loads((ROOT / "docs" / "recipe.schema.json").read_text("utf-8")) == json_schema()
 
 
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its whole name, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
 def test_every_command_and_option_is_documented() -> None:
     reference = (ROOT / "docs" / "commands.md").read_text("utf-8")
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in _commands(typer.main.get_command(app)):
         assert f"copydesk {name}" in reference
         for parameter in command.params:
             options = [option for option in parameter.opts if option.startswith("--")]

@@ -7,18 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from copydesk.errors import BundleError
 from copydesk.monitor.compare import (
+    Cloud,
+    binned,
     discrimination,
     divergence,
     homogeneity_p_value,
     ks_test,
+    mean_shift_p_value,
     pooled,
     stability_index,
+    tenths,
 )
-from copydesk.monitor.detectors import Distribution, Shares, State, Topics, Window
-from copydesk.monitor.drift import Drift, judged
+from copydesk.monitor.detectors import Distribution, Shares, State, Topics, Window, number_detector
+from copydesk.monitor.drift import ALPHA, Drift, judged
+from copydesk.monitor.meaning import shared_company
 from copydesk.monitor.promise import promise_of
 from copydesk.monitor.reference import Answers, Reference, reference_of
 from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, from_steps, in_steps, traits_of
@@ -143,7 +149,7 @@ def test_measures_of_equal_samples_are_nothing() -> None:
     values = np.arange(50, dtype=np.float32)
     assert ks_test(values, values) == (0.0, 1.0)
     assert divergence(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
-    assert discrimination(values[:, None], values[:, None]) == pytest.approx(0.5, abs=0.05)
+    assert discrimination(values[:, None], values[:, None], np.ones((1, 1))) == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_ks_test_agrees_with_scipys() -> None:
@@ -216,3 +222,159 @@ def test_numbers_say_what_their_names_say() -> None:
     assert of["digits"] == pytest.approx(1 / 14) and of["capitals"] == pytest.approx(5 / 14)
     assert of["punctuation"] == of["loose_punctuation"] == pytest.approx(1 / 14)
     assert of["not_ascii"] == pytest.approx(1 / 14) and of["unknown_words"] == 0.5
+
+
+def test_a_broken_encoding_is_found_where_few_texts_have_other_letters(reference: Reference) -> None:
+    texts = [text.replace("a", "â€™", 1) if place % 20 == 0 else text for place, text in enumerate(sentences(250, 5))]
+    state = by_detector(reference, window_of(texts, reference.vocabulary, labels=labels_of(250, 0.5)))["not_ascii"]
+    assert state.drifted and state.detail == "in 0.0% → 5.2% of texts"
+
+
+def test_a_known_topic_that_grows_is_found_though_every_word_is_known(reference: Reference) -> None:
+    storms = [text for text in sentences(4_000, seed=7) if "storm" in text or "river" in text]
+    texts = [*storms[:100], *sentences(150, seed=8)]
+    window = window_of(texts, reference.vocabulary, labels=labels_of(250, 0.5))
+    assert names_of(Drift.since(reference).update(window)) == {"topics"}
+
+
+def test_drift_that_grows_slowly_is_found_since_the_reference_stays(reference: Reference) -> None:
+    drift = Drift.since(reference)
+
+    def alarms(week: int) -> set[str]:
+        labels = labels_of(500, 0.5 + 0.02 * week, seed=week)
+        return names_of(drift.update(window_of(sentences(500, 40 + week), reference.vocabulary, labels=labels)))
+
+    weeks = [alarms(week) for week in range(12)]
+    assert not any(weeks[:3]) and all("labels" in found for found in weeks[-3:])
+
+
+def test_a_window_against_the_one_before_would_not_see_it() -> None:
+    before = {"news": 270, "clickbait": 230}
+    state = judged([Shares("labels", before).update(counted(["news"] * 280 + ["clickbait"] * 220))])[0]
+    assert not state.drifted
+
+
+def counted(labels: list[str]) -> Window:
+    return Window({}, np.zeros((len(labels), 2), np.float32), {"labels": labels})
+
+
+def by_detector(reference: Reference, window: Window) -> dict[str, State]:
+    return {state.detector: state for state in Drift.since(reference).update(window)}
+
+
+def test_what_a_window_does_not_hold_is_no_drift(reference: Reference) -> None:
+    window = window_of(sentences(250, seed=5), reference.vocabulary, labels=[])
+    numbers = {name: values for name, values in window.numbers.items() if name != "digits"}
+    states = by_detector(reference, Window({**numbers, "confidence": np.full(250, np.nan, np.float32)}, window.vectors))
+    for name in ("labels", "digits", "confidence"):
+        assert (states[name].n, states[name].effect, states[name].p_value) == (0, 0.0, 1.0)
+    assert not names_of([*states.values()])
+
+
+def test_confidence_that_is_no_number_does_not_count() -> None:
+    before = np.linspace(0.5, 1, 1_000).astype(np.float32)
+    now = np.append(np.linspace(0.5, 1, 200), [np.nan] * 50).astype(np.float32)
+    state = Distribution("confidence", before).update(Window({"confidence": now}, now[:, None]))
+    assert state.n == 200 and state.p_value > 0.9 and np.isfinite(list(state.measures.values())).all()
+
+
+@pytest.mark.parametrize("now", [np.zeros(250), np.ones(250)], ids=["as before", "another"])
+def test_a_number_that_is_always_the_same_is_judged_by_whether_it_still_is(now: np.ndarray) -> None:
+    state = number_detector("digits", np.zeros(1_000, np.float32)).update(
+        Window({"digits": now.astype(np.float32)}, now[:, None].astype(np.float32))
+    )
+    assert judged([state])[0].drifted == bool(now.any())
+
+
+def test_vectors_that_are_always_the_same_are_judged_by_whether_they_still_are() -> None:
+    nothing, something = np.zeros((1_000, 8), np.float32), np.eye(8, dtype=np.float32)[[0] * 250]
+    topics = Topics(nothing)
+    assert topics.update(Window({}, nothing[:250])).p_value == 1
+    assert judged([topics.update(Window({}, something))])[0].drifted
+
+
+def test_a_model_with_one_label_has_no_drift_of_labels_until_it_gives_none() -> None:
+    shares = Shares("labels", {"news": 1_000})
+    assert shares.update(counted(["news"] * 250)).p_value == 1
+    assert judged([shares.update(counted(["news"] * 200 + [""] * 50))])[0].drifted
+
+
+def test_one_text_of_a_label_that_the_reference_has_not_proves_nothing() -> None:
+    before = {"news": 1_500, "clickbait": 1_500}
+    once = Shares("labels", before).update(counted(["news"] * 125 + ["clickbait"] * 124 + ["new"]))
+    assert once.p_value > 0.5
+    assert homogeneity_p_value(np.array([3_000.0, 0.0]), np.array([248.0, 2.0])) == pytest.approx(0.0059, abs=2e-4)
+
+
+def test_of_a_reference_of_fifty_texts_one_new_label_in_a_large_window_is_no_proof() -> None:
+    found = [Shares("labels", {"a": 49, "b": 1}).update(counted(["a"] * (2_000 - b) + ["b"] * b)) for b in (1, 20, 80)]
+    assert all(state.p_value > 0.001 for state in found)
+
+
+def test_fishers_test_agrees_with_scipys() -> None:
+    from scipy.stats import fisher_exact
+
+    for before, now in (([3_000, 0], [248, 2]), ([900, 3], [95, 5]), ([49, 1], [1_980, 20]), ([50, 2], [250, 0])):
+        known = fisher_exact([before, now]).pvalue
+        assert homogeneity_p_value(np.array(before, float), np.array(now, float)) == pytest.approx(known)
+
+
+def test_the_distance_of_means_is_as_improbable_as_permutations_say() -> None:
+    random = np.random.default_rng(6)
+    scales = np.linspace(1, 0.1, 12)
+    before = (random.standard_t(4, (600, 12)) * scales).astype(np.float32)
+    now = (random.standard_t(4, (120, 12)) * scales + 0.1).astype(np.float32)
+    both, found = np.concatenate([before, now]), []
+    for _ in range(2_000):
+        order = random.permutation(720)
+        found.append(np.square(both[order[:600]].mean(0) - both[order[600:]].mean(0)).sum())
+    seen = np.square(before.mean(0) - now.mean(0)).sum()
+    assert mean_shift_p_value(Cloud.of(before), Cloud.of(now)) == pytest.approx(np.mean(found >= seen), rel=0.25)
+
+
+def test_a_state_says_what_moved_from_where_to_where_and_what_would_have_been_enough(reference: Reference) -> None:
+    window = window_of(sentences(250, seed=5), reference.vocabulary, labels=labels_of(250, 0.8))
+    states = by_detector(reference, window)
+    first = states["labels"].moves[0]
+    assert first.name == "news" and first.before == pytest.approx(0.5, abs=0.03)
+    assert first.now == pytest.approx(0.8, abs=0.1)
+    assert {"PSI", "Jensen-Shannon"} <= {*states["labels"].measures} & {*states["confidence"].measures}
+    assert states["labels"].p_value < states["labels"].threshold <= ALPHA
+    assert states["confidence"].moves[0].name == "mean"
+
+
+def test_tenths_of_a_constant_are_one() -> None:
+    ones = np.ones(100, np.float32)
+    before, now = binned(ones, tenths(ones)), binned(ones[:50], tenths(ones))
+    assert before.sum() == 100 and now.sum() == 50 and stability_index(before, now) == pytest.approx(0, abs=0.01)
+
+
+def test_words_in_like_company_are_near() -> None:
+    weather, money = [[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]], np.zeros((3, 4))
+    weights = csr_matrix(np.block([[np.array(weather), money], [money, np.array(weather)]]) / np.sqrt(2))
+    vectors = shared_company(weights, 2)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert vectors[0] @ vectors[1] > 0.99 and abs(vectors[0] @ vectors[4]) < 0.01
+
+
+def test_words_vectors_are_an_encoders_where_there_is_a_table() -> None:
+    vocabulary = Vocabulary.of(
+        ["rain bank", "market wind", "rain market"],
+        lambda words: np.array([[len(word), 10.0 - len(word)] for word in words], np.float32),
+    )
+    rain, bank, market = traits_of(["rain", "bank", "market"], vocabulary).vectors
+    assert vocabulary.vectors.shape == (4, DIMENSIONS)
+    assert rain @ bank == pytest.approx(1) and rain @ market < 0.95
+
+
+def test_a_script_without_spaces_has_words() -> None:
+    vocabulary = Vocabulary.of(["東京で大雨", "大雨の東京", "株価が上がる", "上がる株価"] * 10)
+    traits = traits_of(["東京の大雨", "株価", "気温"], vocabulary)
+    assert traits.number("words").tolist() == [5, 2, 2]
+    assert traits.number("unknown_words").tolist() == [0, 0, 1]
+    assert traits.vectors[0] @ traits.vectors[1] < 0.5
+
+
+def test_new_words_are_named_where_texts_are_at_hand() -> None:
+    known = Vocabulary.of(["rain falls", "snow falls"])
+    assert known.new_words(["Quake falls", "quake again", "rain"]) == [("quake", 2), ("again", 1)]

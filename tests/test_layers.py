@@ -96,6 +96,7 @@ ALLOWED: dict[str, set[str]] = {
     "monitor": {"bundle", "data", "metrics", "ngrams", "report_page"},
     "page": set(),
     "packages": set(),
+    "signals": {"data", "monitor", "report_page", "runtime", "score"},
     "review": {"data", "page"},
     "retraining": {"bundle", "data", "monitor", "pipeline", "registry"},
     "report_page": {"plots", "metrics"},

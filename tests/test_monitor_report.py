@@ -53,8 +53,8 @@ def test_a_time_is_so_long_ago_or_a_date_in_utc_unless_it_says_otherwise() -> No
 
 
 def test_a_recipe_that_could_never_alarm_is_refused() -> None:
-    with pytest.raises(RecipeError, match="alarm_after is 4, more than alarm_of, which is 3"):
-        parse_recipe({"name": "a", "monitor": {"alarm_after": 4}})
+    with pytest.raises(RecipeError, match="alarm_after is 6, more than alarm_of, which is 5"):
+        parse_recipe({"name": "a", "monitor": {"alarm_after": 6}})
 
 
 def test_a_quiet_week_is_fine_in_one_sentence_without_anything_to_do() -> None:
@@ -124,6 +124,8 @@ def test_a_report_on_the_past_does_not_complain_of_silence_since() -> None:
 def test_a_log_without_texts_of_this_model_is_told() -> None:
     found = reported(day(0, model="another"))
     assert not found.periods and "the log holds no text of this model" in found.verdict.sentence
+    said = {"at": NOON.isoformat(), "id": "3.0000000000000001", "label": "news"}
+    assert reported(day(0, model="another"), lines=[said]).verdict == found.verdict
     assert "never" in render_monitor(to_json(found))
 
 
@@ -226,6 +228,11 @@ def test_a_scale_holds_all_values_between_few_round_steps(values: list[float]) -
     scale = scale_of(values)
     assert all(scale.low <= value <= scale.high for value in values) and 2 <= len(scale.ticks) <= 6
     assert all(0 <= scale.y(tick) <= 100 for tick in scale.ticks)
+
+
+def test_a_scale_is_as_long_as_it_must_be_so_that_noise_looks_small() -> None:
+    scale = scale_of([0.951, 0.953], least=0.06, most=1.0)
+    assert scale.high - scale.low >= 0.06 and scale.high <= 1
 
 
 def test_a_line_breaks_where_nothing_is_known_and_one_point_alone_is_still_drawn() -> None:

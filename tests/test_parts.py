@@ -35,6 +35,13 @@ def test_by_time_the_newest_rows_are_the_test_part_whatever_their_order(tmp_path
     assert _prepare(tmp_path, rows).content_hash() == dataset.content_hash()
 
 
+def test_the_manifest_names_the_newest_training_text_by_which_a_models_age_is_told(tmp_path: Path) -> None:
+    rows = _dated(toy_rows())
+    dataset = _prepare(tmp_path, rows)
+    days = {text: day for text, _, day in rows}
+    assert dataset.manifest["newest_text"] == max(days[text] for text in dataset.part("train")[0]) + "T00:00:00+00:00"
+
+
 def test_a_near_copy_of_an_earlier_parts_text_is_dropped_from_the_later_part(tmp_path: Path) -> None:
     rows = toy_rows()
     old, new = rows[3], rows[-2]

@@ -43,8 +43,10 @@ def test_a_missing_extra_prints_its_pip_command() -> None:
 def test_every_command_has_a_line_of_help_and_help_for_every_option() -> None:
     import typer
 
-    group = typer.main.get_command(app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    found = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    groups = {name: command for name, command in found.items() if hasattr(command, "commands")}
+    found |= {f"{name} {below}": command for name, group in groups.items() for below, command in group.commands.items()}
+    for name, command in found.items():
         assert command.help, name
         assert all(getattr(parameter, "help", None) for parameter in command.params), name
 

@@ -207,5 +207,6 @@ def test_lines_that_somebody_else_wrote_are_passed_over() -> None:
     text = (
         '{"at": "2026-11-2\n\n[1]\n{"at": "yesterday", "id": "1.1", "label": "a"}\n{"at": "2026-11-21", "id": "1.2"}\n'
     )
-    text += '{"at": "2026-11-21", "id": "1.3", "signals": [{"category": "c"}]}\n{"at": "2026-11-21", "id": "1.4", "label": "a"}'
+    text += '{"at": "2026-11-21", "id": "1.3", "signals": [{"category": "c"}]}\n'
+    text += '{"at": "2026-11-21", "id": "1.4", "label": "a"}'
     assert corrections_of(read_lines(text))["id"].to_list() == ["1.4"]

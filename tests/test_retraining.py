@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 from filelock import FileLock
 
@@ -64,11 +65,8 @@ def _queue(bundle: Bundle, log: Logged, wanted: Wanted | None = None) -> Queue:
     return review_of_log(bundle, log, wanted or Wanted(limit=20), progress=Silent())
 
 
-def _retrained(
-    recipe: Recipe, registry: MemoryRegistry, *reviews: Path, log: Logged | None = None, least: int = 1
-) -> int:
-    asked = Asked(reviews, log or Logged(), least=least)
-    return retrain(recipe, asked, registry, WHO, progress=Silent()).version.version
+def _retrained(recipe: Recipe, registry: MemoryRegistry, *reviews: Path, least: int = 1) -> int:
+    return retrain(recipe, Asked(reviews, least=least), registry, WHO, progress=Silent()).version.version
 
 
 def test_a_queue_is_a_review_file_that_says_which_answer_each_text_is(bundle: Bundle, tmp_path: Path) -> None:
@@ -233,6 +231,21 @@ def test_without_any_answer_a_changed_source_is_reason_enough(recipe: Recipe, tm
         _retrained(recipe, registry)
     write_csv(tmp_path / "toy.csv", toy_rows(260))
     assert _retrained(recipe, registry) == 2
+
+
+def test_feedback_on_other_models_in_the_same_log_is_passed_over(recipe: Recipe) -> None:
+    entries = [answer(number, text) for number, text in enumerate(STREAM[:3])]
+    entries[0] = replace(entries[0], model="other")
+    log = logged(entries, [(one.id, "money", None) for one in entries])
+    assert {item.text for item in answers_of(recipe, [], log).review.items} == {*STREAM[1:3]}
+
+
+def test_feedback_that_was_drawn_at_random_goes_where_drawn_texts_go(recipe: Recipe) -> None:
+    entries = [answer(0, STREAM[0])]
+    log = logged(entries, [(entries[0].id, "money", None)])
+    drawn = replace(log, corrections=log.corrections.with_columns(weight=pl.lit(7.5)))
+    item = answers_of(recipe, [], drawn).review.items[0]
+    assert (item.reason, item.weight) == ("random", 7.5)
 
 
 def test_drift_of_a_retrained_model_is_measured_from_the_texts_of_its_log(recipe: Recipe, tmp_path: Path) -> None:

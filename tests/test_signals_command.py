@@ -146,7 +146,7 @@ def test_columns_can_be_named_and_without_places_all_texts_are_of_one(raw: Path,
         (["--every", "2h"], "--every '2h' is not one of: 1h, 1d."),
         (["--zone", "Sweden"], "--zone 'Sweden' is no time zone. Expected a name such as Europe/Stockholm"),
         (["--time", "when"], "--time: there is no column 'when'"),
-        (["--since", "lately"], "--since 'lately' is no time."),
+        (["--since", "lately"], "'lately' is no time. Expected: 7d"),
         (["--out", "news.jsonl"], "exists"),
     ],
 )

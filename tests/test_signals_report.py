@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from copydesk.errors import DataError, UsageError
+from copydesk.errors import DataError
 from copydesk.monitor.entry import SCHEMA
 from copydesk.signals import aggregate as aggregation
 from copydesk.signals.aggregate import Aggregated, Span, aggregate
@@ -21,7 +21,7 @@ from copydesk.signals.columns import Asked, Columns, columns_of
 from copydesk.signals.rows import OTHER, UNKNOWN, rows_of_log, rows_of_table
 from copydesk.signals.sheet import COLUMNS, intensity_of
 from copydesk.signals.stories import with_weights
-from copydesk.signals.windows import ended, grid, since, window_of
+from copydesk.signals.windows import ended, grid, window_of
 from copydesk.types import Signal
 
 CATEGORIES = ("emergencies", "weather_wet", "sports")
@@ -93,14 +93,6 @@ def test_windows_follow_the_zones_minutes_and_end_when_the_next_begins() -> None
         datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 4, tzinfo=UTC), "1h", "Europe/Stockholm"
     )
     assert [ended(hour, "1h").timestamp() for hour in hours[:-1]] == [hour.timestamp() for hour in hours[1:]]
-
-
-def test_a_span_counts_back_from_the_newest_text_or_names_a_date() -> None:
-    assert since("7d", NOW, "--since") == NOW - timedelta(days=7)
-    assert since("2026-11-01", NOW, "--since") == datetime(2026, 11, 1, tzinfo=UTC)
-    assert since("2026-11-01T02:00+02:00", NOW, "--since") == datetime(2026, 11, 1, tzinfo=UTC)
-    with pytest.raises(UsageError, match=r"--since 'lately' is no time. Expected 24h"):
-        since("lately", NOW, "--since")
 
 
 @pytest.mark.parametrize(
@@ -365,6 +357,8 @@ def test_rare_places_stand_together(monkeypatch: pytest.MonkeyPatch) -> None:
     found = aggregated(rows)
     assert found.merged == 2 and set(found.sheet["place"]) == {"a", "b", OTHER}
     assert cell(found.sheet, place=OTHER)["stories"] == 2  # the same story in both
+    named = [*rows, *(story for _ in range(6) for story in storm(at, 1, place=OTHER))]
+    assert set(aggregated(named).sheet["place"]) == {"a", OTHER}
 
 
 def news(count: int) -> list[dict[str, Any]]:

@@ -75,6 +75,7 @@ def test_a_bundle_knows_what_its_test_texts_and_answers_looked_like(encoder_reci
     reference = Reference.load(trained.bundle.layout.reference)
     assert reference.window.n == trained.report.n == len(reference.window.kinds["stages"])
     assert set(reference.window.kinds["labels"]) == {"money", "sport"} and reference.window.kinds["languages"]
+    assert reference.vocabulary.vectors.any(axis=1).all() and reference.window.vectors.any(axis=1).all()
     assert reference.accuracy == pytest.approx(trained.report.metrics["accuracy"])
 
 

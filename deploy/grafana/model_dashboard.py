@@ -62,12 +62,12 @@ RIGHT = Row(
             {"{{model}} {{version}}": f"copydesk_monitor_model_age_seconds{{{_MODEL},{_VERSION}}}"},
             "s",
             4,
-            (60 * 86_400, 90 * 86_400),
+            (270 * 86_400, 365 * 86_400),
         ),
         Panel(
             "timeseries",
             "Accuracy: expected, measured, when tested",
-            "Measured by people's feedback, its 95 % interval dashed. It alarms when all of that is below the test's.",
+            "Measured by feedback on drawn texts, its 95 % interval dashed. It alarms 5 points below the test's.",
             {
                 "{{model}} expected": f"copydesk_monitor_expected_accuracy{{{_MODEL}}}",
                 "{{model}} when tested": f"copydesk_monitor_reference_accuracy{{{_MODEL}}}",

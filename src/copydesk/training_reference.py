@@ -15,6 +15,7 @@ from copydesk.data.sources import read_sources
 from copydesk.evaluate import Answered
 from copydesk.languages import languages_of
 from copydesk.models.word_table import word_table_in
+from copydesk.monitor.detectors import NO_LABEL
 from copydesk.monitor.promise import Promise, promise_of
 from copydesk.monitor.reference import LEAST_TEXTS, MOST_TEXTS, Answers, evenly, reference_of
 from copydesk.recipe import Recipe
@@ -35,7 +36,7 @@ def write_reference(
     if len(answered.texts) < LEAST_TEXTS:
         return
     texts, scores, stages = answered.texts, answered.scores, answered.stages
-    traffic = traffic_of(recipe)
+    traffic = [*dict.fromkeys(traffic_of(recipe))]  # windows of today, too, count a text once
     if len(traffic) >= LEAST_TEXTS:
         texts = classifier.prepared(evenly(traffic, MOST_TEXTS))
         scores, stages = classifier.scored(texts)
@@ -55,11 +56,14 @@ def traffic_of(recipe: Recipe) -> list[str]:
 
 def _answers(classifier: Classifier, texts: Sequence[str], scores: Scores, stages: Sequence[str]) -> Answers:
     """Return what was answered, in the form of the prediction log."""
-    given = [[label for label, _ in one.given] or [""] for one in classifier.decoded(scores, [])]
+    answers = classifier.decoded(scores, [])
+    given = [[label for label, _ in one.given] or [NO_LABEL] for one in answers]
     kinds = {
         "labels": [label for labels in given for label in labels],
         "languages": languages_of(evenly(texts, _LANGUAGE_TEXTS)),
     }
+    if tags := [tag for one in answers for tag in one.tagged]:
+        kinds["tags"] = tags
     if stages:
         kinds["stages"] = list(stages)
     return Answers(texts, classifier.task.confidence(scores), kinds)

@@ -91,6 +91,11 @@ class Prediction:
             return [(signal.category, signal.score) for signal in self.signals if signal.present]
         return [(label, (self.scores or {}).get(label)) for label in self.labels or []]
 
+    @property
+    def tagged(self) -> list[str]:
+        """Each present category with its tag, as `category: tag` (`signals`)."""
+        return [f"{signal.category}: {signal.tag}" for signal in self.signals or [] if signal.present]
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without what does not apply; an abstaining `single` has the label null."""
         values = {key: value for key, value in vars(self).items() if value is not None and value is not False}

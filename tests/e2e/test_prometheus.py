@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +20,12 @@ import httpx
 import pytest
 import yaml
 
+import copydesk
+from copydesk.errors import UsageError
+from copydesk.monitor.log import Log, open_log
 from copydesk.recipe import parse_recipe
 from copydesk.training import train_bundle
-from fakes import toy_rows, write_csv
-from monitor_gauges import telling
+from fakes import tiny_recipe, toy_rows, write_csv
 from monitored import DASHBOARDS, DEPLOY, all_rules, asked
 from prometheus_server import PrometheusServer, free_port, needed
 from promql import selectors, uncompared
@@ -27,8 +33,10 @@ from server_process import ServerProcess, server_process
 
 pytestmark = pytest.mark.e2e
 _TEXTS = [text for text, _ in toy_rows(64, seed=3)]
-_THERE_IN_S = 30.0
-_CLIENTS = 12
+_THERE_IN_S = 60.0
+_CLIENTS = 6
+_ROWS = 720
+"""A tenth of them are test texts, and of fewer than 50 a bundle keeps no reference."""
 
 
 @dataclass(frozen=True)
@@ -40,56 +48,79 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def watched(encoder_bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Yield a Prometheus with our configuration, a server under load that went through everything, and the watch."""
     needed()
     folder = tmp_path_factory.mktemp("watched")
-    link = folder / "current"
-    link.symlink_to(_trained(folder / "first", seed=7))
-    second = _trained(folder / "second", seed=8)
-    port = free_port()
-    options = ("--state", "state", "--shadow", str(encoder_bundles["fp32"]), "--shadow-share", "1")
-    with server_process(link, folder, *options) as server, telling(port, "toy", "1"):
-        prometheus = PrometheusServer(*_set_up(folder, server.port, port), *_kept()).start()
-        ending = threading.Event()
-        clients = [threading.Thread(target=_ask, args=(server.url, ending)) for _ in range(_CLIENTS)]
-        for client in clients:
-            client.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COPYDESK_TRACKING", "off")
+        patch.setenv("COPYDESK_CACHE", str(folder / "cache"))
+        first = _trained(folder / "first", {"model": {"kind": "linear"}})
+        second = _trained(folder / "second", _encoder(tiny_encoder))
+    link, log, port = folder / "current", folder / "log", free_port()
+    link.symlink_to(first)
+    options = ("--state", "state", "--log", str(log), "--shadow", str(second), "--shadow-share", "1")
+    with server_process(link, folder, *options) as server, _watch(link, log, port):
+        own = free_port()
+        configuration = _set_up(folder / "prometheus", server.port, port, own)
+        prometheus = PrometheusServer(configuration, folder / "data", *_kept(), port=own).start()
         try:
-            _go_through_everything(server.url, link, second)
-            yield Watched(prometheus, server)
+            with _load(server.url):
+                _change_version(server.url, link, second)
+                _go_through_everything(server.url, log)
+                yield Watched(prometheus, server)
         finally:
-            ending.set()
-            for client in clients:
-                client.join()
             prometheus.stop()
 
 
-def _trained(folder: Path, *, seed: int) -> Path:
+def _encoder(tiny: Path) -> dict[str, Any]:
+    """Return a recipe whose encoder is exported: it pads, as the linear model does not."""
+    recipe = tiny_recipe(tiny).model_dump(mode="json", exclude_unset=True)
+    return recipe | {"runtime": {"precision": "fp32"}}
+
+
+def _trained(folder: Path, recipe: dict[str, Any]) -> Path:
+    """Train a bundle whose server refuses more than a few texts at a time."""
     folder.mkdir()
-    recipe = parse_recipe({"name": "toy", "model": {"kind": "linear"}, "serve": {"queue_texts": 8}})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COPYDESK_TRACKING", "off")
-        data = write_csv(folder / "toy.csv", toy_rows(seed=seed))
-        return train_bundle(recipe, data=data, out=folder / "bundle").path
+    data = write_csv(folder / "toy.csv", toy_rows(_ROWS))
+    whole = parse_recipe({**recipe, "name": "toy", "serve": {"queue_texts": 8}})
+    return train_bundle(whole, data=data, out=folder / "bundle").path
 
 
-def _set_up(folder: Path, server: int, watch: int) -> tuple[Path, Path]:
-    """Copy our configuration with this machine's addresses and seconds for its 15; return it and where data goes."""
-    copy = folder / "prometheus"
-    shutil.copytree(DEPLOY / "prometheus", copy)
-    file = copy / "prometheus.yml"
+@contextmanager
+def _watch(model: Path, log: Path, port: int) -> Iterator[None]:
+    """Run `copydesk monitor watch` on windows of a hundred texts, looking every two seconds."""
+    command = f"-m copydesk monitor watch {model} --log {log} --port {port} --window 100 --every 2 --quiet"
+    environment = {**os.environ, "PYTHONPATH": str(Path(copydesk.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    told = model.with_name("watch.log")
+    with told.open("wb") as file:
+        arguments = [sys.executable, *command.split()]
+        process = subprocess.Popen(arguments, cwd=model.parent, env=environment, stdout=file, stderr=file)
+    try:
+        yield
+        process.terminate()
+        assert process.wait(30) == 0, told.read_text()[-2_000:]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _set_up(folder: Path, server: int, watch: int, own: int) -> Path:
+    """Copy our configuration with this machine's ports, and two seconds for its fifteen; return its file."""
+    shutil.copytree(DEPLOY / "prometheus", folder)
+    file = folder / "prometheus.yml"
     text = file.read_text("utf-8")
     for before, after in (
         ("api:8000", f"127.0.0.1:{server}"),
         ("monitor:9464", f"127.0.0.1:{watch}"),
-        ("15s", "1s"),
-        ("10s", "1s"),
+        ("localhost:9090", f"127.0.0.1:{own}"),
+        ("15s", "2s"),
+        ("10s", "2s"),
     ):
         assert before in text
         text = text.replace(before, after)
     file.write_text(text, encoding="utf-8")
-    return file, folder / "data"
+    return file
 
 
 def _kept() -> list[str]:
@@ -103,7 +134,7 @@ def _ask(url: str, ending: threading.Event) -> None:
     path = f"{url}/v1/classify"
     with httpx.Client(timeout=30) as client:
         place = 0
-        while not ending.wait(0.02):
+        while not ending.wait(0.04):
             place += 1
             client.post(path, json={"texts": _TEXTS[place % 50 :][: 1 + place % 8]})
             if place % 5 == 0:
@@ -111,18 +142,54 @@ def _ask(url: str, ending: threading.Event) -> None:
                 client.post(path, json={"text": _TEXTS[0]}, headers={"X-Request-Timeout": "0.000001"})
 
 
-def _go_through_everything(url: str, link: Path, second: Path) -> None:
-    """Run a job, correct a prediction, and change to another version."""
+@contextmanager
+def _load(url: str) -> Iterator[None]:
+    """Let clients ask while the block lasts."""
+    ending = threading.Event()
+    clients = [threading.Thread(target=_ask, args=(url, ending)) for _ in range(_CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        for client in clients:
+            client.join()
+
+
+def _change_version(url: str, link: Path, bundle: Path) -> None:
+    """Let the served name lead to another bundle, and wait until that answers."""
+    before = _version(url)
+    new = link.with_name("new")
+    new.symlink_to(bundle)
+    os.replace(new, link)
+    _until(lambda: _version(url) != before)
+
+
+def _version(url: str) -> str:
+    return str(httpx.get(f"{url}/v1/models").json()["models"][0]["version"])
+
+
+def _go_through_everything(url: str, log: Path) -> None:
+    """Run a job, send a correction, and say of texts that were drawn from the log which answers were right."""
     job = httpx.post(f"{url}/v1/jobs", json={"texts": _TEXTS}).json()["id"]
     _until(lambda: httpx.get(f"{url}/v1/jobs/{job}").status_code == 200)
     assert "ended" in httpx.get(f"{url}/v1/jobs/{job}/events").text
-    given = _until(lambda: httpx.post(f"{url}/v1/classify", json={"text": _TEXTS[0]}).json().get("predictions"))[0]
-    httpx.post(f"{url}/v1/feedback", json={"id": given["id"], "label": "money"}).raise_for_status()
-    before = httpx.get(f"{url}/v1/models").json()["models"][0]["version"]
-    new = link.with_name("new")
-    new.symlink_to(second)
-    os.replace(new, link)
-    _until(lambda: httpx.get(f"{url}/v1/models").json()["models"][0]["version"] != before)
+    opened, version = open_log(str(log)), _version(url)
+    rows = _until(lambda: _logged(opened, version))
+    at = datetime.now(UTC).isoformat()
+    opened.correct([{"at": at, "id": name, "label": "money", "weight": 1.0} for name in rows])
+    opened.close()
+    httpx.post(f"{url}/v1/feedback", json={"id": rows[0], "label": "sport"}).raise_for_status()
+
+
+def _logged(log: Log, version: str) -> list[str]:
+    """Return the ids of some answers of a version, once it has enough of them for a window."""
+    try:
+        rows = log.read().filter(version=version, source="live").select("id").collect()
+    except UsageError:  # no log yet
+        return []
+    return rows["id"].head(50).to_list() if rows.height >= 150 else []
 
 
 def _until(there: Callable[[], Any]) -> Any:

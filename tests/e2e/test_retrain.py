@@ -90,7 +90,7 @@ def test_the_loop_from_the_log_to_a_better_version_in_production(
     asked = [{item.id for item in read_review(Path(one["review"])).items} for one in (queue, again)]
     assert not asked[0] & asked[1], "what is asked is not asked again"
 
-    done = _copydesk("retrain", "recipe.yaml", "--review", queue["review"])
+    done = _copydesk("retrain", "recipe.yaml", "--review", queue["review"], "--log", "log")
     assert (done["reference"], done["aliases"]) == ("models:/toy/2", ["staging"])
     assert done["corrections"]["joined_train"] > 50 and done["corrections"]["joined_test"] > 40
     assert done["next"].startswith("copydesk promote toy --data ")
@@ -101,4 +101,3 @@ def test_the_loop_from_the_log_to_a_better_version_in_production(
 
     decided = _copydesk("promote", "toy")
     assert (decided["action"], decided["why"], decided["before"]) == ("promoted", "better", 1)
-    assert decided["texts"] == 98 + done["corrections"]["joined_test"] or decided["texts"] > 130

@@ -35,10 +35,14 @@ def told_answers(subject: Subject) -> list[Told]:
     if not path.is_file():
         raise Undecided(f"there is no feedback at '{path}': collect it at POST /v1/feedback, and give --feedback FILE")
     version = version_of(subject.classifier, subject.bundle.path).version
-    lines = read_lines(path.read_text("utf-8", "replace"))
+    written = path.read_text("utf-8", "replace")
+    lines = read_lines(written)
+    said: dict[str, Line] = {}
+    for line in lines:  # the last word on an answer counts, and its text may stand in an earlier one
+        said[line["id"]] = {**said.get(line["id"], {}), **line}
     texts, labels = [], []
-    others = Counter[str]()
-    for line in {line["id"]: line for line in lines}.values():  # the last one about an answer counts
+    others = Counter({"not readable": sum(bool(line.strip()) for line in written.split("\n")) - len(lines)})
+    for line in said.values():
         text, label, reason = _read(line, version, subject.classifier)
         if reason or text is None or label is None:
             others[reason] += 1
@@ -46,7 +50,7 @@ def told_answers(subject: Subject) -> list[Told]:
         texts.append(text)
         labels.append(label)
     if len(texts) < LEAST:
-        left = "".join(f"; {count} {reason}" for reason, count in others.items())
+        left = "".join(f"; {count} {reason}" for reason, count in others.items() if count)
         raise Undecided(f"{len(texts)} answers of this version came back with text and label, {LEAST} are needed{left}")
     task = subject.classifier.task
     flags = task.right(task.encode(labels), subject.classifier.scores(texts))

@@ -50,14 +50,19 @@ def report(
     """Say in one page whether something is wrong, what has changed, and what to do next."""
     from copydesk.cli import console
     from copydesk.cli.monitor_table import monitor_table
+    from copydesk.errors import MissingExtra
     from copydesk.files import new_folder, next_free, refuse_existing, write_json, write_text
     from copydesk.monitor.log import open_log
-    from copydesk.monitor.page import render_monitor
-    from copydesk.monitor.report import Span, report_of
-    from copydesk.monitor.report_json import to_json
-    from copydesk.monitor.subject import subject_of
     from copydesk.monitor.times import moment
     from copydesk.registry.references import opened
+
+    try:
+        from copydesk.monitor.page import render_monitor
+        from copydesk.monitor.report import Span, report_of
+        from copydesk.monitor.report_json import to_json
+        from copydesk.monitor.subject import subject_of
+    except ModuleNotFoundError as missing:
+        raise MissingExtra("Monitoring", "monitor", missing.name or "polars") from None
 
     if out is not None:
         refuse_existing(out)
@@ -107,8 +112,12 @@ def watch(
 ) -> None:
     """Judge each new window of the log, serve gauges for Prometheus, tell a webhook of alarms; SIGTERM ends it."""
     from copydesk.cli import console
-    from copydesk.cli.monitor_watch import Options, watch_model
+    from copydesk.errors import MissingExtra
 
+    try:
+        from copydesk.cli.monitor_watch import Options, watch_model
+    except ModuleNotFoundError as missing:
+        raise MissingExtra("Watching", "monitor", missing.name or "prometheus-client") from None
     options = Options(model, log, window, since, state, webhook, overrides_of(set_, None, None))
     if once:
         _look_once(options, json=json, quiet=quiet)

@@ -14,23 +14,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from copydesk.errors import CopydeskError, MissingExtra
+from copydesk.errors import CopydeskError
+from copydesk.monitor.gauges import Gauges, Seen, serve_gauges
 from copydesk.monitor.log import open_log
 from copydesk.monitor.memory import Event
 from copydesk.monitor.recent import size_of
 from copydesk.monitor.report_json import plain_values
 from copydesk.monitor.subject import Subject, subject_of
 from copydesk.monitor.times import stretch
+from copydesk.monitor.watch import Settings, Watch, watch_until
 from copydesk.monitor.webhook import SECRET, post, require_webhook
 from copydesk.registry.references import opened
 from copydesk.runtime.versions import fingerprint
 from copydesk.serve.logs import flush_logs, log_to_stderr
-
-try:
-    from copydesk.monitor.gauges import Gauges, Seen, serve_gauges
-    from copydesk.monitor.watch import Settings, Watch, watch_until
-except ModuleNotFoundError as missing:
-    raise MissingExtra("Watching", "monitor", missing.name or "prometheus-client") from None
 
 LOG = logging.getLogger("copydesk.monitor")
 

@@ -57,9 +57,10 @@ def review(
             except KeyboardInterrupt:
                 pass
         counts = counts_of(session.tally)
-        path = _short(session.path)
+        path, is_queue = _short(session.path), any(item.prediction for item in session.items)
     data = ["--data", str(file)] if file.suffix == ".parquet" else []
-    command = shlex.join(["copydesk", "prepare", str(recipe or "RECIPE"), *data, "--reviewed", path])
+    words = ["retrain", "RECIPE", "--review"] if is_queue else ["prepare", str(recipe or "RECIPE"), *data, "--reviewed"]
+    command = shlex.join(["copydesk", *words, path])
     if json:
         summary = {"decided": counts.decided, "skipped": counts.skipped, "texts": counts.all}
         console.print_json({"review": path, **summary, "next": command})

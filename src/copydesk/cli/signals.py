@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(
     name="signals", help="What the news of each place and hour says.", no_args_is_help=True, add_completion=False
 )
+_FOLDED = ("place", "category", "tag")
 
 
 def register(app: typer.Typer) -> None:
@@ -80,11 +81,14 @@ def _show(done: Outcome) -> None:
 
     found = done.findings
     title = "Most unusual of late" if found.has_usual else "Strongest of late; too few days yet to say what is usual"
-    table = tables.new_table(title, ["place", "category", "tag", "window", "signal", "usual", "unusual", "stories"])
+    table = tables.new_table(
+        title, ["place", "category", "tag", "window", "signal", "usual", "unusual", "stories"], _FOLDED
+    )
+    clock = "%d %b" if found.span.every == "1d" else "%d %b %H:%M"
     for values in (cell.values for cell in found.recent):
         usual = "" if values["usual"] is None else f"{values['usual']:+.2f}"
         unusual = "" if values["unusual"] is None else f"{values['unusual']:+.1f}"
-        names = (escape(values["place"]), values["category"], values["tag"] or "-", f"{values['start']:%d %b %H:%M}")
+        names = (escape(values["place"]), values["category"], values["tag"] or "-", f"{values['start']:{clock}}")
         table.add_row(*names, f"{values['signal']:+.2f}", usual, unusual, f"{values['stories']:.3g}")
     console.out.print(table)
     for line in found.notes:

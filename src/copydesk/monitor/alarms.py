@@ -26,12 +26,14 @@ _REMEDIES = {
     EXPECTED: _LABEL,
     AGE: "Train it again on texts of today, and let the gate compare (copydesk retrain).",
     f"{DRIFT}labels": f"The world may have changed, or the model has. {_LABEL}",
+    f"{DRIFT}tags": f"The categories may be about other things than before. {_LABEL}",
     f"{DRIFT}stages": "Look at the cascade's cost: another stage answers than was planned for.",
     f"{DRIFT}languages": "Look where texts of other languages come from; the model was not made for them.",
 }
 _OF_FORM = frozenset({"digits", "capitals", "punctuation", "not_ascii", "loose_punctuation", "words", "characters"})
 MEANINGS = {
     "labels": "which labels are given",
+    "tags": "which tags the categories have",
     "languages": "languages",
     "stages": "which stage answers",
     "confidence": "how sure the model is",
@@ -81,7 +83,7 @@ def drift_findings(states: Sequence[State], rules: Monitor) -> list[Finding]:
         Finding(
             f"{DRIFT}{state.detector}",
             state.drifted,
-            f"{meaning_of(state.detector)} changed: {state.detail or 'by ' + format(state.effect, '.2g')} "
+            f"a change in {meaning_of(state.detector)}: {state.detail or 'by ' + format(state.effect, '.2g')} "
             f"({state.measure} {state.effect:.2g}, from {state.least_effect:g} on it matters)",
             state.effect,
             state.least_effect,

@@ -40,10 +40,13 @@ class Scale:
         return round(_TOP * (1 - min(max(share, 0.0), 1.0)), 2)
 
 
-def scale_of(values: Sequence[float], *, from_zero: bool = False, most: float | None = None) -> Scale:
-    """Return a scale with two to five round steps that holds all values."""
+def scale_of(
+    values: Sequence[float], *, from_zero: bool = False, least: float = 0.0, most: float | None = None
+) -> Scale:
+    """Return a scale with two to five round steps that holds all values, and is `least` long, so that noise looks small."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    low = 0.0 if from_zero else low
+    low = 0.0 if from_zero else min(low, (low + high - least) / 2)
+    high = max(high, low + least)
     step = _round_step((high - low or abs(high) or 1.0) / 3)
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step
     if high <= low:

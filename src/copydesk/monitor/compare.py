@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, gammaln, kolmogorov
@@ -37,12 +39,16 @@ def divergence(before: Counts, now: Counts) -> float:
     return (against(first) + against(second)) / 2
 
 
-def binned(before: Floats, now: Floats) -> tuple[Counts, Counts]:
-    """Return how many numbers of each sample lie in the tenths of the first; equal tenths are one."""
-    edges = np.unique(np.quantile(before, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    places = [np.searchsorted(edges, part, side="left") for part in (before, now)]
-    first, second = (np.bincount(place, minlength=len(edges) + 1).astype(np.float64) for place in places)
-    return first, second
+def tenths(values: Floats) -> Floats:
+    """Return the borders between the tenths of some numbers, from the lowest; where tenths are equal, fewer."""
+    found: Floats = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    return found
+
+
+def binned(values: Floats, borders: Floats) -> Counts:
+    """Return how many numbers lie between the borders, each border in the bin below it."""
+    counts = np.bincount(np.searchsorted(borders, values, side="left"), minlength=len(borders) + 1)
+    return counts.astype(np.float64)
 
 
 def homogeneity_p_value(before: Counts, now: Counts) -> float:
@@ -104,48 +110,65 @@ def ks_test(before: Floats, now: Floats) -> tuple[float, float]:
     return distance, float(kolmogorov((size + 0.12 + 0.11 / size) * distance))
 
 
-def mean_shift_p_value(before: Floats, now: Floats) -> float:
+@dataclass(frozen=True)
+class Cloud:
+    """The mean of n vectors and their covariance."""
+
+    n: int
+    mean: Counts
+    covariance: Counts
+
+    @classmethod
+    def of(cls, vectors: Floats) -> Cloud:
+        """Return that of some vectors, shape (n, dimensions)."""
+        exact = vectors.astype(np.float64)
+        return cls(len(vectors), exact.mean(axis=0), np.atleast_2d(np.cov(exact, rowvar=False)))
+
+
+def mean_shift_p_value(before: Cloud, now: Cloud) -> float:
     """Return the p-value of the distance between the means of two samples of vectors.
 
     It is the maximum mean discrepancy with a linear kernel (Gretton et al. 2012). Without a change its square is a sum
     of squared normal variables, weighted by the eigenvalues of the covariance; the tail of that is taken from its first
     three moments (Buckley & Eagleson 1988), as permutations would find it and to where they would have to be millions.
     """
-    shift = before.mean(axis=0, dtype=np.float64) - now.mean(axis=0, dtype=np.float64)
-    samples = [(len(part), np.atleast_2d(np.cov(part.astype(np.float64), rowvar=False))) for part in (before, now)]
-    within = sum(n * covariance for n, covariance in samples) / (len(before) + len(now))
+    shift = before.mean - now.mean
+    within = (before.n * before.covariance + now.n * now.covariance) / (before.n + now.n)
     weights = np.linalg.eigvalsh(within).clip(0)
     mean, squares, cubes = (float((weights**power).sum()) for power in (1, 2, 3))
     if not squares:
         return float(not shift.any())
-    distance = float(shift @ shift) / (1 / len(before) + 1 / len(now))
+    distance = float(shift @ shift) / (1 / before.n + 1 / now.n)
     freedom = squares**3 / cubes**2
     return float(chdtrc(freedom, max(0.0, freedom + (distance - mean) * np.sqrt(freedom / squares))))
 
 
-def discrimination(before: Floats, now: Floats) -> float:
+def discrimination(before: Floats, now: Floats, covariance: Counts) -> float:
     """Return how well a linear classifier tells two samples of vectors apart, as its AUC; 0.5 is chance.
 
-    Fisher's discriminant, fitted to one half of each sample and judged on the other, both ways.
+    Fisher's discriminant, fitted to one half of each sample and judged on the other, both ways. `covariance` is that of
+    the first sample.
     """
     halves = [(before[side::2], now[side::2]) for side in (0, 1)]
-    areas = []
-    for fitted, judged in (halves, halves[::-1]):
-        direction = discriminant(*fitted)
-        areas.append(_area(judged[0] @ direction, judged[1] @ direction))
-    return float(np.mean(areas))
+    apart = np.stack([second.mean(axis=0) - first.mean(axis=0) for first, second in halves], axis=1)
+    directions = _solved(covariance, apart).astype(np.float32)
+    pairs = zip(halves[::-1], directions.T, strict=True)
+    return float(np.mean([_area(first @ direction, second @ direction) for (first, second), direction in pairs]))
 
 
 def discriminant(before: Floats, now: Floats) -> Counts:
     """Return the direction, shape (dimensions,), in which two samples of vectors differ most (Fisher 1936)."""
-    covariance = np.atleast_2d(np.cov(before.astype(np.float64), rowvar=False))
+    cloud = Cloud.of(before)
+    return _solved(cloud.covariance, now.mean(axis=0, dtype=np.float64) - cloud.mean)
+
+
+def _solved(covariance: Counts, apart: Counts) -> Counts:
     ridge = np.trace(covariance) / len(covariance) + 1e-9
-    difference = now.mean(axis=0, dtype=np.float64) - before.mean(axis=0, dtype=np.float64)
-    solved: Counts = np.linalg.solve(covariance + ridge * np.eye(len(covariance)), difference)
+    solved: Counts = np.linalg.solve(covariance + ridge * np.eye(len(covariance)), apart)
     return solved
 
 
-def _area(before: Counts, now: Counts) -> float:
+def _area(before: Floats, now: Floats) -> float:
     """Return the probability that a value of now is above one of before; ties count half (Mann & Whitney 1947)."""
     ordered = np.sort(before)
     below = np.searchsorted(ordered, now, side="left") + np.searchsorted(ordered, now, side="right")

@@ -57,7 +57,7 @@ def read_lines(text: str) -> list[Line]:
             found = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict) and "id" in found and "at" in found:
+        if isinstance(found, dict) and isinstance(found.get("id"), str):
             lines.append(found)
     return lines
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from copydesk.monitor.compare import (
+    Cloud,
     Counts,
     Floats,
     binned,
@@ -24,11 +26,14 @@ from copydesk.monitor.compare import (
     ks_test,
     mean_shift_p_value,
     stability_index,
+    tenths,
 )
 
 _SHOWN = 3
 _MOSTLY = 0.9
 _LEAST_VECTORS = 20
+NO_LABEL = ""
+"""Counted of a text that was given no label."""
 PSI, JENSEN_SHANNON, KS, AUC = "PSI", "Jensen-Shannon", "KS", "AUC"
 
 
@@ -127,7 +132,7 @@ class Distribution:
 
     def update(self, window: Window) -> State:
         """Compare values by the two-sample test; equal values make it cautious. What is no number does not count."""
-        before, now = _numbers(self.reference), _numbers(window.numbers.get(self.name))
+        before, now = self.reference, _numbers(window.numbers.get(self.name))
         if not len(before) or not len(now):
             return _nothing(self.name, KS, self.least_effect)
         effect, p_value = ks_test(before, now)
@@ -135,8 +140,16 @@ class Distribution:
             Move(what, float(of(before)), float(of(now))) for what, of in (("mean", np.mean), ("median", np.median))
         )
         detail = f"mean {moves[0].before:.3g} → {moves[0].now:.3g}"
-        measures = {KS: effect, **_measures(*binned(before, now))}
+        measures = {KS: effect, **_measures(self._counts, binned(now, self._borders))}
         return State(self.name, len(now), KS, effect, self.least_effect, p_value, detail, measures, moves)
+
+    @cached_property
+    def _borders(self) -> Floats:
+        return tenths(self.reference)
+
+    @cached_property
+    def _counts(self) -> Counts:
+        return binned(self.reference, self._borders)
 
 
 @dataclass(frozen=True)
@@ -208,7 +221,11 @@ class Topics:
         """Compare vectors."""
         if min(window.n, len(self.reference)) < _LEAST_VECTORS:
             return _nothing(self.name, AUC, self.least_effect)
-        area = discrimination(self.reference, window.vectors)
-        p_value = mean_shift_p_value(self.reference, window.vectors)
+        area = discrimination(self.reference, window.vectors, self._cloud.covariance)
+        p_value = mean_shift_p_value(self._cloud, Cloud.of(window.vectors))
         detail = "0.5: not to be told apart; 1: always"
         return State(self.name, window.n, AUC, area, self.least_effect, p_value, detail, {AUC: area})
+
+    @cached_property
+    def _cloud(self) -> Cloud:
+        return Cloud.of(self.reference)

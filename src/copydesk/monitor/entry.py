@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, traits_of
+from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, in_steps, traits_of
 from copydesk.normalise import text_id
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -43,9 +43,6 @@ measured of a text is null where it was not: that costs more than the rest, and 
 _SAME_NAME = ("id", "model", "version", "source", "confidence", "stage")
 
 Source = Literal["live", "job", "shadow"]
-
-VECTOR_SCALE = 127.0
-"""A vector's entries, -1 to 1, are kept as so many steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +131,8 @@ def lists_of(
 def measured(texts: Sequence[str], vocabulary: Vocabulary, places: NDArray[np.integer[Any]]) -> dict[str, pl.Series]:
     """Return what is measured of the texts at these places, as columns of all texts; the others' values are null."""
     traits = traits_of([texts[place] for place in places], vocabulary)
-    vectors = np.rint(traits.vectors * VECTOR_SCALE).astype(np.int8)
-    found = pl.DataFrame({**{name: traits.number(name) for name in NUMBERS}, "vector": vectors})
+    numbers = {name: traits.number(name) for name in NUMBERS}
+    found = pl.DataFrame({**numbers, "vector": in_steps(traits.vectors)})
     return spread(found, places, len(texts))
 
 

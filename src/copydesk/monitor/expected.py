@@ -18,7 +18,7 @@ from copydesk.monitor.promise import Promise
 from copydesk.monitor.reference import Reference
 
 _NORMAL = 1.959963984540054
-_OF_ANSWERS = frozenset({"labels", "confidence", "stages"})
+_OF_ANSWERS = frozenset({"labels", "tags", "confidence", "stages"})
 """Detectors of answers; what they find, the expectation allows for. All others are of texts."""
 
 
@@ -83,5 +83,5 @@ def doubt_of(states: Iterable[State]) -> str:
         return ""
     return (
         f"The texts have changed ({', '.join(texts)}): how sure the model is of such texts was never held against the "
-        "truth, so the expected accuracy may be far too high. Label some: copydesk monitor queue MODEL --log LOG"
+        "truth, so the expected accuracy may be far off. Label some: copydesk monitor queue MODEL --log LOG"
     )

@@ -2,8 +2,8 @@
 
 A table (CSV, TSV, JSONL, Parquet) has `label`, `labels` or `signals` beside the answer's `id`, or beside its `text`
 where the id is not known; a review file (`copydesk monitor queue`) has its decisions, and the weights of those texts
-that were drawn. A wrong label name is a mistake in the file, and nothing of it is taken. The same file may come again: of each
-answer the last word counts, and what was said already is not written twice.
+that were drawn. A wrong label name is a mistake in the file, and nothing of it is taken. The same file may come again:
+of each answer the last word counts, and what was said already is not written twice.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def place(lines: Sequence[Mapping[str, Any]], rows: pl.LazyFrame, before: pl.Dat
     named = [line for line in lines if line.get("id")]
     by_text, nowhere = _by_text([line for line in lines if not line.get("id")], asked, answers)
     found = [*named, *by_text]
-    ids = pl.LazyFrame({"id": [str(line["id"]) for line in found]}, schema={"id": pl.String})
-    here = set(asked.select("id").join(ids, on="id", how="semi").collect(engine="streaming")["id"])
+    ids = [str(line["id"]) for line in found]
+    here = set(asked.select("id").filter(pl.col("id").is_in(ids)).collect(engine="streaming")["id"])
     versions = set(asked.select(pl.col("version").unique()).collect(engine="streaming")["version"])
     joined = [line for line in found if line["id"] in here]
     away = [line for line in found if line["id"] not in here]
@@ -144,8 +144,8 @@ def _by_text(
     if not lines:
         return [], []
     hashes = [{text_id(normalise(str(line["text"]), steps)) for steps in answers.steps} for line in lines]
-    wanted = pl.LazyFrame({"text_hash": sorted(set().union(*hashes))})
-    found = rows.select("at", "id", "version", "text_hash").join(wanted, on="text_hash", how="semi")
+    wanted = pl.col("text_hash").is_in(sorted(set().union(*hashes)))
+    found = rows.select("at", "id", "version", "text_hash").filter(wanted)
     last = found.collect(engine="streaming").sort("at").unique(["text_hash", "version"], keep="last")
     ids: dict[str, list[str]] = {}
     for name, text_hash in last.sort("at", "id").select("id", "text_hash").iter_rows():

@@ -38,14 +38,14 @@ def word_vectors(weights: csr_matrix, table: Floats | None, dimensions: int) -> 
 
 
 def shared_company(weights: csr_matrix, dimensions: int, seed: int = 0) -> Floats:
-    """Return the right singular vectors of weights, shape (words, up to `dimensions`), by Halko et al. (2011)."""
+    """Return right singular vectors times their values, shape (words, up to `dimensions`), by Halko et al. (2011)."""
     random = np.random.default_rng(seed)
     basis = weights.T @ random.normal(size=(weights.shape[0], dimensions + _SPARE))
     for _ in range(_ROUNDS):
         basis = weights.T @ (weights @ np.linalg.qr(basis)[0])
     basis = np.linalg.qr(basis)[0]
-    turned = np.linalg.svd(weights @ basis, full_matrices=False)[2]
-    found: Floats = (basis @ turned[:dimensions].T).astype(np.float32)
+    _, values, turned = np.linalg.svd(weights @ basis, full_matrices=False)
+    found: Floats = (basis @ (values[:, None] * turned)[:dimensions].T).astype(np.float32)
     return found
 
 

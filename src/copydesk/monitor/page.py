@@ -20,6 +20,9 @@ LABELS, SLICES = 12, 10
 """So many labels and slices are shown at once; the others can be unfolded."""
 _STEP = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "1w": timedelta(weeks=1)}
 _TICKS = 7
+_DENSE = 2.5
+_LEAST_SPAN = 0.06
+"""Shares of right answers stand on a scale of at least so much: what differs less is mostly chance."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,17 @@ class Axis:
         return f"{start:%-d %b %H:%M}" if self.every == "1h" else f"{start:%-d %b}"
 
     @property
+    def is_dense(self) -> bool:
+        """Whether there are so many periods that marks must be small."""
+        return self.width < _DENSE
+
+    @property
     def ticks(self) -> list[tuple[float, str]]:
         """Places to write beneath a chart: the middle of a period, and its name."""
         count = round((self.last - self.first) / _STEP[self.every])
         step = -(-count // _TICKS)
         starts = [self.first + _STEP[self.every] * place for place in range(0, count, step)]
-        return [(100 * self.middle(start), self.name(start)) for start in starts]
+        return [(100 * self.middle(start), self.name(start).removesuffix(" 00:00")) for start in starts]
 
 
 def render_monitor(report: Values) -> str:
@@ -123,7 +131,7 @@ def _accuracy(report: Values, axis: Axis | None) -> Values | None:
     known = [value for value in [*values, reference and reference["accuracy"]] if value is not None]
     if axis is None or not known:
         return None
-    scale = scale_of(known, most=1.0)
+    scale = scale_of(known, least=_LEAST_SPAN, most=1.0)
     dots = [_dot(axis, start, one, scale) for start, one in zip(axis.starts, drawn, strict=True) if one]
     return {
         "scale": scale,

@@ -90,8 +90,10 @@ class Promise:
         shares = before
         for _ in range(_ROUNDS):
             true_if = given_if * shares
-            shares = now @ (true_if / true_if.sum(axis=1, keepdims=True)) + _PRIOR * before
-            shares = shares / shares.sum()
+            new = now @ (true_if / true_if.sum(axis=1, keepdims=True)) + _PRIOR * before
+            moved, shares = np.abs(new / new.sum() - shares).max(), new / new.sum()
+            if moved < _CLOSE:
+                break
         ratio: Floats = shares / before
         return ratio
 
@@ -133,16 +135,24 @@ def promise_of(
 def _platt(confidence: Floats, right: NDArray[np.bool_]) -> tuple[float, float]:
     """Return intercept and slope of the logistic regression of `right` on the logit, by Newton's method.
 
-    A weak prior keeps it near 0 and 1 where few or flawless answers say little, as in temperature scaling.
+    A weak prior keeps it near 0 and 1 where few or flawless answers say little, as in temperature scaling. A step that
+    makes things worse is halved.
     """
     columns = np.stack([np.ones(len(right)), _logit(confidence)], axis=1)
     usual = np.array([0.0, 1.0])
+
+    def loss(at: Floats) -> float:
+        found = columns @ at
+        return float((np.logaddexp(0, found) - right * found).sum() + ((at - usual) ** 2).sum() / 2)
+
     weights = usual
     for _ in range(_STEPS):
         chance = _logistic(columns @ weights)
         slope = columns.T @ (right - chance) - (weights - usual)
         curvature = (columns * (chance * (1 - chance))[:, None]).T @ columns + np.eye(2)
         step = np.linalg.solve(curvature, slope)
+        while loss(weights + step) > loss(weights) and np.abs(step).max() > _CLOSE:
+            step = step / 2
         weights = weights + step
         if np.abs(step).max() < _CLOSE:
             break
@@ -156,5 +166,5 @@ def _logit(share: Floats) -> Floats:
 
 
 def _logistic(values: Floats) -> Floats:
-    result: Floats = 1 / (1 + np.exp(-values))
+    result: Floats = 0.5 * (1 + np.tanh(0.5 * values))  # without overflow
     return result

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,8 @@ UNCERTAIN, DRIFTED, DISAGREED, RANDOM = "uncertain", "drifted", "disagreed", "ra
 POOL = 20_000
 RANDOM_SHARE = 0.2
 """The share of a queue that is drawn at random."""
+_TURNS = {DISAGREED: 1, UNCERTAIN: 3, DRIFTED: 1}
+"""How many texts each reason gives in its turn: labels of uncertain texts teach most (docs/LOG.md)."""
 _SHORTLIST = 3
 """So many times the queue's length is looked at for near-copies, for each reason."""
 _HASHES = float(2**64)
@@ -93,9 +96,9 @@ def queue_of(
 ) -> list[Queued]:
     """Return the texts most worth labelling, each reason in its turn, so that any beginning of the queue is a mixture.
 
-    `novelty` says of each text how unlike those of training it is (None: nothing is known of those); `groups` names the group of near-copies that it is
-    of, of which one alone is chosen (texts drawn at random are what they are). The random share is the first draws:
-    stopping anywhere leaves a fair sample.
+    `novelty` says of each text how unlike those of training it is (None: nothing is known of those); `groups` names the
+    group of near-copies that it is of, of which one alone is chosen (texts drawn at random are what they are). The
+    random share is the first draws: stopping anywhere leaves a fair sample.
     """
     drawn = _drawn(pool, min(round(limit * random_share), pool.frame.height))
     taken = {queued.place for queued in drawn}
@@ -159,8 +162,10 @@ def _ranked(reason: str, places: NDArray[np.int64], worth: NDArray[np.floating],
 
 
 def _in_turn(lists: Sequence[Sequence[Queued]]) -> Iterator[Queued]:
-    for place in range(max(map(len, lists), default=0)):
-        yield from (ranked[place] for ranked in lists if place < len(ranked))
+    waiting = [iter(ranked) for ranked in lists if ranked]
+    turns = [_TURNS[ranked[0].reason] for ranked in lists if ranked]
+    while any(given := [list(islice(some, turn)) for some, turn in zip(waiting, turns, strict=True)]):
+        yield from chain.from_iterable(given)
 
 
 def _mixed(chosen: Sequence[Queued], drawn: Sequence[Queued]) -> list[Queued]:

@@ -90,10 +90,9 @@ def report_of(subject: Subject, log: Log, span: Span, *, now: datetime) -> Monit
     summary = summarise(rows, reference, every=span.every, versions=subject.versions)
     found = quality(rows, corrections, every=span.every) if corrections.height else None
     said = joined(rows, corrections) if corrections.height else None
-    last = rows.filter(pl.col("source") != "shadow").select(pl.col("at").max()).collect(engine="streaming").item()
     newest = next((period for period in reversed(summary.periods) if period.states), None)
     expected = expected_accuracy(own, reference) if reference and _texts(summary) else []
-    alarms = _alarms(subject, summary, found, last, span=span, now=now)
+    alarms = _alarms(subject, summary, found, span=span, now=now)
     return MonitorReport(
         subject=subject,
         created=now,
@@ -108,7 +107,7 @@ def report_of(subject: Subject, log: Log, span: Span, *, now: datetime) -> Monit
         quality=found,
         staleness=_staleness(subject, said, now),
         examples=examples_of(summary.sample, said),
-        last_text=last,
+        last_text=summary.last,
         quiet=quiet_periods([period.start for period in summary.periods], span.every),
         notes=_notes(subject, summary, newest.states if newest else []),
     )
@@ -118,7 +117,7 @@ def verdict_of(alarms: Sequence[Finding], periods: Sequence[Period], *, has_refe
     """Return in one sentence whether something is wrong, and what to do next."""
     if alarms:
         first, *others = alarms
-        more = f", and {len(others)} more" if others else ""
+        more = f"; {len(others)} more alarm{'s' if len(others) > 1 else ''} below" if others else ""
         steps = list(dict.fromkeys(alarm.remedy for alarm in alarms))
         return Verdict("alarm", f"Something is wrong: {first.what}{more}.", steps)
     judged = [period for period in periods if period.states]
@@ -153,9 +152,7 @@ def quiet_periods(starts: Sequence[datetime], every: Every) -> list[datetime]:
     return [at for at in (min(there) + step * place for place in places) if at not in there]
 
 
-def _alarms(
-    subject: Subject, summary: Summary, found: Quality | None, last: datetime | None, *, span: Span, now: datetime
-) -> list[Finding]:
+def _alarms(subject: Subject, summary: Summary, found: Quality | None, *, span: Span, now: datetime) -> list[Finding]:
     rules, reference = subject.rules, subject.reference
     newest = next((period for period in reversed(summary.periods) if period.states), None)
     is_present = now - span.until < timedelta(hours=1)
@@ -164,7 +161,7 @@ def _alarms(
         *expectation_finding(newest.expected if newest else None, reference, rules),
         *accuracy_finding(found.versions if found else [], subject.versions, reference, rules),
         *age_finding(subject.trained, now, rules),
-        *(silence_finding(last, now, rules) if is_present else []),
+        *(silence_finding(summary.last, now, rules) if is_present else []),
     ]
     return gravest_first([finding for finding in findings if finding.speaks])
 

@@ -16,6 +16,8 @@ from copydesk.monitor.quality import Judged, Quality
 from copydesk.monitor.report import MonitorReport
 from copydesk.monitor.summary import Period
 
+_MOVES = 10
+
 
 def to_json(report: MonitorReport) -> dict[str, Any]:
     """Return the report's values; what is not known is None, times are ISO 8601 in UTC."""
@@ -98,7 +100,12 @@ def _effect(state: State) -> dict[str, Any]:
 
 
 def _state(state: State, alarmed: Counter[str]) -> dict[str, Any]:
-    return {**asdict(state), "meaning": meaning_of(state.detector), "alarmed_periods": alarmed[state.detector]}
+    return {
+        **asdict(state),
+        "moves": state.moves[:_MOVES],
+        "meaning": meaning_of(state.detector),
+        "alarmed_periods": alarmed[state.detector],
+    }
 
 
 def _feedback(quality: Quality) -> dict[str, Any]:

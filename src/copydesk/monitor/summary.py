@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 
-from copydesk.monitor.detectors import State, Window
+from copydesk.monitor.detectors import NO_LABEL, State, Window
 from copydesk.monitor.drift import Drift
-from copydesk.monitor.entry import VECTOR_SCALE
 from copydesk.monitor.reference import Reference
-from copydesk.monitor.traits import NUMBERS
+from copydesk.monitor.traits import NUMBERS, from_steps
 
 Every = Literal["1h", "1d", "1w"]
 SAMPLE = 2_000
 """Rows of a period that are judged for drift; more would find changes too small to matter."""
-SAMPLED = ("period", "at", "id", *NUMBERS, "confidence", "vector", "labels", "language", "stage", "text_hash", "text")
+SAMPLED = (
+    *("period", "at", "id", *NUMBERS, "confidence", "vector"),
+    *("labels", "tags", "language", "stage", "text_hash", "text"),
+)
 _ID_DIGITS = 4
 _SHADOW = "shadow"
 _NO_SHARED_SCANS = pl.QueryOptFlags(comm_subplan_elim=False)
@@ -61,10 +62,11 @@ class Period:
 
 @dataclass(frozen=True)
 class Summary:
-    """The periods in which anything was answered, the oldest first, and the rows that were judged for drift."""
+    """The periods in which anything was answered, the rows that were judged for drift, and when the last text came."""
 
     periods: list[Period]
     sample: pl.DataFrame
+    last: datetime | None = None
 
 
 def summarise(
@@ -83,6 +85,7 @@ def summarise(
     own = rows if versions is None else rows.filter(pl.col("version").is_in(sorted(versions)))
     queries = {
         "versions": _counts(rows, "version"),
+        "last": rows.select(pl.col("at").max()),
         "labels": _counts(own.select("period", "labels").explode("labels"), "labels"),
         "languages": _counts(own, "language"),
         "own": own.group_by("period", "stage").agg(n=pl.len(), measured=pl.col("words").count(), **_sums(reference)),
@@ -104,15 +107,15 @@ def summarise(
         )
         for start in sorted(counts["versions"])
     ]
-    return Summary(periods, sample)
+    return Summary(periods, sample, found["last"].item())
 
 
 def _sums(reference: Reference | None) -> dict[str, pl.Expr]:
     """Return what is added up of confidence, and of the answers that a promise is about."""
-    promise = reference.promise if reference else None
     sums = {"confidence": pl.col("confidence").cast(pl.Float64).sum()}
-    if promise is None:
+    if reference is None:
         return sums
+    promise = reference.promise
     answered = pl.col("labels").list.len() > 0 if promise.labels else pl.lit(True)
     return sums | {"answered": answered.cast(pl.Int64).sum(), "calibrated": promise.calibrated().filter(answered).sum()}
 
@@ -125,8 +128,9 @@ def _period(
     reference: Reference | None,
     states: list[State],
 ) -> Period:
-    promise, answered = reference.promise if reference else None, sums.get("answered")
-    expected = promise.share(sums["calibrated"] / answered, counts["labels"]) if promise and answered else None
+    answered, expected = sums.get("answered"), None
+    if reference and answered:
+        expected = reference.promise.share(sums["calibrated"] / answered, counts["labels"])
     return Period(
         start,
         sum(counts["versions"].values()),
@@ -156,15 +160,23 @@ def sampled(rows: pl.LazyFrame, totals: pl.DataFrame, most: int = SAMPLE) -> pl.
 
 
 def window_of(rows: pl.DataFrame) -> Window:
-    """Return rows as detectors see them."""
+    """Return measured rows as detectors see them: a text that was asked several times counts once, as in training."""
+    rows = rows.filter(pl.col("vector").is_not_null()).unique("text_hash", keep="first", maintain_order=True)
     numbers = {name: rows[name].to_numpy() for name in (*NUMBERS, "confidence")}
-    vectors = rows["vector"].to_numpy().astype(np.float32) / np.float32(VECTOR_SCALE)
+    given = pl.when(pl.col("labels").list.len() > 0).then("labels").otherwise(pl.lit([NO_LABEL]))
     kinds: dict[str, Sequence[str]] = {
-        "labels": rows["labels"].explode().drop_nulls().to_list(),
+        "labels": rows.select(given.explode())["labels"].to_list(),
         "languages": rows["language"].drop_nulls().to_list(),
         "stages": rows["stage"].to_list(),
+        "tags": _tagged(rows),
     }
-    return Window(numbers, vectors, kinds)
+    return Window(numbers, from_steps(rows["vector"].to_numpy()), kinds)
+
+
+def _tagged(rows: pl.DataFrame) -> list[str]:
+    """Return `category: tag` of each signal; nothing for other tasks, whose answers have no tags."""
+    signals = rows.filter(pl.col("tags").list.len() > 0).select("labels", "tags").explode("labels", "tags")
+    return signals.select(pl.format("{}: {}", "labels", "tags")).to_series().to_list()
 
 
 def _states(sample: pl.DataFrame, reference: Reference | None) -> dict[datetime, list[State]]:

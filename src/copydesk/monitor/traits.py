@@ -182,5 +182,5 @@ def _mean_vectors(vocabulary: Vocabulary, place: NDArray[np.int64], owner: NDArr
     weighted = vocabulary.vectors[place] * vocabulary.rarity[place][:, None]
     vectors[owner[starts]] = np.add.reduceat(weighted, starts, axis=0)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Floats = vectors / np.where(length > 0, length, 1)
-    return unit
+    vectors /= np.where(length > 0, length, 1)
+    return vectors

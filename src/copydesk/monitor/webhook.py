@@ -90,6 +90,7 @@ def post(url: str, event: Event, *, secret: str | None, now: datetime) -> None:
         with build_opener(_NoRedirect).open(Request(url, body, headers), timeout=TIMEOUT_S) as answer:
             answer.read(1 << 16)
     except HTTPError as error:
+        error.close()
         raise NotTold(f"{shown(url)} answered {error.code}") from None
     except (URLError, HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__

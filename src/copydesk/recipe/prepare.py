@@ -59,7 +59,7 @@ class Prepare(Section):
         [], description="Review files of texts from production (`copydesk retrain`): they join, the split stays."
     )
     repeat_corrections: int = Field(
-        1, ge=1, le=100, description="So often a corrected text stands in the training part."
+        3, ge=1, le=100, description="So often a corrected text stands in the training part."
     )
     split: Split = Split()
     resample: Literal["none", "median_undersample", "mltl"] = Field(

@@ -17,6 +17,7 @@ from copydesk.data.labels import LABELS
 from copydesk.data.review_file import Header, Item, Review, read_review, write_review
 from copydesk.data.reviewed import read_decisions
 from copydesk.files import next_free
+from copydesk.monitor.queue import RANDOM
 from copydesk.normalise import normalise, steps_of, text_id
 from copydesk.recipe import Recipe
 from copydesk.retraining.log import Logged
@@ -81,33 +82,34 @@ def newest(name: str) -> Path | None:
 
 
 def feedback_items(recipe: Recipe, logged: Logged) -> tuple[list[Item], int]:
-    """Return the corrections of a log as decisions, oldest first, and how many are left out for want of a text."""
-    said = logged.corrections.sort("at")
+    """Return the corrections of a log as decisions, oldest first, and how many are left out for want of a text.
+
+    Those of other models and tasks in the same log are passed over.
+    """
+    said = logged.corrections.filter(pl.col("field") == LABELS[recipe.task].column).sort("at")
     if said.is_empty():
         return [], 0
-    ids = said.lazy().select("id")
-    rows = logged.rows.join(ids, on="id", how="semi").filter(pl.col("source") != "shadow")
-    found = {
-        row["id"]: row
-        for row in rows.select("id", "text_hash", "text").collect(engine="streaming").iter_rows(named=True)
-    }
-    items = [_feedback_item(recipe, row, found.get(row["id"], {}), logged.name) for row in said.iter_rows(named=True)]
+    rows = logged.rows.join(said.lazy().select("id"), on="id", how="semi").filter(pl.col("source") != "shadow")
+    rows = rows.select("id", "text_hash", "text", "model").unique("id")
+    found = {row["id"]: row for row in rows.collect(engine="streaming").iter_rows(named=True)}
+    pairs = [(row, found.get(row["id"], {})) for row in said.iter_rows(named=True)]
+    own = [pair for pair in pairs if pair[1].get("model", recipe.name) == recipe.name]
+    items = [_feedback_item(recipe, correction, row, logged.name) for correction, row in own]
     return [item for item in items if item.text], sum(not item.text for item in items)
 
 
 def _feedback_item(recipe: Recipe, said: Mapping[str, Any], row: Mapping[str, Any], log: str) -> Item:
-    steps = steps_of(recipe.prepare.normalise)
-    text = normalise(said["text"] or row.get("text") or "", steps)
-    label = stored_label(recipe.task, said["labels"], said.get("scores") or (), said["tags"] or ())
+    text = normalise(said["text"] or row.get("text") or "", steps_of(recipe.prepare.normalise))
     return Item(
         id=row.get("text_hash") or text_id(text),
         text=text,
         label=None,
-        reason=FEEDBACK,
+        reason=RANDOM if said["weight"] else FEEDBACK,
         where=f"feedback in {log}",
         decision="change",
-        new_label=label,
+        new_label=stored_label(recipe.task, said["labels"], said["scores"], said["tags"]),
         prediction=said["id"],
+        weight=said["weight"] or 0.0,
     )
 
 

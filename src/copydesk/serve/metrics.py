@@ -50,6 +50,7 @@ class Declared:
 _ANSWERS = tuple(("/v1/classify", "POST", status) for status in ("200", "422", "429", "500", "503", "504"))
 _REASONS = tuple((refusal.__name__,) for refusal in RequestRefused.__subclasses__())
 _OUTCOMES = (("done",), ("failed",))
+_LOGGED = (("written",), ("dropped",), ("lost",))
 _AGREES = ("yes", "no", "failed")
 DECLARED: dict[str, Declared] = {
     "copydesk_http_requests_total": Declared(
@@ -76,6 +77,7 @@ DECLARED: dict[str, Declared] = {
         Counter,
         "Answers for the prediction log: written; dropped, as too many waited; lost, as they could not be written.",
         ("outcome",),
+        first=_LOGGED,
     ),
     "copydesk_feedback_total": Declared(
         Counter, "Corrections sent by users, of a version served here or (other).", ("version",)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from copydesk.errors import DataError
+from copydesk.monitor.times import moment
 from copydesk.progress import Progress, Silent
 from copydesk.signals import windows
 from copydesk.signals.cells import sums_of, together
@@ -74,7 +75,7 @@ def aggregate(
     places, merged = _places(used)
     if merged:
         used = used.with_columns(place=pl.when(pl.col("place").is_in(places)).then("place").otherwise(pl.lit(OTHER)))
-        places = [*places, OTHER]
+        places = sorted({*places, OTHER})
     parts = []
     with (progress or Silent()).track("aggregating", counts.used, "texts") as advance:
         for part in _parts(used):
@@ -94,15 +95,15 @@ def aggregate(
 
 
 def _bounds(rows: pl.LazyFrame, span: Span) -> tuple[datetime, datetime]:
-    """Return the end (exclusive) and the beginning of what counts."""
+    """Return the end (exclusive) and the beginning of what counts; `7d` is so long before the newest text."""
     at = pl.col("at")
     newest = (
         rows.filter(at <= span.now, pl.col("signals").is_not_null()).select(at.max()).collect(engine="streaming").item()
         or span.now
     )
-    until = windows.since(span.until, newest, "--until") if span.until else newest.max.replace(tzinfo=newest.tzinfo)
+    until = moment(span.until, newest) if span.until else span.now + timedelta(microseconds=1)
     back = windows.earliest(min(newest, until), span.every)
-    since = max(windows.since(span.since, newest, "--since"), back) if span.since else back
+    since = max(moment(span.since, newest), back) if span.since else back
     return until, since
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,24 @@ import pyarrow.parquet as pq
 
 from copydesk.data.raw import KEY
 from copydesk.errors import SourceError
-from copydesk.monitor import log_files
+from copydesk.monitor.log import POSTGRES, open_log
 from copydesk.score.destination import MANIFEST
 from copydesk.score.inputs import files_of
 from copydesk.signals.columns import answers_in
+from copydesk.signals.rows import rows_of_log
 
 _DAYS = "????-??-??"
 
 
 def is_log(source: str) -> bool:
-    """Tell whether this is a folder of a prediction log."""
-    return "://" not in source and any(Path(source).glob(_DAYS))
+    """Tell whether this is a prediction log: a database, or a folder of days."""
+    return source.startswith(POSTGRES) or ("://" not in source and any(Path(source).glob(_DAYS)))
 
 
-def log_rows(source: str, since: datetime | None = None) -> pl.LazyFrame:
-    """Return the rows of a prediction log."""
-    return log_files.read(Path(source), since)
+def log_rows(source: str, held: Path) -> pl.LazyFrame:
+    """Return the rows of a prediction log, read once: the few columns that count are held in a file."""
+    rows_of_log(open_log(source).read()).sink_parquet(held)
+    return pl.scan_parquet(held)
 
 
 def scored_files(source: str) -> list[str]:

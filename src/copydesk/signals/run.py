@@ -19,12 +19,13 @@ from copydesk.signals.columns import Asked, columns_of
 from copydesk.signals.findings import Findings, findings_of
 from copydesk.signals.inputs import is_log, log_rows, scored_by, scored_files
 from copydesk.signals.page import render_signals
-from copydesk.signals.rows import rows_of_log, rows_of_table
+from copydesk.signals.rows import rows_of_table
 from copydesk.signals.sheet import COLUMNS
 from copydesk.signals.windows import known_every, known_zone
 
 FOLDER = Path("signals")
 SHEET, SCORED, PAGE, DATA = "sheet", "scored.parquet", "report.html", "report.json"
+_HELD = ".rows.parquet"
 _DIGITS = 4
 
 
@@ -61,27 +62,27 @@ def report(
     model = model_of(classifier)
     target = out or next_free(FOLDER, model["name"] or "signals")
     with new_folder(target) as folder:
-        rows, notes = _rows(classifier, source, asked or Asked(), folder / SCORED, listener)
+        rows, notes = _rows(classifier, source, asked or Asked(), folder, listener)
         categories = classifier.labels
         found = aggregate(rows, categories, span, listener)
         told = findings_of(found, span, name=str(target.name), categories=categories, model=model, notes=notes)
         _write(folder, found.sheet, told)
+        (folder / _HELD).unlink(missing_ok=True)
     return Outcome(target, told)
 
 
 def _rows(
-    classifier: Classifier, source: str, asked: Asked, scored: Path, progress: Progress
+    classifier: Classifier, source: str, asked: Asked, folder: Path, progress: Progress
 ) -> tuple[pl.LazyFrame, list[str]]:
     """Return the rows of whatever the source is, and what a reader must know of it."""
     if is_log(source):
-        return rows_of_log(log_rows(source)), _log_notes(asked)
-    files = scored_files(source)
-    notes = list(classifier.notes)
-    if files:
+        notes = _log_notes(asked)
+        return log_rows(source, folder / _HELD), notes
+    if files := scored_files(source):
         notes = _model_notes(classifier, scored_by(source, files))
     else:
-        score(classifier, source, str(scored), progress=progress)
-        files = [str(scored)]
+        score(classifier, source, str(folder / SCORED), progress=progress)
+        files, notes = [str(folder / SCORED)], list(classifier.notes)
     table = pl.scan_parquet(files, missing_columns="insert", extra_columns="ignore")
     columns = columns_of(table.collect_schema(), asked, classifier.settings.text)
     places = (
@@ -101,7 +102,7 @@ def _log_notes(asked: Asked) -> list[str]:
 
 def _model_notes(classifier: Classifier, found: Any) -> list[str]:  # noqa: ANN401 (JSON)
     if found is None or found.get("identity") == model_of(classifier)["identity"]:
-        return []
+        return list(classifier.notes)
     return [f"The answers are of another model than the one named here: {found.get('name') or found.get('kind')}."]
 
 

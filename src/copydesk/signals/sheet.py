@@ -68,9 +68,9 @@ def sheet_of(
         sums.windows, on=["place", "start"], how="left"
     )
     filled = joined.with_columns(pl.col(counted).fill_null(0))
-    found = with_usual(_figures(filled), every)
+    found = with_usual(_figures(filled).sort("place", "start", "number"), every)
     named = found.with_columns(sources=pl.when((pl.col("outlets") > 0) | (pl.col("texts") == 0)).then("outlets"))
-    return named.sort("place", "start", "number").select(*COLUMNS, "impact", "number")
+    return named.select(*COLUMNS, "impact", "number")
 
 
 def _figures(cells: pl.DataFrame) -> pl.DataFrame:

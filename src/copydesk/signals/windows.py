@@ -5,7 +5,6 @@ A start is an instant, so the hour that comes twice in autumn is two windows, an
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
@@ -20,8 +19,6 @@ MOST_WINDOWS = 720
 _STEPS = {"1h": "30m", "1d": "12h"}
 """Half windows: none is stepped over, whatever the clocks do."""
 _ROUGHLY = {"1h": timedelta(hours=1), "1d": timedelta(days=1)}
-_AGO = re.compile(r"(\d+)([hdw])")
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def known_every(every: str) -> Every:
@@ -66,19 +63,3 @@ def ended(start: datetime, every: Every) -> datetime:
     if every == "1h":
         return (start.astimezone(UTC) + timedelta(hours=1)).astimezone(start.tzinfo)
     return start + timedelta(days=1)
-
-
-def since(given: str, newest: datetime, option: str) -> datetime:
-    """Return the time that `7d`, `24h` or `2026-11-01` names; the first two count back from the newest text.
-
-    A time without a zone is UTC. Raises `UsageError`.
-    """
-    if found := _AGO.fullmatch(given.strip()):
-        return newest - timedelta(**{_UNITS[found[2]]: int(found[1])})
-    try:
-        moment = datetime.fromisoformat(given.strip())
-    except ValueError:
-        raise UsageError(
-            f"{option} {given!r} is no time. Expected 24h, 7d, 2w, or a date such as 2026-11-01."
-        ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
