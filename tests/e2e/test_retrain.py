@@ -94,6 +94,7 @@ def test_the_loop_from_the_log_to_a_better_version_in_production(
     assert (done["reference"], done["aliases"]) == ("models:/toy/2", ["staging"])
     assert done["corrections"]["joined_train"] > 50 and done["corrections"]["joined_test"] > 40
     assert done["next"].startswith("copydesk promote toy --data ")
+    assert len(done["checks"]["checks"]) == 28
     slices = {one["name"]: one["accuracy"] for one in done["report"]["slices"]}
     assert slices["source: reviews/toy-1.jsonl"] > 0.9
     refused = _copydesk("retrain", "recipe.yaml", "--review", queue["review"], exit_code=1)
@@ -101,3 +102,4 @@ def test_the_loop_from_the_log_to_a_better_version_in_production(
 
     decided = _copydesk("promote", "toy")
     assert (decided["action"], decided["why"], decided["before"]) == ("promoted", "better", 1)
+    assert decided["texts"] == done["report"]["n"], "the gate asks the drawn texts, too"
