@@ -153,10 +153,11 @@ def test_another_version_is_judged_by_its_own_reference_and_answers_and_ends_the
     now[0] = registered(now[0], "4")
     seen = watching.look(NOON + 2 * HOUR + MINUTE)
     assert seen.version == "4" and seen.window is None and not rules_of(seen)
+    assert "drift is not judged yet: it takes 200 texts" in seen.notes[0]
     assert "drift.capitals ends" in told.lines
     log.tables += [quiet(2, version="4"), loud(3)]
     seen = watching.look(NOON + 4 * HOUR)
-    assert seen.window is not None and seen.window.texts == 200 and not rules_of(seen)
+    assert seen.window is not None and seen.window.texts == 200 and not rules_of(seen) and not seen.notes
 
 
 def test_a_log_that_is_not_there_yet_is_told_and_becomes_an_alarm_after_its_time(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from copydesk.monitor.alarms import (
     expectation_finding,
     silence_finding,
 )
-from copydesk.monitor.drift import Drift
+from copydesk.monitor.drift import LEAST_TEXTS, Drift
 from copydesk.monitor.expected import expected_accuracy
 from copydesk.monitor.gauges import Seen
 from copydesk.monitor.log import Log
@@ -60,6 +60,12 @@ class Settings:
     memory: Path
 
 
+def unjudged(size: Size) -> str:
+    """Return what must be said as long as no window is whole: that nothing alarms says little then."""
+    needed = f"{size:,} texts" if isinstance(size, int) else f"{LEAST_TEXTS} texts in a time of {size}"
+    return f"drift is not judged yet: it takes {needed} that were answered by this version and measured (--window)"
+
+
 class Watch:
     """One model and its log.
 
@@ -88,6 +94,8 @@ class Watch:
             for recent in self._windows(subject, memory, now):
                 window = self._judge(subject, recent)
                 memory = voted(memory, window, window_findings(window, subject), subject.rules)
+            if subject.reference and memory.window is None:
+                notes.append(unjudged(self._settings.size))
             last, judged = self._last_text(subject, now), self._feedback(subject, now)
         findings = [
             *(window_findings(memory.window, subject) if memory.window else []),
