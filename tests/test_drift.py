@@ -28,16 +28,7 @@ from copydesk.monitor.meaning import shared_company
 from copydesk.monitor.promise import promise_of
 from copydesk.monitor.reference import Answers, Reference, reference_of
 from copydesk.monitor.traits import DIMENSIONS, NUMBERS, Vocabulary, from_steps, in_steps, traits_of
-
-SUBJECTS = "mayor council minister court team river school museum storm market bank farmer".split()
-VERBS = "opens closes wins loses visits plans rejects praises builds sells".split()
-THINGS = "bridge budget match road festival harbour library trial law record".split()
-
-
-def sentences(count: int, seed: int) -> list[str]:
-    random = np.random.default_rng(seed)
-    chosen = [random.choice(words, count) for words in (SUBJECTS, VERBS, THINGS, THINGS)]
-    return [f"The {first} {verb} the {thing} and a {other}" for first, verb, thing, other in zip(*chosen, strict=True)]
+from monitor_logs import sentences
 
 
 def window_of(texts: list[str], vocabulary: Vocabulary, *, labels: list[str], confidence: float = 0.9) -> Window:

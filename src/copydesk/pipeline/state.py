@@ -76,15 +76,22 @@ class State:
 @contextmanager
 def held_state(name: str) -> Iterator[State]:
     """Hold a recipe's state; `UsageError` if another process is running the same recipe here."""
-    with writing(STATES):
-        STATES.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(STATES / f".{name}.lock", timeout=0)
+    with held(STATES, name, doing=f"running recipe '{name}'"):
+        yield State(STATES / f"{name}.json")
+
+
+@contextmanager
+def held(folder: Path, name: str, *, doing: str) -> Iterator[None]:
+    """Hold a name in a folder, which is made where it is not there. Raises `UsageError` if another process does."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f".{name}.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:
-            raise UsageError(f"Another process is running recipe '{name}' here. Wait for it to end.") from None
+            raise UsageError(f"Another process is {doing} here. Wait for it to end.") from None
     try:
-        yield State(STATES / f"{name}.json")
+        yield
     finally:
         lock.release()
 

@@ -7,20 +7,18 @@ alone, whatever versions there were before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from copydesk.bundle import Bundle, open_bundle
 from copydesk.data.dataset import Dataset, load_dataset
-from copydesk.errors import DataError, UsageError
-from copydesk.files import sha256_of, writing
+from copydesk.errors import DataError
+from copydesk.files import sha256_of
 from copydesk.pipeline.run import run_stages
+from copydesk.pipeline.state import held
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe, override
 from copydesk.registry.base import STAGING, Registered, Registry
@@ -80,7 +78,7 @@ def retrain(recipe: Recipe, asked: Asked, registry: Registry, who: Mover, *, pro
     Raises `DataError` where nothing has changed since a version, or too few answers are new; `UsageError` if another
     process is at it; and what the stages raise.
     """
-    with _alone(recipe.name):
+    with held(FOLDER, recipe.name, doing=f"retraining '{recipe.name}'"):
         answers = answers_of(recipe, asked.reviews, asked.logged)
         _say(answers, progress)
         before = _last(registry, recipe.name)
@@ -112,22 +110,6 @@ def _staged(registry: Registry, bundle: Bundle, checks: dict[str, Any], alias: s
         registry.attach(version, CHECKS, checks)
     point(registry, version, alias, who)
     return version
-
-
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Hold the answers of a model. Raises `UsageError` if another process does."""
-    with writing(FOLDER):
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(FOLDER / f".{name}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise UsageError(f"Another process is retraining '{name}' here. Wait for it to end.") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _say(answers: Answers, progress: Progress) -> None:
