@@ -193,11 +193,10 @@ def test_a_registry_that_does_not_go_back_is_found(
 
 def test_the_registry_of_the_check_leaves_the_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    before = Path.cwd()
+    before, environment = Path.cwd(), dict(os.environ)
     inside = tmp_path / "inside"
     inside.mkdir()
     with own_registry(inside) as registry:
         assert Path.cwd() == inside and "MLFLOW_TRACKING_URI" not in os.environ
         assert registry.names() == []
-    assert Path.cwd() == before and os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:9"
-    assert "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR" not in os.environ
+    assert (Path.cwd(), dict(os.environ)) == (before, environment)

@@ -12,23 +12,21 @@ from copydesk.cli.options import Debug, Json, ModelPath, OutPath, Quiet, Trust
 if TYPE_CHECKING:
     from copydesk.signals.run import Outcome
 
-commands = typer.Typer(
-    name="signals", help="What the news of each place and hour says.", no_args_is_help=True, add_completion=False
-)
 _FOLDED = ("place", "category", "tag")
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.add_typer(commands)
+    """Add `signals` and its command."""
+    signals = typer.Typer(help="What the news of each place and hour says.")
+    signals.callback()(_signals)
+    signals.command("report")(report)
+    app.add_typer(signals, name="signals", no_args_is_help=True)
 
 
-@commands.callback()
 def _signals() -> None:
     """Aggregate the answers of a signals model."""
 
 
-@commands.command("report")
 def report(
     model: ModelPath,
     source: Annotated[
