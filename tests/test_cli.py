@@ -354,6 +354,7 @@ def test_memory_that_runs_out_is_told(
     assert done.code == 1 and "Out of memory" in done.err
 
 
+@pytest.mark.e2e
 def test_control_c_leaves_nothing_behind_and_exits_with_130(tmp_path: Path, tiny_encoder: Path) -> None:
     (tmp_path / "slow.yaml").write_text(
         f"name: slow\nmodel: {{encoder: '{tiny_encoder}', max_tokens: 32}}\ntrain: {{epochs: 10000, early_stop: 0}}\n"

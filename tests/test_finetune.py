@@ -186,6 +186,7 @@ def often(encoder_recipe: Recipe) -> Recipe:
     return override(encoder_recipe, {"train.checkpoint_minutes": 1e-9, "train.epochs": 3, "train.frozen_layers": 1})
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("at", [1, 2, 9, 20])
 def test_a_killed_run_resumes_to_the_same_model(often: Recipe, dataset: Dataset, tmp_path: Path, at: int) -> None:
     texts, _ = dataset.part("test")
@@ -202,6 +203,7 @@ def test_a_killed_run_resumes_to_the_same_model(often: Recipe, dataset: Dataset,
     assert curve(resumed) == curve(whole)
 
 
+@pytest.mark.e2e
 def test_a_truncated_checkpoint_falls_back_to_the_one_before(often: Recipe, dataset: Dataset, tmp_path: Path) -> None:
     texts, _ = dataset.part("test")
     work = Work(tmp_path / "work")
@@ -227,6 +229,7 @@ def test_a_run_that_had_stopped_early_resumes_to_where_it_stood(
     assert again.history == first.history
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("room", [True, False])
 def test_a_resumed_run_replays_frozen_layers_exactly_if_it_did_before(
     often: Recipe, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: bool
@@ -241,6 +244,7 @@ def test_a_resumed_run_replays_frozen_layers_exactly_if_it_did_before(
     assert (resumed.model.logits(texts) == whole.model.logits(texts)).all()
 
 
+@pytest.mark.e2e
 def test_sigterm_saves_a_checkpoint_and_ends_with_143(often: Recipe, dataset: Dataset, tmp_path: Path) -> None:
     texts, _ = dataset.part("test")
     work = Work(tmp_path / "work")

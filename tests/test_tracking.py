@@ -341,6 +341,7 @@ def _until_said(run: Any, listener: Listener) -> None:
         run._pass_on()
 
 
+@pytest.mark.e2e
 def test_a_training_process_that_is_killed_outright_is_marked_killed(
     at_home: Path, toy_csv: Path, tiny_encoder: Path
 ) -> None:
