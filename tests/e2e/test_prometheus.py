@@ -32,7 +32,7 @@ from promql import selectors, uncompared
 from server_process import ServerProcess, server_process
 
 pytestmark = pytest.mark.e2e
-_TEXTS = [text for text, _ in toy_rows(64, seed=3)]
+_TEXTS = [text for text, _ in toy_rows(240, seed=3)]  # of fewer than 100 different ones no drift is judged
 _THERE_IN_S = 60.0
 _CLIENTS = 6
 _ROWS = 720
@@ -136,7 +136,7 @@ def _ask(url: str, ending: threading.Event) -> None:
         place = 0
         while not ending.wait(0.04):
             place += 1
-            client.post(path, json={"texts": _TEXTS[place % 50 :][: 1 + place % 8]})
+            client.post(path, json={"texts": _TEXTS[place % len(_TEXTS) :][: 1 + place % 8]})
             if place % 5 == 0:
                 client.post(path, json={"text": ""})
                 client.post(path, json={"text": _TEXTS[0]}, headers={"X-Request-Timeout": "0.000001"})
