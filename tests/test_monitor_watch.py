@@ -15,7 +15,7 @@ from copydesk.monitor.gauges import DECLARED, PREFIX, Gauges, Seen
 from copydesk.monitor.memory import Event, Memory, load_memory, save_memory, settled, voted
 from copydesk.monitor.recent import size_of, windows_after
 from copydesk.monitor.subject import Subject
-from copydesk.monitor.watch import NO_LOG, Settings, Watch, watch_until
+from copydesk.monitor.watch import NO_LOG, TOO_ALIKE, Settings, Watch, watch_until
 from copydesk.monitor.webhook import NotTold
 from copydesk.recipe import Monitor
 from monitor_logs import NOON, MemoryLog, registered, rows, sentences, subject, without_measures
@@ -158,6 +158,12 @@ def test_another_version_is_judged_by_its_own_reference_and_answers_and_ends_the
     log.tables += [quiet(2, version="4"), loud(3)]
     seen = watching.look(NOON + 4 * HOUR)
     assert seen.window is not None and seen.window.texts == 200 and not rules_of(seen) and not seen.notes
+
+
+def test_a_window_of_the_same_texts_again_and_again_is_told_as_not_judged(tmp_path: Path) -> None:
+    same = quiet(0, texts=sentences(200, seed=1)[:50] * 4)
+    seen = watch(MemoryLog(same), tmp_path).look(NOON + HOUR)
+    assert seen.window is not None and not seen.window.states and seen.notes == [TOO_ALIKE]
 
 
 def test_a_log_that_is_not_there_yet_is_told_and_becomes_an_alarm_after_its_time(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ from copydesk.monitor.webhook import NotTold
 
 LOG = logging.getLogger("copydesk.monitor")
 NO_LOG = "there is no log yet"
+TOO_ALIKE = f"the last window held fewer than {LEAST_TEXTS} different texts: its drift is not judged (--window)"
 _SHADOW = "shadow"
 _NEAR, _FAR = timedelta(hours=1), timedelta(days=30)
 
@@ -96,6 +97,8 @@ class Watch:
                 memory = voted(memory, window, window_findings(window, subject), subject.rules)
             if subject.reference and memory.window is None:
                 notes.append(unjudged(self._settings.size))
+            elif memory.window is not None and not memory.window.states:
+                notes.append(TOO_ALIKE)
             last, judged = self._last_text(subject, now), self._feedback(subject, now)
         findings = [
             *(window_findings(memory.window, subject) if memory.window else []),
