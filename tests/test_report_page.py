@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from copydesk.report_page import MATRIX_LABELS, TEXT_CHARS, render_report, shown_text
+from copydesk.rendering import TEXT_CHARS, shown_text
+from copydesk.report_page import MATRIX_LABELS, render_report
 from copydesk.types import Calibration, Confusion, LabelQuality, Mistake, ReliabilityBin, Report, Slice, Step
 
 NAN = float("nan")

@@ -8,29 +8,21 @@ out.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from copydesk import __version__
-from copydesk.errors import MissingExtra
 from copydesk.plots import learning_curve_svg, reliability_svg
+from copydesk.rendering import DASH, is_finite, rendered, shown_text, words
 from copydesk.types import Confusion, LabelQuality, ReliabilityBin, Report, Slice, Step
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 MATRIX_LABELS = 30
 """Up to so many labels the confusions are a matrix; above, a list of the most frequent."""
-TEXT_CHARS = 280
 _KIND = ": "
 """What parts a slice's kind from its name: `language: en`."""
 _TABLE_LABELS = 40
 _CONFUSIONS = 20
 _MISTAKES = 30
-_DASH = "–"
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LOWER_IS_BETTER = frozenset({"hamming", "score_mae"})
 _FOLDED_TRAINING = frozenset({"cascade", "choices", "reasons", "runtime"})
 _FOLDED_DATA = frozenset({"counts", "dropped", "rows_by_part"})
@@ -111,82 +103,45 @@ def render_report(report: Report) -> str:
     overall = _wholly_right([part for part in report.slices if _KIND not in part.name])
     scale = _scale(report.slices, overall)
     measured = report.calibration.bins if report.calibration else []
-    bins = [part for part in measured if part.n and _finite(part.score) and _finite(part.accuracy)]
-    page = (
-        page_environment()
-        .get_template("report.html")
-        .render(
-            report=report,
-            version=__version__,
-            headlines=[_headline(report, name) for name in report.metrics],
-            rows=rows[:_TABLE_LABELS],
-            more_rows=rows[_TABLE_LABELS:],
-            has_thresholds=any(row.threshold is not None for row in rows),
-            matrix=_matrix(report.confusion),
-            confusions=_confusions(report.confusion),
-            bins=bins,
-            bias=_bias(bins),
-            reliability=reliability_svg(bins) if bins else "",
-            learning_curve=learning_curve_svg(curve, quality=_words(report.headline)) if curve else "",
-            measured=[step for step in curve if _finite(step.validation_loss) or _finite(step.validation_quality)],
-            scale=scale,
-            overall=_place(overall, scale),
-            slices=_kinds_of_slices(report.slices, scale, overall),
-            mistakes=sorted(report.mistakes, key=lambda mistake: -(_known(mistake.score) or 0))[:_MISTAKES],
-            cascade=report.training.get("cascade"),
-            runtime=report.training.get("runtime"),
-            precisions=_precisions(report.training.get("runtime")),
-            choices=_choices(report.training),
-            training=_flat(report.training, leave_out=_FOLDED_TRAINING),
-            parts=_parts(report.data.get("counts")),
-            part_rows=_counted(report.data.get("rows_by_part")),
-            dropped=_counted(report.data.get("dropped")),
-            data=_flat(report.data, leave_out=_FOLDED_DATA),
-        )
+    bins = [part for part in measured if part.n and is_finite(part.score) and is_finite(part.accuracy)]
+    return rendered(
+        "report.html",
+        report=report,
+        headlines=[_headline(report, name) for name in report.metrics],
+        rows=rows[:_TABLE_LABELS],
+        more_rows=rows[_TABLE_LABELS:],
+        has_thresholds=any(row.threshold is not None for row in rows),
+        matrix=_matrix(report.confusion),
+        confusions=_confusions(report.confusion),
+        bins=bins,
+        bias=_bias(bins),
+        reliability=reliability_svg(bins) if bins else "",
+        learning_curve=learning_curve_svg(curve, quality=words(report.headline)) if curve else "",
+        measured=[step for step in curve if is_finite(step.validation_loss) or is_finite(step.validation_quality)],
+        scale=scale,
+        overall=_place(overall, scale),
+        slices=_kinds_of_slices(report.slices, scale, overall),
+        mistakes=sorted(report.mistakes, key=lambda mistake: -(_known(mistake.score) or 0))[:_MISTAKES],
+        cascade=report.training.get("cascade"),
+        runtime=report.training.get("runtime"),
+        precisions=_precisions(report.training.get("runtime")),
+        choices=_choices(report.training),
+        training=_flat(report.training, leave_out=_FOLDED_TRAINING),
+        parts=_parts(report.data.get("counts")),
+        part_rows=_counted(report.data.get("rows_by_part")),
+        dropped=_counted(report.data.get("dropped")),
+        data=_flat(report.data, leave_out=_FOLDED_DATA),
     )
-    return (
-        page.strip().encode("utf-8", "replace").decode("utf-8")
-    )  # half a surrogate pair in a text must not stop the page
-
-
-def shown_text(value: object) -> str:
-    """Return a text as the page shows it: columns joined by a dot, one line, no control characters, cut if long."""
-    text = " ".join(_UNSEEN.sub(" ", str(value).replace("\x1f", " · ")).split())
-    return text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - 1].rstrip() + "…"
-
-
-def page_environment() -> Environment:
-    """Return jinja2 with the pages' templates and filters. Raises `MissingExtra`."""
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        raise MissingExtra("The report's page", "train", "jinja2") from None
-    environment = Environment(
-        loader=PackageLoader("copydesk"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "figure": _figure,
-        "signed": _signed,
-        "percent": _percent,
-        "unit": _unit,
-        "shown": shown_text,
-        "words": _words,
-    }
-    return environment
 
 
 def _drawable(step: Step) -> bool:
-    return any(_finite(value) for value in (step.loss, step.validation_loss, step.validation_quality))
+    return any(is_finite(value) for value in (step.loss, step.validation_loss, step.validation_quality))
 
 
 def _headline(report: Report, name: str) -> _Headline:
     value, interval, baseline = report.metrics[name], report.intervals.get(name), _baseline(report, name)
-    known = interval if interval is not None and all(_finite(end) for end in interval) else None
-    difference = value - baseline if baseline is not None and _finite(value) else None
+    known = interval if interval is not None and all(is_finite(end) for end in interval) else None
+    difference = value - baseline if baseline is not None and is_finite(value) else None
     gain = -difference if difference is not None and name in _LOWER_IS_BETTER else difference
     return _Headline(name, value, known, baseline, difference, gain)
 
@@ -235,7 +190,7 @@ def _bias(bins: Sequence[ReliabilityBin]) -> float:
 
 def _wholly_right(slices: Sequence[Slice]) -> float | None:
     """Return the share of wholly right answers over slices that part the test texts, as those by length do."""
-    known = [part for part in slices if part.n and _finite(part.accuracy)]
+    known = [part for part in slices if part.n and is_finite(part.accuracy)]
     return sum(part.n * part.accuracy for part in known) / sum(part.n for part in known) if known else None
 
 
@@ -276,7 +231,7 @@ def _slice_row(part: Slice, scale: tuple[float, float], overall: float | None) -
 
 def _place(value: float | None, scale: tuple[float, float]) -> float | None:
     """Return where a value stands between the ends of the scale, 0 to 1."""
-    if value is None or not _finite(value):
+    if value is None or not is_finite(value):
         return None
     return min(max((value - scale[0]) / (scale[1] - scale[0]), 0.0), 1.0)
 
@@ -337,11 +292,11 @@ def _flat(values: Mapping[str, Any], *, leave_out: frozenset[str]) -> list[tuple
         if name in leave_out or value is None or value == {} or value == []:
             continue
         if isinstance(value, Mapping):
-            rows += [(f"{_words(name)}: {_words(key)}", _plain(inner)) for key, inner in value.items()]
+            rows += [(f"{words(name)}: {words(key)}", _plain(inner)) for key, inner in value.items()]
         elif isinstance(value, list) and all(isinstance(inner, Mapping) for inner in value):
-            rows += [(f"{_words(name)}: {place}", _plain(inner)) for place, inner in enumerate(value, 1)]
+            rows += [(f"{words(name)}: {place}", _plain(inner)) for place, inner in enumerate(value, 1)]
         else:
-            rows.append((_words(name), _plain(value)))
+            rows.append((words(name), _plain(value)))
     return rows
 
 
@@ -353,51 +308,17 @@ def _plain(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     if isinstance(value, Mapping):
-        return shown_text(", ".join(f"{_words(name)} {_plain(inner)}" for name, inner in value.items()))
+        return shown_text(", ".join(f"{words(name)} {_plain(inner)}" for name, inner in value.items()))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return shown_text("; ".join(_plain(inner) for inner in value))
-    return _DASH if value is None else shown_text(value)
+    return DASH if value is None else shown_text(value)
 
 
 def _number(value: float) -> str:
-    if not _finite(value):
-        return _DASH
+    if not is_finite(value):
+        return DASH
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
-def _figure(value: float | None, digits: int = 3) -> str:
-    return f"{value:.{digits}f}" if value is not None and _finite(value) else _DASH
-
-
-def _signed(value: float, digits: int = 4) -> str:
-    rounded = f"{abs(value):.{digits}f}"
-    sign = "±" if float(rounded) == 0 else "+" if value > 0 else "−"
-    return sign + rounded
-
-
-def _percent(share: float | None, digits: int = 0) -> str:
-    return f"{share:.{digits}%}".replace("%", "\u00a0%") if share is not None and _finite(share) else _DASH
-
-
-def _unit(value: float | None, unit: str) -> str:
-    """Return a figure with its unit; long times in minutes or hours."""
-    if value is None or not _finite(value):
-        return _DASH
-    if unit == "s" and value >= 60:
-        minutes, seconds = divmod(round(value), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
-    return f"{value:,.0f}\u00a0{unit}" if abs(value) >= 100 else f"{value:.3g}\u00a0{unit}"
-
-
-def _words(name: str) -> str:
-    """Turn a key into words: `learning_rate` is "learning rate"."""
-    return shown_text(name.replace("_", " "))
-
-
-def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
 def _known(value: float | None) -> float | None:
-    return value if _finite(value) else None
+    return value if is_finite(value) else None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from copydesk import __version__
 from copydesk.checks.badge import badge_svg
 from copydesk.checks.outcome import SECTIONS
 from copydesk.checks.run import Checked
 from copydesk.checks.score import FULL, POINTS
 from copydesk.files import new_folder, write_json, write_text
-from copydesk.report_page import page_environment
+from copydesk.rendering import rendered
 
 JSON_FILE, PAGE_FILE, BADGE_FILE = "checks.json", "checks.html", "badge.svg"
 _SHOWN_FAILURES = 3
@@ -31,19 +30,14 @@ def render_checks(checked: Checked) -> str:
         for name in SECTIONS
     ]
     counts = {status: sum(outcome.status == status for outcome in checked.outcomes) for status in POINTS}
-    page = (
-        page_environment()
-        .get_template("checks.html")
-        .render(
-            checked=checked,
-            score=checked.score,
-            sections=sections,
-            counts=counts,
-            full=FULL,
-            weakest=[name for name, points, _ in sections if points == checked.score.value],
-            seconds=sum(outcome.seconds for outcome in checked.outcomes),
-            shown=_SHOWN_FAILURES,
-            version=__version__,
-        )
+    return rendered(
+        "checks.html",
+        checked=checked,
+        score=checked.score,
+        sections=sections,
+        counts=counts,
+        full=FULL,
+        weakest=[name for name, points, _ in sections if points == checked.score.value],
+        seconds=sum(outcome.seconds for outcome in checked.outcomes),
+        shown=_SHOWN_FAILURES,
     )
-    return page.strip().encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair must not stop the page

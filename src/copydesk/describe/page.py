@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from copydesk import __version__
 from copydesk.describe.facts import Drift, Facts, LanguageFacts, Pair, Sign, TimeFacts, Vocabulary, Word
 from copydesk.describe.plots import growth_svg, length_svg, ranks_svg
 from copydesk.languages import UNSURE, language_name
-from copydesk.report_page import page_environment, shown_text
+from copydesk.rendering import rendered, shown_text
 
 _TABLE_LABELS = 20
 _WORD_LABELS = 12
@@ -80,33 +79,28 @@ def render_description(facts: Facts) -> str:
     """Return the page's HTML; the same facts always give the same text. Raises `MissingExtra`."""
     rows = _label_rows(facts)
     tokens = facts.lengths.tokens
-    page = (
-        page_environment()
-        .get_template("describe.html")
-        .render(
-            facts=facts,
-            version=__version__,
-            rows=rows[:_TABLE_LABELS],
-            more_rows=rows[_TABLE_LABELS:],
-            parts=list(facts.outcome.rows) if facts.outcome else [],
-            ranks=_ranks(facts),
-            measures=[facts.lengths.characters, facts.lengths.words, *([tokens.length] if tokens else [])],
-            lengths=[
-                length_svg(facts.lengths.characters),
-                length_svg(facts.lengths.words),
-                *([length_svg(tokens.length, limit=tokens.limit)] if tokens else []),
-            ],
-            growth=growth_svg(facts.time) if facts.time else "",
-            trends=_trends(facts.time) if facts.time else [],
-            words=_word_bars(facts),
-            more_words=_WORD_LABELS,
-            signs=_sign_rows(facts),
-            sign_labels=_sign_labels(facts),
-            alike=[_alike(pair) for pair in facts.copies.near.examples],
-            languages=_languages(facts.languages, tokens.vocabulary if tokens else {}),
-        )
+    return rendered(
+        "describe.html",
+        facts=facts,
+        rows=rows[:_TABLE_LABELS],
+        more_rows=rows[_TABLE_LABELS:],
+        parts=list(facts.outcome.rows) if facts.outcome else [],
+        ranks=_ranks(facts),
+        measures=[facts.lengths.characters, facts.lengths.words, *([tokens.length] if tokens else [])],
+        lengths=[
+            length_svg(facts.lengths.characters),
+            length_svg(facts.lengths.words),
+            *([length_svg(tokens.length, limit=tokens.limit)] if tokens else []),
+        ],
+        growth=growth_svg(facts.time) if facts.time else "",
+        trends=_trends(facts.time) if facts.time else [],
+        words=_word_bars(facts),
+        more_words=_WORD_LABELS,
+        signs=_sign_rows(facts),
+        sign_labels=_sign_labels(facts),
+        alike=[_alike(pair) for pair in facts.copies.near.examples],
+        languages=_languages(facts.languages, tokens.vocabulary if tokens else {}),
     )
-    return page.strip().encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair must not stop the page
 
 
 def _label_rows(facts: Facts) -> list[_LabelRow]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from copydesk import __version__
 from copydesk.monitor.charts import Dot, Scale, lines_of, scale_of
-from copydesk.report_page import page_environment
+from copydesk.rendering import rendered
 
 Values = Mapping[str, Any]
 LABELS, SLICES = 12, 10
@@ -70,25 +69,20 @@ def render_monitor(report: Values) -> str:
     axis = _axis(report)
     shares = [_label_row(row, report["periods"], axis) for row in report["labels"]]
     states = sorted(report["drift"]["states"], key=lambda state: (not state["drifted"], state["p_value"]))
-    page = (
-        page_environment()
-        .get_template("monitor.html")
-        .render(
-            report=report,
-            version=__version__,
-            axis=axis,
-            texts=_texts(report["periods"], axis),
-            accuracy=_accuracy(report, axis),
-            rate=_rate(report["periods"], axis),
-            labels=shares[:LABELS],
-            more_labels=shares[LABELS:],
-            states=[(state, _strip(state["detector"], report["periods"], axis)) for state in states],
-            slices=(report["feedback"] or {}).get("slices", [])[:SLICES],
-            when=_when,
-            versions=_versions(report["periods"]),
-        )
+    return rendered(
+        "monitor.html",
+        report=report,
+        axis=axis,
+        texts=_texts(report["periods"], axis),
+        accuracy=_accuracy(report, axis),
+        rate=_rate(report["periods"], axis),
+        labels=shares[:LABELS],
+        more_labels=shares[LABELS:],
+        states=[(state, _strip(state["detector"], report["periods"], axis)) for state in states],
+        slices=(report["feedback"] or {}).get("slices", [])[:SLICES],
+        when=_when,
+        versions=_versions(report["periods"]),
     )
-    return page.strip().encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair must not stop the page
 
 
 def _axis(report: Values) -> Axis | None:

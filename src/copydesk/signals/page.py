@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from copydesk import __version__
-from copydesk.report_page import page_environment
+from copydesk.rendering import rendered
 from copydesk.signals.bars import Bars, bars_of, ticks_of
 from copydesk.signals.findings import Cell, Findings
 from copydesk.signals.sheet import QUIET_STORIES
@@ -46,31 +45,26 @@ def render_signals(findings: Findings, sheet: pl.DataFrame) -> str:
     starts = sheet["start"].unique().sort().tail(_SHOWN[findings.span.every])
     shown = sheet.filter(pl.col("start") >= starts[0])
     rows = _map_rows(findings)
-    page = (
-        page_environment()
-        .get_template("signals.html")
-        .render(
-            report=findings,
-            version=__version__,
-            rows=rows[:_MAP_PLACES],
-            more_places=max(len(rows) - _MAP_PLACES, 0),
-            recent=[(cell, _own_bars(shown, cell)) for cell in findings.recent],
-            categories=_categories(findings, shown),
-            ticks=ticks_of(starts.to_list(), findings.span.every),
-            windows=len(starts),
-            curve_places=_CURVE_PLACES,
-            moment=moment,
-            span=span,
-            limits={
-                "days": DAYS,
-                "least": LEAST_DAYS,
-                "unusual": UNUSUAL_FROM,
-                "quiet": QUIET_STORIES,
-                "alike": SIMILARITY,
-            },
-        )
+    return rendered(
+        "signals.html",
+        report=findings,
+        rows=rows[:_MAP_PLACES],
+        more_places=max(len(rows) - _MAP_PLACES, 0),
+        recent=[(cell, _own_bars(shown, cell)) for cell in findings.recent],
+        categories=_categories(findings, shown),
+        ticks=ticks_of(starts.to_list(), findings.span.every),
+        windows=len(starts),
+        curve_places=_CURVE_PLACES,
+        moment=moment,
+        span=span,
+        limits={
+            "days": DAYS,
+            "least": LEAST_DAYS,
+            "unusual": UNUSUAL_FROM,
+            "quiet": QUIET_STORIES,
+            "alike": SIMILARITY,
+        },
     )
-    return page.strip().encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair must not stop the page
 
 
 def moment(at: datetime) -> str:
