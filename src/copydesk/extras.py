@@ -1,6 +1,6 @@
 """Which extra of Copydesk brings a module that is not installed, and which one a command needs as a whole.
 
-So that whoever lacks something reads one pip command and is done after it. The tables are held against pyproject.toml by
+Whoever lacks something reads one pip command and is done after it. The tables are held against pyproject.toml by
 `tests/test_extras.py`; what is installed is not asked.
 """
 
@@ -32,7 +32,7 @@ BROUGHT_BY: dict[str, tuple[str, ...]] = {
     "scipy": ("monitor", "train"),
     "wandb": ("wandb",),
 }
-"""Modules that the base install lacks, and the extras that bring them; first the one to name where nothing else is known."""
+"""Modules that the base install lacks, and the extras that bring them; first the one to name otherwise."""
 NEEDED_BY: dict[str, str] = {
     **dict.fromkeys(("collect", "label", "prepare", "review", "score", "evaluate"), "data"),
     **dict.fromkeys(("demo", "run", "train", "tune", "compare", "cascade", "describe", "export"), "train"),
