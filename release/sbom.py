@@ -68,7 +68,12 @@ def local_parts(bill: dict[str, Any]) -> list[str]:
 
 
 def _leads_here(text: str) -> bool:
-    return any(text.startswith(start) for start in _LOCAL) or "://localhost" in text or "://127." in text or "file:" in text
+    return (
+        any(text.startswith(start) for start in _LOCAL)
+        or "://localhost" in text
+        or "://127." in text
+        or "file:" in text
+    )
 
 
 def _texts(value: object) -> Iterator[str]:
