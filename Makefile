@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-e2e check format bench clean
+.PHONY: setup demo test test-e2e check audit release badges format bench clean
 
 setup: $(VENV)/.done
 
@@ -25,15 +25,38 @@ demo: setup
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: setup
-	$(PYTEST) -m 'not e2e' --cov --cov-report=term --cov-fail-under=90 --durations=20
+	$(PYTEST) -m 'not e2e' --cov --cov-report=term --cov-report=json:build/coverage.json --cov-fail-under=90 --durations=20 \
+		--junit-xml=build/tests.xml
 
 test-e2e: setup
-	$(PYTEST) -m e2e --durations=15
+	$(PYTEST) -m e2e --durations=15 --junit-xml=build/tests-e2e.xml
 
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m release.portable
+	$(BIN)/python -m release.audit --offline
+
+# Asks a vulnerability service about every pinned version, too.
+audit: setup
+	$(BIN)/python -m release.audit
+
+# Everything of a release but the upload; see docs/release.md.
+release: setup
+	$(BIN)/python -m release
+
+# What ran before (make test test-e2e) and the checks of a model of the sample, as shields.io shows them.
+badges: setup
+	rm -rf build/score build/badges
+	mkdir -p build/score
+	$(BIN)/python -c 'from pathlib import Path; from copydesk.data.sample import write_sample; write_sample(Path("build/score/sample.csv"))'
+	$(BIN)/copydesk train recipes/clickbait.yaml --data build/score/sample.csv --text text --label label \
+		--set model.kind=linear --out build/score/bundle --quiet
+	$(BIN)/copydesk check build/score/bundle --data build/score/sample.csv --report build/score/checks --quiet || true
+	$(BIN)/python -m release.badges build/badges $(patsubst %,--junit %,$(wildcard build/tests*.xml)) \
+		--coverage build/coverage.json --checks build/score/checks/checks.json \
+		--version "$$($(BIN)/python -c 'import copydesk; print(copydesk.__version__)')"
 
 format: setup
 	$(BIN)/ruff format .

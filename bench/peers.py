@@ -56,8 +56,8 @@ def trainer_defaults(
     problem = {"multi": {"problem_type": "multi_label_classification"}}.get(task.name, {})
     with quiet_transformers(), tempfile.TemporaryDirectory() as out:
         torch.manual_seed(seed)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        network = AutoModelForSequenceClassification.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)  # nosec B615 # a local folder
+        network = AutoModelForSequenceClassification.from_pretrained(  # nosec B615 # a local folder
             folder, num_labels=task.outputs, use_safetensors=True, trust_remote_code=False, **problem
         )
         texts, labels = (part[:most] for part in dataset.part("train"))

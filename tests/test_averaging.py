@@ -21,9 +21,10 @@ def _set(network: torch.nn.Linear, value: float) -> None:
 
 
 def _change(network: torch.nn.Module) -> None:
+    chance = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for array in network.parameters():
-            array.add_(torch.rand_like(array))
+            array.add_(torch.rand(array.shape, generator=chance))
 
 
 def test_it_is_the_mean_of_the_weights_taken_in() -> None:

@@ -95,6 +95,17 @@ def test_emulated_bf16_still_trains(encoder_recipe: Recipe, dataset: Dataset) ->
     assert _accuracy(tuned, dataset) > 0.9
 
 
+def test_a_network_trained_in_bf16_answers_as_the_saved_one(
+    encoder_recipe: Recipe, dataset: Dataset, tmp_path: Path
+) -> None:
+    short = override(encoder_recipe, {"train.precision": "bf16", "train.epochs": 1})
+    model = _tune(short, dataset).model
+    model.save(tmp_path)
+    texts = ["the match was won", "the bank lost money"]
+    difference = np.abs(model.logits(texts) - EncoderModel.load(tmp_path).logits(texts)).max()
+    assert difference < 1e-5, "it still computes in bf16, which onnxruntime cannot"
+
+
 def test_a_dataset_without_validation_trains_to_the_end(encoder_recipe: Recipe, toy_csv: Path) -> None:
     dataset = prepare_dataset(override(encoder_recipe, {"prepare.split.validation": 0}), toy_csv)
     tuned = _tune(encoder_recipe, dataset)

@@ -52,7 +52,7 @@ def refused(bundle: Bundle) -> str:
         "model/",
         "model\\keywords.json",
         "..\\outside",
-        "C:\\outside",
+        "C:\\outside",  # a path: hostile
         "C:outside",
         "model/file:stream",
         "model/key\0words",

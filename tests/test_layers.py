@@ -16,6 +16,7 @@ OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "git", "paths"
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
+    "extras": {"errors"},
     "normalise": {"errors"},
     "files": {"errors"},
     "paths": set(),

@@ -98,7 +98,17 @@ def test_what_is_almost_a_reference_is_told(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("path", ["bundles/toy-1", "toy.yaml", "/models/toy", "models/toy", "C:/toy", Path("hf")])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "bundles/toy-1",
+        "toy.yaml",
+        "/models/toy",
+        "models/toy",
+        "C:/toy",  # a path: nobody's
+        Path("hf"),
+    ],
+)
 def test_a_path_is_no_reference(path: str | Path) -> None:
     assert not is_reference(path)
 

@@ -64,6 +64,7 @@ class MissingExtra(UsageError):
         super().__init__(
             f"{what} needs the '{extra}' extra ({module} is not installed). Run: pip install 'copydesk[{extra}]'"
         )
+        self.what, self.extra, self.module = what, extra, module
 
 
 class SourceError(CopydeskError):

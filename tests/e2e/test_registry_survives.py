@@ -115,10 +115,10 @@ def _mover(storm: Storm, seed: int) -> Callable[[], None]:
     return work
 
 
-def _require_true(name: str) -> None:
+def _require_true(name: str, chance: random.Random) -> None:
     """Look at a model as anybody might: what is named is whole, and its history is one chain."""
     registry = Mlflow()
-    sample = random.choice(registry.versions(name))
+    sample = chance.choice(registry.versions(name))
     assert open_bundle(fetched(f"models:/{name}/{sample.version}")).digest == sample.facts.digest
     assert open_bundle(fetched(f"models:/{name}@production")).manifest["name"] == name
     _require_chain(registry.history(name))
@@ -132,12 +132,13 @@ def _require_chain(history: list[Change]) -> None:
         at = change.version
 
 
-def _observer(storm: Storm) -> Callable[[], None]:
+def _observer(storm: Storm, seed: int) -> Callable[[], None]:
     def work() -> None:
+        chance = random.Random(seed)
         while storm.goes_on():
-            _require_true(random.choice(_MODELS))
+            _require_true(chance.choice(_MODELS), chance)
             storm.tell("looked")
-            time.sleep(random.random() / 10)
+            time.sleep(chance.random() / 10)
 
     return work
 
@@ -158,7 +159,7 @@ def _run(work: Callable[[], None], storm: Storm) -> None:
 def _let_it_rage(storm: Storm, chance: random.Random) -> int:
     """Run the processes to the end, killing one of the movers now and then; return how many were killed."""
     movers = [_forked(_mover(storm, seed), storm) for seed in range(PROCESSES)]
-    observers = [_forked(_observer(storm), storm) for _ in range(_OBSERVERS)]
+    observers = [_forked(_observer(storm, seed), storm) for seed in range(_OBSERVERS)]
     while storm.counted()["ready"] < len(movers):
         time.sleep(0.1)
     storm.begin(SECONDS)
@@ -179,7 +180,7 @@ def _settled(storm: Storm) -> None:
     registry, done = Mlflow(), Counter[str]()
     assert registry.names() == sorted(_MODELS)
     for name in _MODELS:
-        _require_true(name)
+        _require_true(name, random.Random(0))
         history, versions = registry.history(name), registry.versions(name)
         done.update(change.action for change in history)
         assert history[-1].version == registry.find(name, PRODUCTION).version

@@ -44,7 +44,8 @@ from copydesk.cli import (
     tune,
     worker,
 )
-from copydesk.errors import CopydeskError
+from copydesk.errors import CopydeskError, MissingExtra
+from copydesk.extras import missing_extra, whole
 
 app = typer.Typer(
     name="copydesk",
@@ -77,7 +78,7 @@ _INTERRUPTED = (
 )
 
 
-def _explained(command: Callable[..., None]) -> Callable[..., None]:
+def _explained(name: str, command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with its errors printed in a line or two; with --debug they are raised as they are."""
 
     @functools.wraps(command)
@@ -85,8 +86,15 @@ def _explained(command: Callable[..., None]) -> Callable[..., None]:
         signal.signal(signal.SIGTERM, _terminate)
         try:
             command(*args, debug=debug, **options)
+        except MissingExtra as error:
+            _fail(str(whole(name, error)), error.exit_code, debug)
         except CopydeskError as error:
             _fail(str(error), error.exit_code, debug)
+        except ModuleNotFoundError as error:
+            missing = missing_extra(name, error.name or "")
+            if missing is None:
+                raise
+            _fail(str(missing), missing.exit_code, debug)
         except KeyboardInterrupt:
             _fail(_INTERRUPTED, 130, debug)
         except MemoryError:
@@ -137,10 +145,11 @@ for stage in (
     signals,
 ):
     stage.register(app)
-groups = [group.typer_instance for group in app.registered_groups if group.typer_instance is not None]
-for registered in (command for part in (app, *groups) for command in part.registered_commands):
-    if registered.callback is not None:
-        registered.callback = _explained(registered.callback)
+groups = [(f"{group.name} ", group.typer_instance) for group in app.registered_groups]
+for before, part in [("", app), *groups]:
+    for registered in part.registered_commands if part is not None else []:
+        if registered.callback is not None:
+            registered.callback = _explained(f"{before}{registered.name}", registered.callback)
 
 
 def main() -> None:

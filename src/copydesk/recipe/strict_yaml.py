@@ -42,12 +42,12 @@ class _WithoutAliases(_Loader):
 
 def parse_yaml_without_aliases(text: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
     """Return what a text in YAML says that somebody else wrote. Raises `yaml.YAMLError`, `RecursionError`."""
-    return yaml.load(text, _WithoutAliases)  # a SafeLoader
+    return yaml.load(text, _WithoutAliases)  # nosec B506 # a SafeLoader
 
 
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
     """Return what a text in YAML says. Raises `yaml.YAMLError`."""
-    return yaml.load(text, _Loader)  # a SafeLoader
+    return yaml.load(text, _Loader)  # nosec B506 # a SafeLoader
 
 
 def read_yaml(path: str | Path, what: str, *, references: bool = True) -> Any:  # noqa: ANN401 (whatever YAML holds)

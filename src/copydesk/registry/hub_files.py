@@ -98,7 +98,7 @@ class HubFiles:
                 except self._hub.errors.HTTPError as error:
                     if not may_have_been_done(error):
                         raise
-                self._sleep(random.uniform(0, number * _WAIT_S))
+                self._sleep(random.uniform(0, number * _WAIT_S))  # unseeded: others must not come again at once
             return change(self.head(repository))
 
     def check_whole(self, repository: str, commit: str, folder: str, files: Mapping[str, Path]) -> None:

@@ -86,7 +86,7 @@ class Turns:
                 raise RegistryError(
                     f"Others have been moving '{self._name}' for {now - started:.0f} s without a pause. Try later."
                 )
-            self._sleep(random.uniform(*_LOOK_S))
+            self._sleep(random.uniform(*_LOOK_S))  # unseeded: others must not look at the same time
 
     def _over(self) -> int:
         """Return the last turn that is over."""
