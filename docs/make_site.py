@@ -1,0 +1,105 @@
+"""Build the documentation site: `python docs/make_site.py` (`make docs`) writes build/site.
+
+The documents are read on GitHub as well, so they stay as they are. They are copied to build/docs first, with what they
+link to outside this folder (files of deploy/, the changelog) beside them as pages of their own, so that the site is
+whole by itself. Zensical then builds it in its strict mode: a link or a heading that is not there ends it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from links import links
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+STAGED = ROOT / "build" / "docs"
+SITE = ROOT / "build" / "site"
+LARGEST = 40_000
+"""Larger files (Grafana's dashboards) are offered as they are, not shown: nobody reads them on a page."""
+LANGUAGES = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".json": "json", ".sh": "bash", ".toml": "toml"}
+
+
+def stage(staged: Path) -> None:
+    """Copy the documents, their pictures and what they link to outside `docs/` into an empty folder."""
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(DOCS, staged, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copy(ROOT / "CHANGELOG.md", staged / "changelog.md")
+    shutil.copy(ROOT / "src" / "copydesk" / "serve" / "page" / "mark.svg", staged / "images")
+    outside: set[Path] = set()
+    for page in staged.glob("*.md"):
+        page.write_text(_inside(page.read_text("utf-8"), outside), "utf-8")
+    for path in sorted(outside):
+        _include(path, staged)
+
+
+def _inside(text: str, outside: set[Path]) -> str:
+    """Return a page's text with its links that leave `docs/` led to copies; add what these are of to `outside`."""
+    for link in set(links(text)):
+        target = (DOCS / link.path).resolve() if link.path else DOCS
+        if not target.is_relative_to(DOCS):
+            outside.add(target)
+            text = text.replace(f"]({link})", f"]({_page_of(target)}{'#' * bool(link.anchor)}{link.anchor})")
+    return text
+
+
+def _page_of(path: Path) -> str:
+    """Return the page, from the site's root, that shows a file or folder of the repository."""
+    if path == ROOT / "CHANGELOG.md":
+        return "changelog.md"
+    if path == ROOT / "README.md":
+        return "index.md"
+    return f"files/{path.relative_to(ROOT).as_posix()}{'/index.md' if path.is_dir() else '.md'}"
+
+
+def _include(path: Path, staged: Path) -> None:
+    """Write a file's page, or a folder's and those of all that is in it."""
+    if path in (ROOT / "CHANGELOG.md", ROOT / "README.md"):
+        return
+    inner = _files_of(path) if path.is_dir() else []
+    for file in inner:
+        _include(file, staged)
+    page = staged / _page_of(path)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(_listing(path, inner) if path.is_dir() else _shown(path, page), "utf-8")
+
+
+def _files_of(folder: Path) -> list[Path]:
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path for path in found if "__pycache__" not in path.parts]
+
+
+def _listing(folder: Path, files: list[Path]) -> str:
+    names = [file.relative_to(folder).as_posix() for file in files]
+    rows = "\n".join(f"- [`{name}`]({name}.md)" for name in names)
+    return (
+        f"# {folder.relative_to(ROOT).as_posix()}/\n\nFiles of the repository, as they are in this version.\n\n{rows}\n"
+    )
+
+
+def _shown(path: Path, page: Path) -> str:
+    shutil.copy(path, page.parent / path.name)
+    title = f"# {path.relative_to(ROOT).as_posix()}\n\n[The file as it is]({path.name})\n"
+    if path.stat().st_size > LARGEST:
+        return title
+    return f"{title}\n~~~~{LANGUAGES.get(path.suffix, 'text')}\n{path.read_text('utf-8').rstrip()}\n~~~~\n"
+
+
+def build() -> int:
+    """Build the site and return the exit code."""
+    stage(STAGED)
+    zensical = Path(sys.executable).with_name("zensical")
+    if not zensical.exists():
+        sys.stderr.write(f"{zensical} is not there. It comes with the extra `dev`: pip install 'copydesk[dev]'.\n")
+        return 2
+    shutil.rmtree(SITE, ignore_errors=True)
+    command = [str(zensical), "build", "--clean", "--strict", "--config-file", str(ROOT / "mkdocs.yml")]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "NO_COLOR": "1"}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(build())
