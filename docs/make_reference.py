@@ -1,7 +1,8 @@
 """Write the references that follow from the code: `python docs/make_reference.py [FOLDER]` (`make reference`).
 
 recipe-reference.md comes from the recipe's pydantic models, http-reference.md from the server's OpenAPI description,
-recipe.schema.json is the schema for editors. `tests/test_site.py` says when they are old.
+recipe.schema.json is the schema for editors, images/architecture.svg is drawn.
+`tests/test_site.py` says when they are old.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from architecture_picture import architecture_picture
 from http_reference import http_reference, openapi
 from recipe_reference import recipe_reference
 
@@ -23,10 +25,12 @@ def references() -> dict[str, str]:
         "recipe-reference.md": recipe_reference(schema),
         "recipe.schema.json": json.dumps(schema, indent=2) + "\n",
         "http-reference.md": http_reference(openapi()),
+        "images/architecture.svg": architecture_picture(),
     }
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for name, text in references().items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, "utf-8")
