@@ -7,18 +7,19 @@ whole by itself. Zensical then builds it in its strict mode: a link or a heading
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from links import links
+from links import Link, broken, links
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 STAGED = ROOT / "build" / "docs"
 SITE = ROOT / "build" / "site"
+CHANGES = "changelog.md"
 LARGEST = 40_000
 """Larger files (Grafana's dashboards) are offered as they are, not shown: nobody reads them on a page."""
 LANGUAGES = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".json": "json", ".sh": "bash", ".toml": "toml"}
@@ -28,29 +29,33 @@ def stage(staged: Path) -> None:
     """Copy the documents, their pictures and what they link to outside `docs/` into an empty folder."""
     shutil.rmtree(staged, ignore_errors=True)
     shutil.copytree(DOCS, staged, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    shutil.copy(ROOT / "CHANGELOG.md", staged / "changelog.md")
     shutil.copy(ROOT / "src" / "copydesk" / "serve" / "page" / "mark.svg", staged / "images")
     outside: set[Path] = set()
-    for page in staged.glob("*.md"):
-        page.write_text(_inside(page.read_text("utf-8"), outside), "utf-8")
+    for page in DOCS.glob("*.md"):
+        (staged / page.name).write_text(_inside(page, outside), "utf-8")
+    (staged / CHANGES).write_text(_inside(ROOT / "CHANGELOG.md", outside), "utf-8")
     for path in sorted(outside):
         _include(path, staged)
 
 
-def _inside(text: str, outside: set[Path]) -> str:
+def _inside(page: Path, outside: set[Path]) -> str:
     """Return a page's text with its links that leave `docs/` led to copies; add what these are of to `outside`."""
-    for link in set(links(text)):
-        target = (DOCS / link.path).resolve() if link.path else DOCS
-        if not target.is_relative_to(DOCS):
+    text = page.read_text("utf-8")
+    for link in {link for link in links(text) if link.path}:
+        target = (page.parent / link.path).resolve()
+        if target.is_relative_to(DOCS):
+            new = Link(target.relative_to(DOCS).as_posix(), link.anchor)
+        else:
+            new = Link(_page_of(target), link.anchor)
             outside.add(target)
-            text = text.replace(f"]({link})", f"]({_page_of(target)}{'#' * bool(link.anchor)}{link.anchor})")
+        text = text.replace(f"]({link})", f"]({new})")
     return text
 
 
 def _page_of(path: Path) -> str:
     """Return the page, from the site's root, that shows a file or folder of the repository."""
     if path == ROOT / "CHANGELOG.md":
-        return "changelog.md"
+        return CHANGES
     if path == ROOT / "README.md":
         return "index.md"
     return f"files/{path.relative_to(ROOT).as_posix()}{'/index.md' if path.is_dir() else '.md'}"
@@ -89,8 +94,17 @@ def _shown(path: Path, page: Path) -> str:
     return f"{title}\n~~~~{LANGUAGES.get(path.suffix, 'text')}\n{path.read_text('utf-8').rstrip()}\n~~~~\n"
 
 
+def documents() -> dict[Path, str]:
+    """Return what is read on GitHub and in the site, by path."""
+    paths = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+    return {path: path.read_text("utf-8") for path in paths}
+
+
 def build() -> int:
     """Build the site and return the exit code."""
+    if faults := broken(documents()):
+        sys.stderr.write("".join(f"{fault}\n" for fault in faults))
+        return 1
     stage(STAGED)
     zensical = Path(sys.executable).with_name("zensical")
     if not zensical.exists():
@@ -98,7 +112,11 @@ def build() -> int:
         return 2
     shutil.rmtree(SITE, ignore_errors=True)
     command = [str(zensical), "build", "--clean", "--strict", "--config-file", str(ROOT / "mkdocs.yml")]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, "NO_COLOR": "1"}, check=False).returncode
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        told = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+        sys.stderr.write(told.partition("Traceback")[0])
+    return done.returncode
 
 
 if __name__ == "__main__":
