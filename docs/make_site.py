@@ -49,7 +49,24 @@ def _inside(page: Path, outside: set[Path]) -> str:
             new = Link(_page_of(target), link.anchor)
             outside.add(target)
         text = text.replace(f"]({link})", f"]({new})")
-    return text
+    return as_python_markdown(text)
+
+
+def as_python_markdown(text: str) -> str:
+    """Return a page as Python-Markdown wants it, where GitHub is content with less.
+
+    What stands in list items below an empty line is indented by four, and in a table's code a pipe is itself.
+    """
+    lines, fenced, before, deep = [], False, "", False
+    for line in text.split("\n"):
+        fenced ^= line.lstrip().startswith("```")
+        own = re.match(r" {1,3}(?=\S)", line)
+        deep = bool(own) and not fenced and (deep or not before.strip())
+        line = f"    {line.lstrip()}" if deep else line
+        is_row = line.startswith("|") and not fenced
+        lines.append(re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), line) if is_row else line)
+        before = line
+    return "\n".join(lines)
 
 
 def _page_of(path: Path) -> str:

@@ -28,7 +28,7 @@ sys.path.append(str(DOCS))
 
 from links import anchors, broken, links, slug  # noqa: E402 (the scripts of docs/ are no package)
 from make_reference import references  # noqa: E402
-from make_site import documents, stage  # noqa: E402
+from make_site import as_python_markdown, documents, stage  # noqa: E402
 from schema_words import default_of, reference_of, type_of  # noqa: E402
 
 
@@ -96,6 +96,17 @@ def test_the_staged_pages_hold_copies_of_what_they_link_to(tmp_path: Path) -> No
     assert broken(texts) == []
     assert (tmp_path / "files" / "deploy" / "index.md").exists() and (tmp_path / "changelog.md").exists()
     assert not any(link.path.startswith("../") for path in tmp_path.glob("*.md") for link in links(texts[path]))
+
+
+def test_pipes_in_a_tables_code_are_pipes() -> None:
+    assert as_python_markdown("| `a\\|b` | c\\|d |") == "| `a|b` | c\\|d |"
+
+
+def test_what_stands_in_a_list_item_is_indented_as_the_site_wants_it() -> None:
+    page = "- one\n  goes on\n\n  | a |\n  |---|\n\n  text\n\n```text\n  x\n\n  y\n```"
+    assert (
+        as_python_markdown(page) == "- one\n  goes on\n\n    | a |\n    |---|\n\n    text\n\n```text\n  x\n\n  y\n```"
+    )
 
 
 def test_the_generated_documents_are_what_the_code_makes() -> None:
