@@ -2,8 +2,8 @@
 
 `copydesk` sends its words to the preloaded process and ends as the command does. What would never end by itself (a
 server, a worker, a watch, a review) is left running once it is ready; it is ended by its number when the page ends, or
-before another one starts in its place, as a reader presses Ctrl-C. Only where no port is given it is not the usual one but
-the page's own, and a server drains no requests (`--drain 0`): two seconds for each, for nobody.
+before another one starts in its place, as a reader presses Ctrl-C. Where no port is given it is not the usual one but
+the page's own, and a server drains no requests (`--drain 0`): that would be two seconds for each, for nobody.
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ def main(program: str, words: list[str]) -> int:
     if name == "serve" and "--drain" not in words:
         words = [*words, "--drain", "0"]
     port = words[words.index("--port") + 1] if port else ""
-    return in_background(f"{name} {port}".strip(), port, lambda files: run(words, files))
+    path = f"{name} {port}".strip()
+    code = in_background(path, port, lambda files: run(words, files))
+    if name == "review" and code == 0:
+        decide_all(os.path.join(STATE, re.sub(r"\W+", "-", path) + ".output"))
+    return code
 
 
 def other(program: str, words: list[str]) -> int:
@@ -64,8 +68,39 @@ def spawn(command: list[str], files: tuple[int, int, int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def decide_all(output: str) -> None:
+    """Decide on every text of a review as its page does: the label is right, or the other one is."""
+    from http.client import HTTPConnection
+
+    with open(os.environ["DOCUMENTS_TRUTH"]) as file:
+        truth = json.load(file)
+    while not (found := re.search(r"http://127.0.0.1:(\d+)/#(\S+)", open(output).read())):
+        time.sleep(0.01)
+    line = HTTPConnection("127.0.0.1", int(found[1]))
+
+    def ask(path: str, body: object = None) -> object:
+        headers = {"X-Copydesk-Token": found[2], "Content-Type": "application/json", "Connection": "keep-alive"}
+        line.request("POST" if body else "GET", path, json.dumps(body) if body else None, headers)
+        answer = line.getresponse()
+        said = json.loads(answer.read())
+        if answer.status != 200:
+            sys.exit(f"the review refused {body}: {said}")
+        return said
+
+    places = ask("/api/places")["places"]
+    for start in range(0, len(places), 20):
+        asked = ",".join(map(str, places[start : start + 20]))
+        for item in ask(f"/api/items?places={asked}")["items"]:
+            right = truth.get(item["text"], item["label"])
+            is_right = right == item["label"]
+            said = {"decision": "keep"} if is_right else {"decision": "change", "new_label": right}
+            ask("/api/decide", {"place": item["place"], "revision": item["revision"], **said})
+
+
 def run(words: list[str], files: tuple[int, int, int]) -> int:
-    """Have the preloaded process run Copydesk, and return how it ended."""
+    """Have the preloaded process run Copydesk, or where it must be a new one, start it; return how it ended."""
+    if os.environ.get("DOCUMENTS_FORK") == "off":
+        return spawn([os.environ["DOCUMENTS_PYTHON"], "-m", "copydesk", *words], files)
     with socket.socket(socket.AF_UNIX) as line:
         line.connect(os.environ["DOCUMENTS_SOCKET"])
         command = {"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}
@@ -109,8 +144,9 @@ def in_background(name: str, port: str, start: object) -> int:
         for file in (0, 1, 2):
             os.dup2(os.open(os.devnull, os.O_RDWR), file)
         code = start((0, output, output))
-        with open(f"{path}.ended", "w") as file:
+        with open(f"{path}.ending", "w") as file:
             file.write(str(code))
+        os.rename(f"{path}.ending", f"{path}.ended")
         os._exit(0)
     with open(f"{path}.pid", "w") as file:
         file.write(str(supervisor))
@@ -119,7 +155,10 @@ def in_background(name: str, port: str, start: object) -> int:
         said = open(f"{path}.output", errors="replace").read()
         if os.path.exists(f"{path}.ended"):
             sys.stderr.write(said)
-            return int(open(f"{path}.ended").read()) or 1
+            code = int(open(f"{path}.ended").read() or 1)
+            for ending in ("pid", "ended"):
+                os.remove(f"{path}.{ending}")
+            return code or 1
         if listens(port) if port else "is ready for jobs" in said:
             sys.stderr.write(said)
             return 0
@@ -145,9 +184,8 @@ def end(path: str) -> None:
     deadline = time.monotonic() + STARTS_IN_S
     while not os.path.exists(f"{path}.ended") and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(0.01)  # the file is there before what is in it
     code = open(f"{path}.ended").read()
-    if code not in ("0", "130"):
+    if code not in ("0", "130", "-2"):  # -2: a script that does not look after Ctrl-C
         sys.exit(f"{path} ended with {code}:\n{open(f'{path}.output', errors='replace').read()[-3000:]}")
     for ending in ("pid", "ended"):
         os.remove(f"{path}.{ending}")

@@ -62,6 +62,7 @@ class Place:
             "HF_HUB_OFFLINE": "1",
             "DOCUMENTS_SOCKET": str(self.world.socket),
             "DOCUMENTS_STATE": str(self.state),
+            "DOCUMENTS_TRUTH": str(self.world.truth),
             "DOCUMENTS_PORTS": json.dumps(self.ports),
             "DOCUMENTS_PYTHON": sys.executable,
             "DOCUMENTS_ROOT": str(ROOT),
@@ -73,7 +74,7 @@ class Place:
         """Run a script as a reader types it into one shell, and return what it prints. Raises `AssertionError`."""
         kept = self.state / "shell"
         before = f"set -eo pipefail\n[ ! -f {kept} ] || . {kept}\n"
-        after = f"trap '{{ export -p; printf \"cd %q\\n\" \"$PWD\"; }} > {kept}' EXIT\n"
+        after = f'trap \'{{ export -p; printf "cd %q\\n" "$PWD"; }} > {kept}\' EXIT\n'
         command = ["bash", "--noprofile", "--norc", "-c", before + after + script]
         done = subprocess.run(
             command,

@@ -1,4 +1,4 @@
-"""Programs that are not here, would reach out, or would take too long: strict about what they are told, and nothing else.
+"""Programs that are not here, would reach out, or take too long: strict about what they are told, and nothing else.
 
 Each knows the subcommands and options that the documents use; files that it is named must exist and be what they should
 be. What it does not know, it refuses: then it has to be taught, or the document is wrong.
@@ -89,7 +89,9 @@ def docker(words: list[str]) -> None:
     if words[0] == "compose":
         return compose(words[1:])
     files = {"build": ("-f", "--file")}
-    require(words[0] in ("build", "run", "push", "tag", "pull", "load", "save", "image", "stop", "logs", "login"), words[0])
+    require(
+        words[0] in ("build", "run", "push", "tag", "pull", "load", "save", "image", "stop", "logs", "login"), words[0]
+    )
     for option in files.get(words[0], ()):
         if option in words:
             require(Path(words[words.index(option) + 1]).is_file(), f"docker: {option}")
@@ -124,7 +126,10 @@ def services_of(file: Path) -> set[str]:
         if where:
             variable = re.fullmatch(r"\$\{(\w+)(?::?[?-]([^}]*))?\}", where)
             path = os.environ.get(variable[1], "") if variable else where
-            require(path and (file.parent / path).is_file() or Path(path).is_file(), f"docker compose: secret {name}: {path}")
+            require(
+                path and (file.parent / path).is_file() or Path(path).is_file(),
+                f"docker compose: secret {name}: {path}",
+            )
     return set(values.get("services", {})).union(*(services_of(file.parent / name) for name in included))
 
 
@@ -144,7 +149,19 @@ def kubectl(words: list[str]) -> None:
 
 def gcloud(words: list[str]) -> None:
     """`gcloud GROUP… COMMAND`: files named by options must exist."""
-    known = ("run", "ai", "artifacts", "storage", "builds", "iam", "projects", "auth", "container", "services", "secrets")
+    known = (
+        "run",
+        "ai",
+        "artifacts",
+        "storage",
+        "builds",
+        "iam",
+        "projects",
+        "auth",
+        "container",
+        "services",
+        "secrets",
+    )
     words = [word for word in words if word not in ("beta", "alpha")]
     require(words[0] in (*known, "config"), f"gcloud {words[0]}")
     if words[:3] == ["run", "services", "replace"]:

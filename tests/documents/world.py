@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from contextlib import ExitStack
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ import yaml
 
 from documents.pages import ROOT
 from documents.place import Place
+from gdelt_server import SINCE, UNTIL
 
-TRAINED, IN_ALL = 700, 1_000
-"""How many of the sample's headlines there are to train with, and in all."""
+TRAINED, MORE, EARLIER, ASKED = (0, 700), (700, 1_000), (1_000, 1_200), (1_200, 1_500)
+"""Which of the sample's headlines are trained with, are more of them, an earlier model's, asked for in production."""
 CHANGES: dict[str, Any] = {
     "model": {"kind": "linear", "max_tokens": 32},
     "train": {"epochs": 1, "learning_rate": 0.01, "batch_tokens": 1_024},
@@ -45,6 +47,16 @@ class World:
         command = [sys.executable, "-m", "documents.preload", str(self.socket)]
         self._process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
         self._place: Place | None = None
+        self._servers = ExitStack()
+        self.truth = folder / "truth.json"
+        self.truth.write_text(json.dumps(dict(headlines())))
+
+    @cached_property
+    def gdelt(self) -> str:
+        """The address of a GDELT with some hundred articles."""
+        from gdelt_server import made_up_articles, serve
+
+        return f"{self._servers.enter_context(serve(made_up_articles(400))).url}"
 
     def made(self, name: str) -> Path:
         """Return the path of something, made if it was not."""
@@ -77,6 +89,7 @@ class World:
             self._place.end()
         self._process.terminate()
         self._process.wait(20)
+        self._servers.close()
 
 
 @cache
@@ -84,7 +97,12 @@ def headlines() -> Sequence[tuple[str, str]]:
     """Return headlines of the built-in sample with their labels."""
     from copydesk.data.sample import headlines
 
-    return headlines(IN_ALL)
+    return headlines(ASKED[1])
+
+
+def of(part: tuple[int, int]) -> Sequence[tuple[str, str]]:
+    """Return the headlines of a part."""
+    return headlines()[slice(*part)]
 
 
 def write_rows(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str]) -> Path:
@@ -95,12 +113,24 @@ def write_rows(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str])
     return path
 
 
-def _rows(header: Sequence[str], start: int, stop: int) -> Callable[[World], Path]:
-    def make(world: World) -> Path:
-        name = next(name for name, maker in MAKERS.items() if maker is make)
-        return write_rows(world.place.folder / name, headlines()[start:stop], header)
+def _rows(name: str, header: Sequence[str], part: tuple[int, int]) -> Callable[[World], Path]:
+    return lambda world: write_rows(world.place.folder / name, of(part), header)
 
-    return make
+
+def _earlier(world: World) -> Path:
+    """Write headlines of which a third have the wrong label: a model of them is easily surpassed."""
+    other = {"news": "clickbait", "clickbait": "news"}
+    rows = [(text, other[label] if place % 3 == 0 else label) for place, (text, label) in enumerate(of(EARLIER))]
+    return write_rows(world.place.folder / "earlier.csv", rows, ("text", "label"))
+
+
+def _reviews(world: World) -> Path:
+    """Write the headlines as reviews that were liked (1) or not (0)."""
+    rows = [(text, "1" if label == "news" else "0") for text, label in of(TRAINED)]
+    path = write_rows(world.place.folder / "reviews.csv", rows, ("Review", "Liked"))
+    lines = [f"{text}\t{liked}" for text, liked in [("Review", "Liked"), *rows]]
+    path.with_suffix(".tsv").write_text("\n".join(lines) + "\n", "utf-8")
+    return path
 
 
 def _encoder(world: World) -> Path:
@@ -124,6 +154,8 @@ def _recipes(world: World) -> Path:
             values["source"] = {"url": "../headlines.csv"}
         if values["task"] == "signals":
             values["gate"]["floors"] = {"macro_f1": 0.0}
+            news = {"since": f"{SINCE:%Y-%m-%d}", "until": f"{UNTIL:%Y-%m-%d}", "endpoint": world.gdelt}
+            values["source"][0]["gdelt"] = {"countries": ["Sweden", "United Kingdom"], **news, "seconds_per_request": 0}
         if values["task"] == "multi":
             values["gate"]["floors"] = {"micro_f1": 0.0}
         path.write_text(yaml.safe_dump({key: value for key, value in values.items() if value is not None}), "utf-8")
@@ -141,12 +173,12 @@ def _by(command: str, result: str, *needed: str) -> Callable[[World], Path]:
 
 def _log(world: World) -> Path:
     """Ask a server that keeps a log for some of the headlines."""
-    world.need("mlflow.db", "headlines.csv")
+    world.need("mlflow.db")
     place = world.place
     place.run("copydesk serve models:/clickbait@production --log log")
-    texts = [text for text, _ in headlines()]
-    for start in range(0, 300, 20):
-        body = json.dumps({"texts": texts[start : start + 20]})
+    texts = [text for text, _ in of(ASKED)]
+    for start in range(0, len(texts), 50):
+        body = json.dumps({"texts": texts[start : start + 50]})
         address = f"http://127.0.0.1:{place.ports['8000']}/v1/classify"
         place.run(f"curl -sf {address} -H 'Content-Type: application/json' -d @- > /dev/null <<'END'\n{body}\nEND\n")
     place.run("end-all")
@@ -154,23 +186,47 @@ def _log(world: World) -> Path:
 
 
 MAKERS: dict[str, Callable[[World], Path]] = {
-    "headlines.csv": _rows(("text", "label"), 0, TRAINED),
-    "YOUR.csv": _rows(("headline", "kind"), 0, TRAINED),
-    "MORE.csv": _rows(("headline", "kind"), TRAINED, IN_ALL),
+    "headlines.csv": _rows("headlines.csv", ("text", "label"), TRAINED),
+    "YOUR.csv": _rows("YOUR.csv", ("headline", "kind"), TRAINED),
+    "MORE.csv": _rows("MORE.csv", ("headline", "kind"), MORE),
+    "earlier.csv": _earlier,
+    "reviews.csv": _reviews,
+    "reviews.tsv": lambda world: world.made("reviews.csv").with_suffix(".tsv"),
     "encoder": _encoder,
     "recipes": _recipes,
     "datasets/clickbait-1": _by(
         "copydesk prepare recipes/clickbait.yaml", "datasets/clickbait-1", "recipes", "headlines.csv"
     ),
     "bundles/clickbait-1": _by(
-        "copydesk train recipes/clickbait.yaml --data datasets/clickbait-1",
+        "copydesk train recipes/clickbait.yaml --data datasets/clickbait-1 --out bundles/clickbait-1",
         "bundles/clickbait-1",
         "datasets/clickbait-1",
     ),
+    "bundles/earlier": _by(
+        "copydesk train recipes/clickbait.yaml --data earlier.csv --out bundles/earlier",
+        "bundles/earlier",
+        "recipes",
+        "earlier.csv",
+    ),
+    "bundles/restaurant-1": _by(
+        "copydesk train recipes/restaurant.yaml --data reviews.tsv --out bundles/restaurant-1",
+        "bundles/restaurant-1",
+        "recipes",
+        "reviews.csv",
+    ),
+    "bundles/c-compare-1": _by(
+        "copydesk compare recipes/clickbait.yaml --data datasets/clickbait-1 --out bundles/c-compare-1",
+        "bundles/c-compare-1",
+        "datasets/clickbait-1",
+    ),
+    "bundles/signals-1": _by("copydesk run recipes/signals.yaml", "bundles/signals-1", "recipes"),
+    "recipes/clickbait.yaml": lambda world: world.made("recipes") / "clickbait.yaml",
+    "raw/signals-1.parquet": lambda world: world.made("bundles/signals-1").parents[1] / "raw" / "signals-1.parquet",
     "mlflow.db": _by(
-        "copydesk register bundles/clickbait-1 --alias staging\ncopydesk promote clickbait",
+        "copydesk register bundles/earlier\n"
+        "copydesk promote clickbait 1 --force --reason 'the first one' --data earlier.csv",
         "mlflow.db",
-        "bundles/clickbait-1",
+        "bundles/earlier",
     ),
     "log": _log,
 }
