@@ -13,6 +13,7 @@ from documents.preparing import (
     abstracts,
     an_encoders_bundle,
     bucket,
+    coming_from,
     compose,
     copied,
     hub,
@@ -98,6 +99,7 @@ NEEDS: dict[str, Needs] = {
         "from copydesk.bundle import open_bundle\n"
         "bundle, test_texts = open_bundle(Path('bundles/clickbait-1')), ['17 things you did not know']",
     ),
+    "docs/capacity.md": Needs(made=MODEL, before=(copied("headlines.csv", "YOUR.csv"),)),
     "docs/cascade.md": Needs(made=(*MODEL, "bundles/c-compare-1")),
     "docs/checks.md": Needs(
         made=("recipes", "reviews.tsv", "bundles/restaurant-1"),
@@ -107,6 +109,20 @@ NEEDS: dict[str, Needs] = {
         made=MODEL,
         before=(runs("COPYDESK_API_KEYS=at-least-16-characters copydesk serve bundles/clickbait-1"),),
         python="headlines = ['17 things you did not know', 'Parliament passes budget']",
+    ),
+    "docs/coming-from-autotrain.md": Needs(
+        before=(
+            coming_from(
+                "docs/coming-from-autotrain.md", "clickbait.yaml", "target", "data/train.csv", "data/valid.csv"
+            ),
+        ),
+    ),
+    "docs/coming-from-fastapi.md": Needs(made=MODEL),
+    "docs/coming-from-setfit.md": Needs(
+        before=(coming_from("docs/coming-from-setfit.md", "clickbait.yaml", "label", "train.csv", "test.csv"),),
+    ),
+    "docs/coming-from-spacy.md": Needs(
+        before=(coming_from("docs/coming-from-spacy.md", "headlines.yaml", "label", "train.jsonl", "dev.jsonl"),),
     ),
     "docs/describe.md": Needs(made=(*MODEL, "reviews.csv"), before=(abstracts,)),
     "docs/feedback.md": Needs(
@@ -130,6 +146,22 @@ NEEDS: dict[str, Needs] = {
         fails=tuple(
             Fails(f"copydesk promote clickbait 2 {options}", 2, "one of three ways: the first promoted this version")
             for options in ("--data fresh.csv", "--recipe clickbait.yaml")
+        ),
+    ),
+    "docs/incidents.md": Needs(
+        made=SERVED,
+        before=(
+            runs(
+                "copydesk register bundles/clickbait-1\n"
+                "copydesk promote clickbait 2 --force --reason 'it shall be gone back from'\n"
+                "copydesk pack models:/clickbait/1 --out clickbait-v1.tar.gz\n"
+                "copydesk serve models:/clickbait@production"
+            ),
+        ),
+        replaced=(
+            Replaced(
+                "copydesk serve bundles/", "end-all\ncopydesk serve bundles/", "the server before it has the port"
+            ),
         ),
     ),
     "docs/jobs.md": Needs(
@@ -176,7 +208,9 @@ NEEDS: dict[str, Needs] = {
             copied("bundles/clickbait-1", "shared/bundle"),
         ),
         replaced=(
-            Replaced("--engine ray", "--engine local", "`ray` is a stand-in; e2e/test_scoring_files.py has a real cluster"),
+            Replaced(
+                "--engine ray", "--engine local", "`ray` is a stand-in; e2e/test_scoring_files.py has a real cluster"
+            ),
             Replaced(" /shared/", " shared/", "a folder of the page's own"),
         ),
     ),
@@ -212,4 +246,16 @@ NEEDS: dict[str, Needs] = {
             Replaced("--trials 20", "--trials 2 --set model.kind=encoder", "a tiny encoder, and one training a trial"),
         ),
     ),
+    "docs/quickstart.md": Needs(
+        replaced=(
+            Replaced(
+                "cd demo",
+                "cd demo\n"
+                "sed -i 's/kind: encoder/kind: linear/; s/floors: .accuracy.*/floors: {{accuracy: 0.6}}/' recipe.yaml\n"
+                "sed -i 's/required: [0-9.]*/required: 0/' behaviours/*.yaml",
+                "a model that trains in seconds; the encoder's story is in e2e/test_project.py",
+            ),
+        ),
+    ),
+    "docs/upgrades.md": Needs(made=SERVED, before=(copied("headlines.csv", "YOUR.csv"),)),
 }

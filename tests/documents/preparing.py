@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import polars as pl
+import yaml
 
-from documents.pages import ROOT
+from documents.pages import ROOT, blocks
 from documents.place import Place
 from documents.world import ASKED, MORE, TRAINED, of, write_rows
 
@@ -153,6 +154,22 @@ def some_headlines(folder: str) -> Prepare:
     def prepare(place: Place) -> None:
         (place.folder / folder).mkdir(parents=True)
         _texts().write_parquet(place.folder / folder / "01.parquet")
+
+    return prepare
+
+
+def coming_from(page: str, recipe: str, label: str, *parts: str) -> Prepare:
+    """Write a page's own recipe, with a model that trains in seconds, and its files of headlines."""
+
+    def prepare(place: Place) -> None:
+        values = yaml.safe_load(next(block.text for block in blocks(page) if block.language == "yaml"))
+        values["model"] = {"kind": "linear"}
+        (place.folder / recipe).write_text(yaml.safe_dump(values), "utf-8")
+        for part, rows in zip(parts, (TRAINED, MORE), strict=True):
+            path = place.folder / part
+            path.parent.mkdir(exist_ok=True)
+            frame = pl.DataFrame(of(rows), schema=["text", label], orient="row")
+            (frame.write_ndjson if path.suffix == ".jsonl" else frame.write_csv)(path)
 
     return prepare
 
