@@ -15,7 +15,7 @@ from pathlib import Path
 
 from links import Link, broken, links
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 STAGED = ROOT / "build" / "docs"
 SITE = ROOT / "build" / "site"
