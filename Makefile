@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-e2e check audit release badges format bench clean
+.PHONY: setup demo test test-e2e check audit release badges docs reference screenshots format bench clean
 
 setup: $(VENV)/.done
 
@@ -61,6 +61,16 @@ badges: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup
+	$(BIN)/python docs/make_site.py
+	@echo "site: build/site/index.html"
+
+reference: setup
+	$(BIN)/python docs/make_reference.py
+
+screenshots: setup
+	$(BIN)/python docs/screenshots.py
 
 bench: setup
 	$(BIN)/python bench/training.py

@@ -57,9 +57,9 @@ class AgainstProduction(Section):
 class MaxRatios(Section):
     """How much dearer than production a candidate may be, both measured in one run; null: by any amount."""
 
-    p95_latency_ms: float | None = Field(1.5, gt=0)
-    bundle_mb: float | None = Field(1.5, gt=0)
-    memory_mb: float | None = Field(1.5, gt=0)
+    p95_latency_ms: float | None = Field(1.5, gt=0, description="The time for one text, 95th percentile.")
+    bundle_mb: float | None = Field(1.5, gt=0, description="The bundle's size.")
+    memory_mb: float | None = Field(1.5, gt=0, description="What a process with the model holds.")
 
 
 class MaxDrops(Section):

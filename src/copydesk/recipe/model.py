@@ -30,7 +30,11 @@ class Distil(Section):
 class Model(Section):
     """What is trained."""
 
-    kind: ModelKind = "encoder"
+    kind: ModelKind = Field(
+        "encoder",
+        description="`linear`: from scratch; `encoder`: pretrained, fine-tuned; `cascade`: a linear model in front "
+        "of an encoder; `keywords`: rules, no training.",
+    )
     encoder: str = Field(DEFAULT_ENCODER, description="A folder, or the name of an encoder on the Hugging Face Hub.")
     revision: str | None = Field(None, description="The hub revision; the default encoder's is pinned.")
     max_tokens: int = Field(128, ge=8, le=8192, description="How many tokens the encoder reads at once.")
@@ -58,11 +62,15 @@ class Decide(Section):
 class Train(Section):
     """How the encoder is fine-tuned. `auto` is chosen by the rules in docs/train.md, printed, and stored."""
 
-    epochs: Annotated[float, Field(gt=0)] | Auto = "auto"
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] | Auto = "auto"
-    batch_tokens: Annotated[int, Field(ge=8)] | Auto = "auto"
-    precision: Precision = "auto"
-    frozen_layers: Annotated[int, Field(ge=0)] | Auto = "auto"
+    epochs: Annotated[float, Field(gt=0)] | Auto = Field("auto", description="Passes over the training part.")
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | Auto = Field(
+        "auto", description="The peak: linear warm-up, then linear to zero."
+    )
+    batch_tokens: Annotated[int, Field(ge=8)] | Auto = Field("auto", description="Tokens per update.")
+    precision: Precision = Field("auto", description="What the arithmetic of training is done in.")
+    frozen_layers: Annotated[int, Field(ge=0)] | Auto = Field(
+        "auto", description="How many of the lowest layers keep their pretrained weights."
+    )
     loss: Literal["auto", "cross_entropy", "focal", "asymmetric"] = Field(
         "auto", description="`focal` and `asymmetric` are for task `multi`."
     )
@@ -71,7 +79,7 @@ class Train(Section):
     accumulate: int = Field(1, ge=1, description="Batches per update: a larger batch in the same memory.")
     checkpoint_minutes: float = Field(10, gt=0, description="A checkpoint at least this often, and each epoch.")
     early_stop: int = Field(2, ge=0, description="Stop after this many evaluations without a better one; 0: never.")
-    seed: int = Field(42, ge=0, lt=2**32)
+    seed: int = Field(42, ge=0, lt=2**32, description="Of all random numbers: split, order, first weights.")
     traffic: Annotated[list[SourceFile], BeforeValidator(as_list)] = Field(
         [],
         description="Files of recent texts, without labels, which drift is measured from rather than from the test "

@@ -27,8 +27,10 @@ class Monitor(Section):
     ignore: Annotated[list[str], BeforeValidator(as_list)] = Field(
         [], description="Detectors of drift that are shown and do not alarm, e.g. `languages`."
     )
-    alarm_after: int = Field(2, ge=1, description="`watch`: windows that must speak for an alarm before it begins,")
-    alarm_of: int = Field(5, ge=1, le=100, description="of so many last ones; it ends when none of them does.")
+    alarm_after: int = Field(2, ge=1, description="`watch`: so many of the last `alarm_of` windows begin an alarm.")
+    alarm_of: int = Field(
+        5, ge=1, le=100, description="`watch`: so many last windows count; an alarm ends when none speaks for it."
+    )
 
     @model_validator(mode="after")
     def _after_is_at_most_of(self) -> Monitor:

@@ -30,8 +30,10 @@ class Recipe(Section):
         "single", description="`single`: one of K labels; `multi`: any subset; `signals`: a score and a tag each."
     )
     source: Annotated[list[Source], BeforeValidator(as_list)] = []
-    text: Annotated[list[str], BeforeValidator(as_list), Field(min_length=1)] = ["text"]
-    label: str = "label"
+    text: Annotated[list[str], BeforeValidator(as_list)] = Field(
+        ["text"], min_length=1, description="The text column, or several; the first is the encoder's first segment."
+    )
+    label: str = Field("label", description="The label column.")
     separator: str = Field("auto", min_length=1, description="What parts several labels written in one string.")
     aliases: str | None = Field(None, description="A file of old label names and the names they became.")
     categories: dict[str, list[str]] = Field({}, description="Task `signals`: each category's tags.")

@@ -13,7 +13,7 @@ class Shadow(Section):
     """A candidate that answers a share of the traffic beside the served version, to nobody but the metrics."""
 
     model: str | None = Field(None, description="A bundle folder, or another name of a model.")
-    share: float = Field(0.1, gt=0, le=1)
+    share: float = Field(0.1, gt=0, le=1, description="The share of requests that it answers too.")
 
 
 class Logged(Section):

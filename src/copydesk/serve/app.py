@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -25,6 +25,7 @@ from copydesk.serve.logs import flush_logs
 from copydesk.serve.page_routes import page_routes
 from copydesk.serve.routes import (
     CLASSIFY,
+    Endpoint,
     answer_routes,
     classifying,
     feedback_routes,
@@ -77,9 +78,6 @@ def create_app(
     """Return the API of a service; service and jobs are closed with it, `started` is called once it is ready."""
     access = access or Access()
 
-    def draining() -> bool:
-        return service.is_draining
-
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
@@ -91,25 +89,39 @@ def create_app(
         flush_logs()
 
     classify, refuse = classifying(service, log_texts=access.log_texts), _refusal(service)
-    api = FastAPI(title="Copydesk", version=__version__, lifespan=life, summary="A text classifier.", telemetry=_UNTOLD)
+    api = create_api(service, feedback=feedback, jobs=jobs, classify=classify, life=life)
     for kind in STATUS:
         api.add_exception_handler(kind, refuse)
     api.add_exception_handler(Exception, _failed)
-    api.include_router(answer_routes(classify))
-    api.include_router(explain_routes(service))
-    api.include_router(feedback_routes(service, feedback))
-    api.include_router(model_routes(service))
-    api.include_router(probe_routes(service, jobs))
-    if jobs is not None:
-        api.include_router(job_routes(jobs, service.accept_job, limits=lambda: service.limits, draining=draining))
-    api.include_router(page_routes())
     app: ASGIApp = Direct(api, Route(CLASSIFY, classify, methods=["POST"]), refuse)
     if access.keys.names:
         app = Guard(app, keys=access.keys, metrics=service.metrics)
     if access.origins:
         methods = ["GET", "POST", "DELETE"]
         app = CORSMiddleware(app, access.origins, methods, allow_headers=["*"], expose_headers=_TOLD_TO_PAGES)
-    return Door(app, metrics=service.metrics, is_draining=draining)
+    return Door(app, metrics=service.metrics, is_draining=lambda: service.is_draining)
+
+
+def create_api(
+    service: Service,
+    *,
+    feedback: Feedback,
+    jobs: Jobs | None,
+    classify: Endpoint,
+    life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """Return the routes and their OpenAPI description, without what stands around them."""
+    api = FastAPI(title="Copydesk", version=__version__, lifespan=life, summary="A text classifier.", telemetry=_UNTOLD)
+    api.include_router(answer_routes(classify))
+    api.include_router(explain_routes(service))
+    api.include_router(feedback_routes(service, feedback))
+    api.include_router(model_routes(service))
+    api.include_router(probe_routes(service, jobs))
+    if jobs is not None:
+        limits, draining = (lambda: service.limits), (lambda: service.is_draining)
+        api.include_router(job_routes(jobs, service.accept_job, limits=limits, draining=draining))
+    api.include_router(page_routes())
+    return api
 
 
 class Direct:

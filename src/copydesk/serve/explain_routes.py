@@ -70,6 +70,28 @@ class ExplainedLabel(BaseModel):
 class Explanations(BaseModel):
     """An explanation for each label of the answer; none for an answer without labels."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": {"name": "clickbait", "version": "3"},
+                    "explanations": [
+                        {
+                            "label": "clickbait",
+                            "rival": "news",
+                            "method": "leave_out",
+                            "exact": False,
+                            "value": 16.1,
+                            "base": None,
+                            "spans": [{"start": 0, "end": 2, "weight": 8.06}, {"start": 3, "end": 9, "weight": 1.11}],
+                            "stage": None,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
     model: ServedModel
     explanations: list[ExplainedLabel]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
 from copydesk.errors import JobsUnavailable, Overloaded, RequestRefused
@@ -37,6 +37,24 @@ _MOST_WATCHED = 256
 class JobState(BaseModel):
     """How far a job is."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "5f0c7ab19d5e4f6f8f7ad7f3b1a2c3d4",
+                    "status": "running",
+                    "model": {"name": "clickbait", "version": "3"},
+                    "texts": 50000,
+                    "done": 12800,
+                    "created_at": "2026-11-22T02:23:52.123+00:00",
+                    "finished_at": None,
+                    "expires_at": None,
+                    "error": None,
+                }
+            ]
+        }
+    )
+
     id: str
     status: JobStatus
     model: ServedModel
@@ -50,6 +68,23 @@ class JobState(BaseModel):
 
 class JobAnswers(Answers):
     """The results of a job, in the order of its texts."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": {"name": "clickbait", "version": "3"},
+                    "predictions": [{"id": "3.88b0c59f3b5b3ec7", "label": "clickbait", "score": 0.99987}],
+                    "id": "5f0c7ab19d5e4f6f8f7ad7f3b1a2c3d4",
+                    "status": "succeeded",
+                    "texts": 1,
+                    "created_at": "2026-11-22T02:23:52.123+00:00",
+                    "finished_at": "2026-11-22T02:23:53.456+00:00",
+                    "expires_at": "2026-11-23T02:23:53.456+00:00",
+                }
+            ]
+        }
+    )
 
     id: str
     status: JobStatus

@@ -54,8 +54,22 @@ class ServedModel(BaseModel):
 class Answers(BaseModel):
     """A prediction for each text, in order; what one holds is the task's to say."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": {"name": "clickbait", "version": "3"},
+                    "predictions": [{"id": "3.88b0c59f3b5b3ec7", "label": "clickbait", "score": 0.99987}],
+                }
+            ]
+        }
+    )
+
     model: ServedModel
-    predictions: list[dict[str, Any]]
+    predictions: list[dict[str, Any]] = Field(
+        description="`single`: `label` and `score`; `multi`: `labels`; `signals`: `signals`, each with `category`, "
+        "`score`, `tag` and `intensity`. With `scores=true` every label's in `scores`. `id` is what feedback names."
+    )
 
 
 class ModelLimits(BaseModel):
@@ -114,11 +128,19 @@ class Fault(BaseModel):
 class Invalid(BaseModel):
     """What is wrong with a request."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"detail": [{"loc": ["body", "text"], "msg": "The text is empty.", "type": "text"}]}]
+        }
+    )
+
     detail: list[Fault]
 
 
 class Refusal(BaseModel):
     """Why a request was not answered."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"detail": "There is no job '0123'."}]})
 
     detail: str
 

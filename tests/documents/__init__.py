@@ -1,0 +1,1 @@
+"""The documents' code blocks as values, what each page needs beforehand, and how they are run."""

@@ -1,0 +1,96 @@
+"""Every code block of the documents, without running it: its language, its syntax, commands and keys that exist."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from documents.pages import LANGUAGES, PAGES, Block, blocks, blocks_of, every_block, spans
+from documents.words import commands, copydesk_words, mistake
+from documents.written import check_yaml, json_values
+
+of_bash = pytest.mark.parametrize("block", every_block("bash"), ids=lambda block: block.name)
+of_yaml = pytest.mark.parametrize("block", every_block("yaml"), ids=lambda block: block.name)
+
+
+def test_every_block_is_a_fence_with_a_known_language() -> None:
+    wrong = [block.name for block in every_block() if not block.is_fence or block.language not in LANGUAGES]
+    assert not wrong
+
+
+@of_bash
+def test_commands_are_sound_shell_and_stand_without_a_prompt(block: Block) -> None:
+    done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not any(line.startswith(("$ ", "> ")) for line in block.text.splitlines())
+
+
+@of_bash
+def test_every_command_line_of_ours_is_one_that_is_understood(block: Block) -> None:
+    found = [(words, copydesk_words(words)) for words in commands(block.text)]
+    wrong = {" ".join(words): why for words, ours in found if ours is not None and (why := mistake(ours, whole=True))}
+    assert not wrong
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_prose_mentions_exists_with_its_options(page: str) -> None:
+    wrong = {}
+    for line, code in spans(page):
+        for words in commands(code):
+            ours = copydesk_words(words)
+            if ours is not None and (why := mistake(ours, whole=False)):
+                wrong[f"{page}:{line}: {code}"] = why
+    assert not wrong
+
+
+@of_yaml
+def test_yaml_is_what_its_reader_understands(block: Block, tmp_path: Path) -> None:
+    check_yaml(block.text, tmp_path)
+
+
+def test_json_is_json() -> None:
+    for block in every_block("json"):
+        assert json_values(block.text), block.name
+
+
+def test_python_compiles() -> None:
+    for block in every_block("python"):
+        ast.parse(block.text, block.name)
+
+
+def test_a_page_is_read_with_its_lines_and_languages() -> None:
+    page = "One\n\n```bash\nls\n```\n\n- a list\n\n  ```json\n  {}\n  ```\n\n    indented\n\n```\nnone\n```\n"
+    found = [(block.line, block.language, block.text) for block in blocks_of(page, "page")]
+    assert found[:2] == [(3, "bash", "ls\n"), (9, "json", "{}\n")]
+    assert found[-1][1] == ""
+
+
+def test_a_script_is_read_as_its_commands() -> None:
+    script = "export A=1\nB=2 copydesk serve x --port 1 > out 2>&1 && ls | wc -l   # end\ncopydesk train \\\n  y\n"
+    found = list(commands(script))
+    assert ["ls"] in found and ["copydesk", "train", "y"] in found
+    assert any(words[:5] == ["copydesk", "serve", "x", "--port", "1"] for words in found)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("copydesk trian x", "there is no `copydesk trian`"),
+        ("copydesk train", "Missing argument"),
+        ("copydesk train x --no-such y", "No such option"),
+        ("copydesk monitor x", "there is no `copydesk monitor x`"),
+        ("torchrun -m copydesk serve x --port many", "valid integer"),
+    ],
+)
+def test_a_command_line_that_would_be_refused_is_told(line: str, why: str) -> None:
+    (words,) = commands(line)
+    ours = copydesk_words(words)
+    assert ours is not None and why in (mistake(ours, whole=True) or "")
+
+
+def test_there_are_pages_and_blocks() -> None:
+    assert len(PAGES) > 40 and len(every_block("bash")) > 30
+    assert blocks("README.md")[0].language == "bash"
