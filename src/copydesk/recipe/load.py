@@ -38,7 +38,7 @@ def parse_recipe(
     """Validate plain values as a recipe. Raises `RecipeError`, one line per mistake."""
     merged = json.loads(json.dumps(values, default=str))
     for key, value in (overrides or {}).items():
-        _set(merged, key, value)
+        set_key(merged, key, value)
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
@@ -83,14 +83,14 @@ def shipped_recipe(name: str) -> Path:
     return path
 
 
-def _set(values: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 (any YAML value)
+def set_key(values: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 (any YAML value)
     """Replace the value at a dotted key; a number leads into a list: `source.0.url`."""
     *parents, last = key.split(".")
     place: Any = values
     for parent in parents:
         place = place[_index(place, parent, key)] if isinstance(place, list) else place.setdefault(parent, {})
         if not isinstance(place, dict | list):
-            raise RecipeError(f"--set {key}: {parent!r} is not a section of the recipe.")
+            raise RecipeError(f"--set {key}: {parent!r} is not a section.")
     place[_index(place, last, key) if isinstance(place, list) else last] = value
 
 
