@@ -12,7 +12,7 @@ import pytest
 import copydesk
 
 ROOT = Path(copydesk.__file__).parent
-OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "git", "paths", "progress", "retry_after", ""}
+OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "git", "paths", "progress", "retry_after", "shipped", ""}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlflow_client": set(),
     "progress": set(),
     "retry_after": set(),
+    "shipped": set(),
     "client": set(),
     "ngrams": set(),
     "languages": set(),

@@ -16,6 +16,7 @@ from copydesk.recipe.mistakes import mistakes
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.source import SourceFile
 from copydesk.recipe.strict_yaml import parse_yaml, read_yaml
+from copydesk.shipped import shipped
 
 
 def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -73,9 +74,7 @@ def json_schema() -> dict[str, Any]:
 
 def shipped_recipe(name: str) -> Path:
     """Return the path of a recipe that comes with Copydesk. Raises `RecipeError` naming those there are."""
-    here = Path(__file__).parent.parent
-    folders = (here / "recipes", here.parent.parent / "recipes")  # installed, or a checkout
-    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
+    folder = shipped("recipes")
     path = folder / f"{name}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
