@@ -12,7 +12,19 @@ import pytest
 import copydesk
 
 ROOT = Path(copydesk.__file__).parent
-OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "git", "paths", "progress", "retry_after", "shipped", ""}
+OPEN_TO_ALL = {
+    "types",
+    "errors",
+    "recipe",
+    "normalise",
+    "files",
+    "git",
+    "paths",
+    "progress",
+    "retry_after",
+    "shipped",
+    "",
+}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
@@ -129,6 +141,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs",
     },
     "tuning": {"data", "models", "tasks", "training", "runs", "plots", "rendering"},
+    "deployment": {"registry", "shipped"},
     "describe": {"data", "languages", "metrics", "models", "plots", "rendering"},
     "compare": {"data", "bundle", "fitting", "training", "runs", "pair", "runtime"},
     "export": {"bundle", "data", "fitting", "models", "training", "runs"},

@@ -31,7 +31,9 @@ def render(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the settings, e.g. serve.cpus=4 (repeatable)."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key of the settings, e.g. serve.cpus=4 (repeatable)."
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -48,7 +50,13 @@ def render(
     command = rendered.command(folder)
     if json:
         console.print_json(
-            {"target": target, "out": str(folder), "files": [str(path) for path in paths], "notes": rendered.notes, "next": command}
+            {
+                "target": target,
+                "out": str(folder),
+                "files": [str(path) for path in paths],
+                "notes": rendered.notes,
+                "next": command,
+            }
         )
         return
     listener = console.listener(quiet=quiet)
@@ -66,7 +74,8 @@ def costs(
         Path | None, typer.Option("--prices", metavar="FILE", help="Prices and rates; default: those of docs/costs.md.")
     ] = None,
     utilisation: Annotated[
-        float | None, typer.Option("--utilisation", min=0.01, max=1.0, help="The share of the time that a machine is busy.")
+        float | None,
+        typer.Option("--utilisation", min=0.01, max=1.0, help="The share of the time that a machine is busy."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,

@@ -22,6 +22,7 @@ from copydesk.cli import (
     collect,
     compare,
     demo,
+    deploy,
     describe,
     evaluate,
     export,
@@ -135,6 +136,7 @@ for stage in (
     monitor,
     retrain,
     signals,
+    deploy,
 ):
     stage.register(app)
 groups = [group.typer_instance for group in app.registered_groups if group.typer_instance is not None]

@@ -9,12 +9,12 @@ from copydesk.deployment.commented import Because
 from copydesk.deployment.kubernetes import OPEN_JOBS
 from copydesk.deployment.network import REDIS_PORT
 from copydesk.deployment.pods import (
-    annotations,
     container_security,
     environment,
     labels_of,
     metadata,
     mounts,
+    pod_annotations,
     pod_security,
     spread,
     volumes,
@@ -36,7 +36,7 @@ def workers(settings: Settings) -> Manifest:
         "spec": {
             "selector": {"matchLabels": labels_of(settings, "worker")},
             "template": {
-                "metadata": {"labels": labels_of(settings, "worker"), "annotations": annotations(settings)},
+                "metadata": {"labels": labels_of(settings, "worker"), "annotations": pod_annotations(settings)},
                 "spec": {
                     "serviceAccountName": settings.name,
                     "automountServiceAccountToken": False,
@@ -45,7 +45,7 @@ def workers(settings: Settings) -> Manifest:
                     "topologySpreadConstraints": spread(settings, "worker"),
                     "terminationGracePeriodSeconds": Because(
                         _CHUNK_S,
-                        "A worker finishes its chunk (512 texts) first. What it cannot finish another does, 20 s later.",
+                        "A worker finishes its chunk (512 texts) first. What it cannot finish another does.",
                     ),
                     "containers": [_worker(settings)],
                     "volumes": volumes(settings),
@@ -90,7 +90,9 @@ def worker_autoscaler(settings: Settings) -> Manifest:
                         "metric": {"name": OPEN_JOBS},
                         "target": {
                             "type": "AverageValue",
-                            "averageValue": Because("1", "A worker for each job that waits or runs; large jobs use them all."),
+                            "averageValue": Because(
+                                "1", "A worker for each job that waits or runs; large jobs use them all."
+                            ),
                         },
                     },
                 }
@@ -143,7 +145,10 @@ def _redis_pod(settings: Settings, secret: str) -> Manifest:
         "name": "redis",
         "image": settings.jobs.redis_image,
         "command": ["redis-server"],
-        "args": Because(list(REDIS_ARGUMENTS), "Every change is in a file within a second; a full memory refuses, and forgets nothing."),
+        "args": Because(
+            list(REDIS_ARGUMENTS),
+            "Every change is in a file within a second; a full memory refuses, and forgets nothing.",
+        ),
         "ports": [{"name": "redis", "containerPort": REDIS_PORT}],
         "readinessProbe": alive,
         "livenessProbe": alive,

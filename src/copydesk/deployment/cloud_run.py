@@ -35,11 +35,14 @@ def cloud_run_service(settings: Settings) -> Manifest:
             "labels": {"cloud.googleapis.com/location": google.region},
             "annotations": {
                 "run.googleapis.com/ingress": Because(
-                    google.ingress, "Which networks reach it. Who may ask is IAM's to say (roles/run.invoker): nobody yet."
+                    google.ingress,
+                    "Which networks reach it. Who may ask is IAM's to say (roles/run.invoker): nobody yet.",
                 )
             },
         },
-        "spec": {"template": {"metadata": {"annotations": _annotations(settings, google)}, "spec": _pod(settings, google)}},
+        "spec": {
+            "template": {"metadata": {"annotations": _annotations(settings, google)}, "spec": _pod(settings, google)}
+        },
     }
 
 
@@ -102,7 +105,8 @@ def _annotations(settings: Settings, google: Google) -> Manifest:
     )
     return {
         "autoscaling.knative.dev/minScale": Because(
-            str(serve.min_instances), "An instance that is there already: a new one has to fetch and load the model first."
+            str(serve.min_instances),
+            "An instance that is there already: a new one has to fetch and load the model first.",
         ),
         "autoscaling.knative.dev/maxScale": Because(str(serve.max_instances), "The most this can cost: docs/costs.md."),
         "run.googleapis.com/execution-environment": Because(
@@ -135,13 +139,14 @@ def _pod(settings: Settings, google: Google) -> Manifest:
     serve, capacity = settings.serve, capacity_of(settings)
     return {
         "serviceAccountName": Because(
-            google.service_account, "Needs: storage.objectViewer on the bucket, secretAccessor on each secret, nothing else."
+            google.service_account,
+            "Needs: storage.objectViewer on the bucket, secretAccessor on each secret, nothing else.",
         ),
         "containerConcurrency": Because(
             capacity.requests_at_once,
             f"What the batcher has under way before it refuses: {capacity.answers_per_second:.0f} answers a second x "
-            f"({serve.queue_seconds:g} s in the queue + one batch) / {serve.texts_per_request:g} texts a request. Cloud "
-            "Run adds instances at 60 % of it.",
+            f"({serve.queue_seconds:g} s in the queue + one batch) / {serve.texts_per_request:g} texts a request. "
+            "Cloud Run adds instances at 60 % of it.",
         ),
         "timeoutSeconds": serve.request_seconds,
         "containers": [_api(settings), *([_collector(google)] if google.metrics_image else [])],
@@ -166,8 +171,8 @@ def _api(settings: Settings) -> Manifest:
         "startupProbe": {
             "httpGet": Because(
                 {"path": "/readyz", "port": PORT},
-                "Ready: the model is loaded and has answered once. From outside these two paths cannot be asked: Cloud Run "
-                "keeps paths that end in z.",
+                "Ready: the model is loaded and has answered once. From outside the probes' paths cannot be "
+                "asked: Cloud Run keeps paths that end in z.",
             ),
             "periodSeconds": _PROBE_S,
             "timeoutSeconds": 1,
@@ -175,7 +180,8 @@ def _api(settings: Settings) -> Manifest:
         },
         "livenessProbe": {
             "httpGet": Because(
-                {"path": "/healthz", "port": PORT}, "The process, not the queue: who is merely busy is not started anew."
+                {"path": "/healthz", "port": PORT},
+                "The process, not the queue: who is merely busy is not started anew.",
             ),
             "periodSeconds": 10,
             "timeoutSeconds": 5,
@@ -185,7 +191,7 @@ def _api(settings: Settings) -> Manifest:
 
 
 def _collector(google: Google) -> Manifest:
-    """Return Google's collector, which reads /metrics of its own instance: from outside nobody could tell them apart."""
+    """Return Google's collector, which reads /metrics of its own instance: from outside they are one."""
     return {
         "name": "collector",
         "image": Because(
@@ -233,8 +239,8 @@ def _memory_mb(settings: Settings, cpus: int) -> int:
     most = _MOST_MB.get(cpus, 4_096 * cpus)
     if wanted > most:
         raise UsageError(
-            f"{wanted} MB are more than Cloud Run gives to {cpus} cores, {most} MB: set serve.cpus (or jobs.worker_cpus) "
-            "higher, or serve.memory_mb lower."
+            f"{wanted} MB are more than Cloud Run gives to {cpus} cores, {most} MB: set serve.cpus (or "
+            "jobs.worker_cpus) higher, or serve.memory_mb lower."
         )
     return wanted
 
@@ -252,7 +258,8 @@ def _volumes(settings: Settings, *, state: bool) -> list[Manifest]:
         {
             "name": "cache",
             "emptyDir": Because(
-                {"medium": "Memory", "sizeLimit": f"{cache}Mi"}, "In memory, as all that is written here, and counted there."
+                {"medium": "Memory", "sizeLimit": f"{cache}Mi"},
+                "In memory, as all that is written here, and counted there.",
             ),
         }
     ]

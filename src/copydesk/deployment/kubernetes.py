@@ -8,12 +8,12 @@ from copydesk.deployment.capacity import GRACE_S, capacity_of
 from copydesk.deployment.commented import Because
 from copydesk.deployment.containers import PORT, serve_arguments
 from copydesk.deployment.pods import (
-    annotations,
     container_security,
     environment,
     labels_of,
     metadata,
     mounts,
+    pod_annotations,
     pod_security,
     spread,
     volumes,
@@ -78,7 +78,10 @@ def deployment(settings: Settings) -> Manifest:
                 }
             },
             "template": {
-                "metadata": {"labels": labels_of(settings, "api"), "annotations": {**scraped, **annotations(settings)}},
+                "metadata": {
+                    "labels": labels_of(settings, "api"),
+                    "annotations": {**scraped, **pod_annotations(settings)},
+                },
                 "spec": {
                     "serviceAccountName": settings.name,
                     "automountServiceAccountToken": False,
@@ -87,8 +90,7 @@ def deployment(settings: Settings) -> Manifest:
                     "topologySpreadConstraints": spread(settings, "api"),
                     "terminationGracePeriodSeconds": Because(
                         serve.drain_seconds + GRACE_S + _SPARE_S,
-                        f"--drain, then what was accepted is answered: {serve.drain_seconds} + at most {GRACE_S} s, and "
-                        "some to spare.",
+                        f"--drain, then what was accepted is answered: {serve.drain_seconds} + at most {GRACE_S} s.",
                     ),
                     "containers": [_container(settings)],
                     "volumes": volumes(settings, state=True),
@@ -106,8 +108,8 @@ def _container(settings: Settings) -> Manifest:
         "command": ["copydesk"],
         "args": Because(
             serve_arguments(settings, serve.drain_seconds),
-            "--drain: on SIGTERM the server is not ready, and goes on answering until the last proxy has heard of it. So no "
-            "preStop hook has to wait.",
+            "--drain: on SIGTERM the server is not ready, and goes on answering until the last proxy has heard of it. "
+            "So no preStop hook has to wait.",
         ),
         "env": environment(settings),
         "ports": [{"name": "http", "containerPort": PORT}],
@@ -119,7 +121,8 @@ def _container(settings: Settings) -> Manifest:
         },
         "readinessProbe": {
             "httpGet": Because(
-                {"path": "/readyz", "port": "http"}, "Not while it loads, drains, or its queue is full: others are asked then."
+                {"path": "/readyz", "port": "http"},
+                "Not while it loads, drains, or its queue is full: others are asked then.",
             ),
             "periodSeconds": 5,
             "timeoutSeconds": 2,
@@ -127,7 +130,8 @@ def _container(settings: Settings) -> Manifest:
         },
         "livenessProbe": {
             "httpGet": Because(
-                {"path": "/healthz", "port": "http"}, "The process, not the queue: who is merely busy is not started anew."
+                {"path": "/healthz", "port": "http"},
+                "The process, not the queue: who is merely busy is not started anew.",
             ),
             "periodSeconds": 10,
             "timeoutSeconds": 5,
@@ -166,7 +170,7 @@ def autoscaler(settings: Settings) -> Manifest:
                             "averageValue": Because(
                                 str(capacity.queue_texts),
                                 f"A quarter of what is refused: {capacity.answers_per_second:.0f} answers a second x "
-                                f"{serve.queue_seconds:g} s of waiting at most. The Prometheus adapter must know the metric.",
+                                f"{serve.queue_seconds:g} s of waiting at most. The adapter must know the metric.",
                             ),
                         },
                     },
@@ -178,7 +182,8 @@ def autoscaler(settings: Settings) -> Manifest:
                         "target": {
                             "type": "Utilization",
                             "averageUtilization": Because(
-                                85, "Where the queue's metric is not to be had, and for a cascade, which waits in sockets."
+                                85,
+                                "Where the queue's metric is not to be had, and for a cascade, which waits in sockets.",
                             ),
                         },
                     },
@@ -221,8 +226,8 @@ def adapter_values(settings: Settings) -> Manifest:
         "name": {"as": QUEUE_METRIC},
         "metricsQuery": Because(
             f"sum(avg_over_time({selector}[1m])) by (<<.GroupBy>>)",
-            "All lanes of a server, but those of a candidate in the shadow, whom nobody waits for. The mean of a minute: a "
-            "queue that is read every 15 seconds jumps.",
+            "All lanes of a server, but those of a candidate in the shadow, whom nobody waits for. The mean of a "
+            "minute: a queue that is read every 15 seconds jumps.",
         ),
     }
     rules: Manifest = {"custom": [rule]}

@@ -65,10 +65,14 @@ def _reaches(settings: Settings) -> list[Any]:
     found += [{"to": [_peer(one)], "ports": [_tcp(one.port)]} for one in settings.kubernetes.reaches]
     if settings.place.bucket or settings.model.startswith(("hf://", "wandb://")):
         anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": _PRIVATE}}
-        found.append(Because({"to": [anywhere], "ports": [_tcp(443)]}, "The model is fetched from outside the cluster."))
+        found.append(
+            Because({"to": [anywhere], "ports": [_tcp(443)]}, "The model is fetched from outside the cluster.")
+        )
     if settings.place.bucket:
         found += [
-            Because({"to": [{"ipBlock": {"cidr": cidr}}], "ports": [_tcp(port)]}, "GKE's metadata server: who the pod is.")
+            Because(
+                {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [_tcp(port)]}, "GKE's metadata server: who the pod is."
+            )
             for cidr, port in _GOOGLE_METADATA
         ]
     return found

@@ -16,7 +16,7 @@ MOUNT = "/srv/models"
 
 @dataclass(frozen=True)
 class Place:
-    """What `copydesk serve` is told, the bucket that must be mounted for it, and whether it may lead elsewhere later."""
+    """What `copydesk serve` is told, the bucket that is mounted for it, and whether it may lead elsewhere later."""
 
     model: str
     bucket: str | None = None

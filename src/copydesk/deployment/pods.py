@@ -87,7 +87,7 @@ def volumes(settings: Settings, *, state: bool = False) -> list[Manifest]:
     return found
 
 
-def annotations(settings: Settings) -> Manifest:
+def pod_annotations(settings: Settings) -> Manifest:
     """Return what GKE must know of a pod that sees a bucket."""
     if not settings.place.bucket:
         return {}

@@ -11,12 +11,12 @@ from typing import Any
 from copydesk.deployment.commented import Because
 from copydesk.deployment.containers import USER, score_arguments
 from copydesk.deployment.pods import (
-    annotations,
     container_security,
     environment,
     labels_of,
     metadata,
     mounts,
+    pod_annotations,
     pod_security,
     volumes,
 )
@@ -49,8 +49,8 @@ def ray_job(settings: Settings) -> Manifest:
         "spec": {
             "entrypoint": Because(
                 shlex.join(["copydesk", *score_arguments(settings)]),
-                "Ray gives this to a shell, so every word is quoted that needs it. Begun again, it goes on: a finished part "
-                "is not scored anew.",
+                "Ray gives this to a shell, so every word is quoted that needs it. Begun again, it goes on: a finished "
+                "part is not scored anew.",
             ),
             "shutdownAfterJobFinishes": Because(True, "The machines are paid for while the cluster is there."),
             "ttlSecondsAfterFinished": 600,
@@ -73,11 +73,13 @@ def _pod(settings: Settings, part: str, cpus: int, memory: str) -> Manifest:
             "requests": {"cpu": str(cpus), "memory": memory},
             "limits": {"cpu": str(cpus), "memory": memory},
         },
-        "securityContext": Because(container_security(read_only=False), "Ray was not tried on a read-only file system."),
+        "securityContext": Because(
+            container_security(read_only=False), "Ray was not tried on a read-only file system."
+        ),
         "volumeMounts": mounts(settings),
     }
     return {
-        "metadata": {"labels": labels_of(settings, part), "annotations": annotations(settings)},
+        "metadata": {"labels": labels_of(settings, part), "annotations": pod_annotations(settings)},
         "spec": {
             "serviceAccountName": settings.name,
             "automountServiceAccountToken": False,

@@ -5,6 +5,7 @@ A file that Copydesk rendered says so in its first line. Rendering again replace
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from copydesk.deployment.settings import Settings
 from copydesk.deployment.torchrun import torchrun
 from copydesk.deployment.vertex import vertex_job
 from copydesk.errors import UsageError
-from copydesk.files import write_text
+from copydesk.files import replace_text
 
 MARK = "Rendered by `copydesk deploy render"
 Manifests = dict[str, list[Any]]
@@ -47,6 +48,10 @@ class Rendered:
     notes: list[str]
     next: str
 
+    def command(self, folder: Path) -> str:
+        """Return the command that comes next, with the folder that the files are in."""
+        return self.next.replace("{folder}", shlex.quote(str(folder)))
+
 
 def render(target: str, settings: Settings) -> Rendered:
     """Return a target's files. Raises `UsageError` for an unknown target, and for settings that lack something."""
@@ -55,10 +60,14 @@ def render(target: str, settings: Settings) -> Rendered:
     known = TARGETS[target]
     missing = [key for key in (*known.needs, *_needed_for_jobs(target, settings)) if not _has(settings, key)]
     if missing:
-        raise UsageError(f"{target} needs {', '.join(map(repr, missing))} in the settings: deploy/deploy.yaml shows them.")
-    head = f"{MARK} {target}` (Copydesk {__version__}). Change the settings and render again:\nwhat is changed here is lost."
+        raise UsageError(
+            f"{target} needs {', '.join(map(repr, missing))} in the settings: deploy/deploy.yaml shows them."
+        )
+    head = f"{MARK} {target}` (Copydesk {__version__}).\nChange the settings and render again: changes here are lost."
     files = {name: commented(found, head) for name, found in known.manifests(settings).items()}
-    return Rendered(target, files, notes_on(target, settings), known.next)
+    google = settings.google
+    after = known.next.replace("{name}", settings.name).replace("{region}", google.region if google else "")
+    return Rendered(target, files, notes_on(target, settings), after)
 
 
 def write(rendered: Rendered, folder: Path) -> list[Path]:
@@ -72,15 +81,15 @@ def write(rendered: Rendered, folder: Path) -> list[Path]:
     strange = [path.name for path in found if path.name in rendered.files and not _is_ours(path, rendered.target)]
     if strange:
         raise UsageError(
-            f"'{folder}' holds {', '.join(strange)}, which `copydesk deploy render {rendered.target}` did not write. Move it "
-            "away, or name another folder with --out."
+            f"'{folder}' holds {', '.join(strange)}, which `copydesk deploy render {rendered.target}` did not write. "
+            "Move it away, or name another folder with --out."
         )
     folder.mkdir(parents=True, exist_ok=True)
     for path in found:
         if path.name not in rendered.files and _is_ours(path, rendered.target):
             path.unlink()
     for name, text in rendered.files.items():
-        write_text(folder / name, text)
+        replace_text(folder / name, text)
     return [folder / name for name in rendered.files]
 
 
@@ -91,14 +100,17 @@ def notes_on(target: str, settings: Settings) -> list[str]:
     if target in ("cloudrun", "kubernetes"):
         if "COPYDESK_LOG" not in hidden:
             notes.append(
-                "No prediction log is set (the secret COPYDESK_LOG): corrections end with their server, and monitoring sees nothing."
+                "No prediction log is set (the secret COPYDESK_LOG): corrections end with their server, and nothing "
+                "can be monitored but its metrics."
             )
         if "COPYDESK_API_KEYS" not in hidden and target == "kubernetes":
             notes.append("No API keys are set (the secret COPYDESK_API_KEYS): whoever reaches the Service may ask.")
         if settings.model.startswith("models:/") and "MLFLOW_TRACKING_URI" not in hidden:
             notes.append("The model is in MLflow, but 'environment' names no MLFLOW_TRACKING_URI.")
     if target == "vertex" and settings.secrets:
-        notes.append("A custom job takes no secrets: it gets none of them, and reads its buckets as its service account.")
+        notes.append(
+            "A custom job takes no secrets: it gets none of them, and reads its buckets as its service account."
+        )
     return notes
 
 
@@ -135,7 +147,11 @@ def _cloud_run(settings: Settings) -> Manifests:
 def _kubernetes(settings: Settings) -> Manifests:
     found: Manifests = {
         "namespace.yaml": [kubernetes.namespace(settings)],
-        "api.yaml": [kubernetes.service_account(settings), kubernetes.service(settings), kubernetes.deployment(settings)],
+        "api.yaml": [
+            kubernetes.service_account(settings),
+            kubernetes.service(settings),
+            kubernetes.deployment(settings),
+        ],
         "autoscaler.yaml": [kubernetes.autoscaler(settings)],
         "disruption.yaml": [kubernetes.disruption_budget(settings)],
         "network.yaml": network_policies(settings),
@@ -158,12 +174,14 @@ def _kustomization(names: list[str]) -> dict[str, Any]:
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": Because(names, "For `kubectl apply -k`. The two prometheus-*.yaml are for Prometheus and its adapter."),
+        "resources": Because(
+            names, "For `kubectl apply -k`. The two prometheus-*.yaml are for Prometheus and its adapter."
+        ),
     }
 
 
 TARGETS = {
-    "cloudrun": Target(_cloud_run, ("google",), "gcloud run services replace {folder}/service.yaml"),
+    "cloudrun": Target(_cloud_run, ("google",), "gcloud run services replace {folder}/service.yaml --region {region}"),
     "vertex": Target(
         lambda settings: {"custom-job.yaml": [vertex_job(settings)]},
         ("train", "images.train", "google"),
@@ -171,7 +189,9 @@ TARGETS = {
     ),
     "kubernetes": Target(_kubernetes, (), "kubectl apply -k {folder}"),
     "ray": Target(
-        lambda settings: {"ray-job.yaml": [*_ground(settings), ray_job(settings)]}, ("ray", "images.ray"), "kubectl apply -f {folder}/ray-job.yaml"
+        lambda settings: {"ray-job.yaml": [*_ground(settings), ray_job(settings)]},
+        ("ray", "images.ray"),
+        "kubectl apply -f {folder}/ray-job.yaml",
     ),
     "torchrun": Target(
         lambda settings: {"train.yaml": [*_ground(settings), *torchrun(settings)]},

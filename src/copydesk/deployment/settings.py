@@ -11,9 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from copydesk.deployment.names import (
     Address,
-    Bucket,
     Cidr,
-    Folder,
     Image,
     Label,
     MachineType,

@@ -49,7 +49,10 @@ def _job(settings: Settings, own: Manifest) -> Manifest:
             "parallelism": task.nodes,
             "backoffLimit": Because(_RETRIES, "How often pods may fail, all of them together: each failure fails all."),
             "activeDeadlineSeconds": task.hours * 3_600,
-            "template": {"metadata": {"labels": labels_of(settings, "train")}, "spec": _pod(settings, task, own["name"])},
+            "template": {
+                "metadata": {"labels": labels_of(settings, "train")},
+                "spec": _pod(settings, task, own["name"]),
+            },
         },
     }
 

@@ -31,7 +31,8 @@ def vertex_job(settings: Settings) -> Manifest:
     }
     return {
         "serviceAccount": Because(
-            train.service_account, "Needs storage.objectUser on the buckets of the recipe, the bundle and the checkpoints."
+            train.service_account,
+            "Needs storage.objectUser on the buckets of the recipe, the bundle and the checkpoints.",
         ),
         "scheduling": {
             "strategy": Because(
@@ -59,6 +60,8 @@ def _command(settings: Settings, train: Train) -> Manifest:
     if train.accelerator is None or train.accelerators == 1:
         return {"command": ["copydesk"], "args": arguments}
     return {
-        "command": Because(["torchrun"], "A process for each GPU; the result is the same, the order of additions apart."),
+        "command": Because(
+            ["torchrun"], "A process for each GPU; the result is the same, the order of additions apart."
+        ),
         "args": ["--standalone", "--nproc-per-node", str(train.accelerators), "-m", "copydesk", *arguments],
     }
