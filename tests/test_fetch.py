@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from copydesk.data.fetch import fetch, is_reachable
-from copydesk.data.remote import web
-from copydesk.data.remote.retry import Retries
-from copydesk.data.remote.web import ALLOW_PRIVATE_HOSTS
 from copydesk.errors import SourceError
+from copydesk.remote import web
+from copydesk.remote.fetch import fetch, is_reachable
+from copydesk.remote.retry import Retries
+from copydesk.remote.web import ALLOW_PRIVATE_HOSTS
 from fakes import Listener
 from servers import CONTENT, Answer, Faulty, running
 

@@ -33,7 +33,8 @@ from copydesk.packages import installed_packages
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
 from copydesk.report_page import render_report
-from copydesk.runs import claimed_work, thinned
+from copydesk.runs.claim import claimed_work
+from copydesk.runs.curve import thinned
 from copydesk.runtime.engine import Classifier
 from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task

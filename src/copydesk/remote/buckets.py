@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from copydesk.data.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, StoredFile, module
+from copydesk.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, StoredFile, module
 
 S3_ACCESS = "If the bucket is not public, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
 GS_ACCESS = (

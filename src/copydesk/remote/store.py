@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
-from copydesk.data.remote.addresses import access_to, stored_at
-from copydesk.data.remote.retry import Retries
 from copydesk.errors import CopydeskError, SourceError, UsageError
 from copydesk.files import put_in_place, replace_text
+from copydesk.remote.addresses import access_to, stored_at
+from copydesk.remote.retry import Retries
 
 T = TypeVar("T")
 _DRAFT = ".copydesk-"

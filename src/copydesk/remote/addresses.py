@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from copydesk.data.remote import buckets, hub, kaggle
-from copydesk.data.remote.base import Remote, StoredFile, module
-from copydesk.data.remote.web import ALLOW_PRIVATE_HOSTS, WebFile, private_hosts_allowed
 from copydesk.errors import SourceError
+from copydesk.remote import buckets, hub, kaggle
+from copydesk.remote.base import Remote, StoredFile, module
+from copydesk.remote.web import ALLOW_PRIVATE_HOSTS, WebFile, private_hosts_allowed
 
 
 def open_remote(url: str) -> Remote:
