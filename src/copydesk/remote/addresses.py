@@ -57,7 +57,8 @@ def _kind(url: str) -> str:
 def _open_any(url: str) -> Remote:
     """Open whatever fsspec knows."""
     try:
-        filesystem, path = module("fsspec", url, "data").url_to_fs(url)
+        options = {"auto_mkdir": True} if _kind(url) == "file" else {}  # as in buckets, where folders need no making
+        filesystem, path = module("fsspec", url, "data").url_to_fs(url, **options)
     except (ImportError, ValueError) as error:
         raise SourceError(f"'{url}' cannot be opened: {error}") from None
     return StoredFile(url, filesystem, path)

@@ -16,24 +16,38 @@ from copydesk.models import distributed
 from copydesk.models.checkpoints import Work, unfinished
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
-from copydesk.runs.same import require_same_run
+from copydesk.runs.elsewhere import kept_elsewhere
+from copydesk.runs.same import require_same_run, run_key
+from copydesk.runs.stored import StoredRun
 
 
 @contextmanager
 def claimed_work(
-    recipe: Recipe, dataset: Dataset, out: Path | None, *, resume: bool, progress: Progress
+    recipe: Recipe,
+    dataset: Dataset,
+    out: Path | None,
+    *,
+    resume: bool,
+    progress: Progress,
+    checkpoints: str | None = None,
 ) -> Iterator[Work]:
     """Hold the run to continue, or a new one, for as long as it is under way; its folder goes when it has succeeded.
 
-    Of several processes that train together the leader decides and holds. A run that fails before its first checkpoint
-    leaves no folder either: there is nothing to resume. Raises `UsageError` if the run to continue is of another
-    recipe or other data, or if another process holds it.
+    With an address for `checkpoints` it goes on from the newest one of this recipe and data there, and its own are
+    uploaded. Of several processes that train together the leader decides and holds. A run that fails before its first
+    checkpoint leaves no folder either: there is nothing to resume. Raises `UsageError` if the run to continue is of
+    another recipe or other data, or if another process holds it; `CopydeskError` if the address cannot be used.
     """
+    stored = StoredRun(checkpoints, recipe.name, run_key(recipe, dataset)) if checkpoints else None
     with ExitStack() as held:
         root = distributed.from_leader(lambda: str(_claim(recipe, dataset, out, resume, progress, held).root))
         work = Work(Path(root))
         try:
-            yield work
+            if stored is None:
+                yield work
+            else:
+                with kept_elsewhere(work, stored, recipe, dataset, progress) as kept:
+                    yield kept
         except BaseException:
             if work.last_whole()[0] is None and distributed.is_leader():
                 work.remove()
