@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from copydesk.data.fetch import fetch
 from copydesk.data.prepare import prepare_dataset
-from copydesk.data.remote.retry import Retries
 from copydesk.errors import SourceError
 from copydesk.recipe import parse_recipe
+from copydesk.remote.fetch import fetch
+from copydesk.remote.retry import Retries
 from fakes import toy_rows, write_csv
 
 pytestmark = pytest.mark.e2e

@@ -26,7 +26,7 @@ def _trust(context: typer.Context, file: Path | None) -> Path | None:
     return file
 
 
-RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file (YAML).")]
+RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="The recipe file (YAML), or its address.")]
 ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a recipe, or models:/NAME@ALIAS.")]
 DataPath = Annotated[
     str | None,
