@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from copydesk.deployment import Settings, load_settings, render
+from copydesk.deployment import Settings, parse_settings, render
 
 EXAMPLE = Path(__file__).parent.parent / "deploy" / "deploy.yaml"
 WITH_JOBS = {"jobs.store": "redis", "jobs.own_redis": True, "secrets.COPYDESK_JOBS": "clickbait-redis"}
@@ -39,20 +41,31 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Changes to the example, by name: together they take every branch there is."""
 
 
+@cache
+def _example() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(EXAMPLE.read_text("utf-8"), yaml.CSafeLoader)
+    return found
+
+
 def example(**changes: Any) -> Settings:
     """Return the shipped example with changes; `__` stands for the dot of a key."""
-    return load_settings(EXAMPLE, {key.replace("__", "."): value for key, value in changes.items()})
+    return parse_settings(_example(), overrides={key.replace("__", "."): value for key, value in changes.items()})
 
 
 def variant(name: str) -> Settings:
     """Return one of the variants."""
-    return load_settings(EXAMPLE, VARIANTS[name])
+    return parse_settings(_example(), overrides=VARIANTS[name])
 
 
 def manifests(target: str, settings: Settings) -> dict[str, list[Any]]:
     """Return the files of a target, read again from what was written."""
-    files = render(target, settings).files
-    return {name: list(yaml.safe_load_all(text)) for name, text in files.items()}
+    return deepcopy(_manifests(target, settings.model_dump_json()))
+
+
+@cache
+def _manifests(target: str, settings: str) -> dict[str, list[Any]]:
+    files = render(target, Settings.model_validate_json(settings)).files
+    return {name: list(yaml.load_all(text, yaml.CSafeLoader)) for name, text in files.items()}
 
 
 def one(target: str, settings: Settings, kind: str, name: str | None = None) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shlex
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 import typer
 import yaml
 
+from copydesk import errors
 from copydesk.cli.main import app
 from copydesk.deployment import TARGETS, render, write
 from copydesk.deployment.capacity import BATCH_TOKENS, GRACE_S
-from copydesk.deployment.kubernetes import OPEN_JOBS, QUEUE_METRIC
+from copydesk.deployment.kubernetes import OPEN_JOBS, OVERLOADED, QUEUE_METRIC, REFUSED_METRIC
 from copydesk.errors import UsageError
 from copydesk.models.compiled import BATCH_TOKENS as BUDGET
 from copydesk.serve import process
@@ -172,24 +174,17 @@ def test_every_command_in_a_manifest_is_one_that_copydesk_takes(name: str, monke
         _parse(command[command.index("copydesk") + 1 :])
 
 
+@cache
+def _command_line() -> Any:
+    return typer.main.get_command(app)
+
+
 def _parse(arguments: list[str]) -> None:
     """Parse arguments with the real command line, without running anything."""
-    command: Any = typer.main.get_command(app)
+    command = _command_line()
     with command.make_context("copydesk", [*arguments], resilient_parsing=False) as context:
         name, sub, rest = command.resolve_command(context, [*arguments])
         sub.make_context(name, rest, parent=context)
-
-
-def test_what_torchrun_is_told_it_takes() -> None:
-    from torch.distributed.run import parse_args
-
-    arguments = one("torchrun", example(), "Job")["spec"]["template"]["spec"]["containers"][0]["args"]
-    taken = parse_args([argument.replace("$(JOB_COMPLETION_INDEX)", "1") for argument in arguments])
-    assert (taken.nnodes, taken.nproc_per_node, taken.node_rank) == ("2", "1", 1)
-    assert taken.training_script == "copydesk" and taken.module
-    large = example(train__accelerators=4)
-    (pool,) = _all("vertex", large)[0]["workerPoolSpecs"]
-    assert parse_args(pool["containerSpec"]["args"]).nproc_per_node == "4"
 
 
 def test_scaling_goes_by_metrics_that_the_server_has() -> None:
@@ -202,7 +197,7 @@ def test_scaling_goes_by_metrics_that_the_server_has() -> None:
         if manifest["kind"] == "HorizontalPodAutoscaler"
         for metric in manifest["spec"]["metrics"]
     } - {None}
-    assert named == asked == {QUEUE_METRIC, OPEN_JOBS}
+    assert named == asked == {QUEUE_METRIC, REFUSED_METRIC, OPEN_JOBS}
     for kind in rules.values():
         for rule in kind:
             (series,) = selectors(rule["seriesQuery"])
@@ -217,6 +212,7 @@ def test_scaling_goes_by_metrics_that_the_server_has() -> None:
 def test_the_rules_go_by_what_the_server_does() -> None:
     assert process._GRACE_S == GRACE_S
     assert BUDGET == BATCH_TOKENS
+    assert errors.Overloaded.__name__ == OVERLOADED  # the label that refusals are counted under
 
 
 def test_a_server_ends_after_it_has_drained_and_answered() -> None:

@@ -13,7 +13,7 @@ from copydesk.deployment.commented import Because, commented, plain
 from copydesk.deployment.settings import Accelerator
 from copydesk.errors import RecipeError
 from copydesk.recipe.base import sections_of
-from deployed import EXAMPLE, example
+from deployed import example
 from published import schemas
 
 ROOT = Path(__file__).parent.parent
@@ -127,7 +127,7 @@ def test_an_unknown_key_is_refused_with_the_nearest() -> None:
 )
 def test_what_no_cloud_would_take_is_refused(key: str, value: Any, says: str) -> None:
     with pytest.raises(RecipeError, match=re.escape(says)):
-        load_settings(EXAMPLE, {key: value})
+        example(**{key.replace(".", "__"): value})
 
 
 @pytest.mark.parametrize(

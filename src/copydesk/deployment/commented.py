@@ -55,7 +55,7 @@ def _document(document: Any) -> str:  # noqa: ANN401 (whatever YAML may hold)
         width=float("inf"),
         default_flow_style=False,
     )
-    places = dict(_places(yaml.compose(text, yaml.SafeLoader)))
+    places = dict(_places(yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))))
     lines = text.splitlines()
     above = [(*places[steps], why) for steps, why in _reasons(document)]
     for line, column, why in sorted(above, reverse=True):

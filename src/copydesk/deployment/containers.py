@@ -24,8 +24,7 @@ def train_arguments(settings: Settings) -> list[str]:
     """Return the arguments of `copydesk` that train from a bucket, or go on training."""
     train = settings.train
     assert train is not None
-    places = ["--out", train.out, "--checkpoints", train.checkpoints]
-    return ["train", train.recipe, *places, "--resume"]
+    return ["train", train.recipe, "--out", train.out, "--checkpoints", train.checkpoints]
 
 
 def score_arguments(settings: Settings) -> list[str]:

@@ -22,6 +22,10 @@ from copydesk.deployment.settings import Settings
 
 Manifest = dict[str, Any]
 QUEUE_METRIC = "copydesk_queue_texts"
+REFUSALS, OVERLOADED = "copydesk_refusals_total", "Overloaded"
+REFUSED_METRIC = "copydesk_overloaded_per_second"
+"""What the adapter makes of the refusals with that reason."""
+_REFUSED_SHARE = 0.01
 _SPARE_S = 5
 
 
@@ -161,20 +165,18 @@ def autoscaler(settings: Settings) -> Manifest:
             "minReplicas": max(serve.min_instances, 1),
             "maxReplicas": serve.max_instances,
             "metrics": [
-                {
-                    "type": "Pods",
-                    "pods": {
-                        "metric": {"name": QUEUE_METRIC},
-                        "target": {
-                            "type": "AverageValue",
-                            "averageValue": Because(
-                                str(capacity.queue_texts),
-                                f"A quarter of what is refused: {capacity.answers_per_second:.0f} answers a second x "
-                                f"{serve.queue_seconds:g} s of waiting at most. The adapter must know the metric.",
-                            ),
-                        },
-                    },
-                },
+                _by_pod(
+                    QUEUE_METRIC,
+                    str(capacity.queue_texts),
+                    f"A quarter of what is refused: {capacity.answers_per_second:.0f} answers a second x "
+                    f"{serve.queue_seconds:g} s of waiting at most. The adapter must know the metric.",
+                ),
+                _by_pod(
+                    REFUSED_METRIC,
+                    f"{max(round(_REFUSED_SHARE * capacity.answers_per_second * 1_000), 1)}m",
+                    f"{_REFUSED_SHARE:.0%} of its answers refused: where texts are few a queue is emptied by each batch, "
+                    "and seems short.",
+                ),
                 {
                     "type": "Resource",
                     "resource": {
@@ -203,6 +205,12 @@ def autoscaler(settings: Settings) -> Manifest:
     }
 
 
+def _by_pod(metric: str, target: str, why: str) -> Manifest:
+    """Return a metric of each server, and what it may be on average."""
+    value = {"type": "AverageValue", "averageValue": Because(target, why)}
+    return {"type": "Pods", "pods": {"metric": {"name": metric}, "target": value}}
+
+
 def disruption_budget(settings: Settings, part: str = "api") -> Manifest:
     """Return how many may be taken away at once when machines are emptied."""
     return {
@@ -219,21 +227,31 @@ def disruption_budget(settings: Settings, part: str = "api") -> Manifest:
 
 def adapter_values(settings: Settings) -> Manifest:
     """Return what the Prometheus adapter (its Helm chart) must know, so that the autoscaler sees the queues."""
-    selector = '<<.Series>>{<<.LabelMatchers>>,lane!~"shadow .*"}'
-    rule = {
-        "seriesQuery": f'{QUEUE_METRIC}{{namespace!="",pod!=""}}',
-        "resources": {"overrides": {name: {"resource": name} for name in ("namespace", "pod")}},
-        "name": {"as": QUEUE_METRIC},
-        "metricsQuery": Because(
-            f"sum(avg_over_time({selector}[1m])) by (<<.GroupBy>>)",
-            "All lanes of a server, but those of a candidate in the shadow, whom nobody waits for. The mean of a "
-            "minute: a queue that is read every 15 seconds jumps.",
-        ),
+    waiting = '<<.Series>>{<<.LabelMatchers>>,lane!~"shadow .*"}'
+    refused = f'<<.Series>>{{<<.LabelMatchers>>,reason="{OVERLOADED}"}}'
+    queue = Because(
+        f"sum(avg_over_time({waiting}[1m])) by (<<.GroupBy>>)",
+        "All lanes of a server, but those of a candidate in the shadow, whom nobody waits for. The mean of a minute: "
+        "a queue that is read every 15 seconds jumps.",
+    )
+    rules: Manifest = {
+        "custom": [
+            _pod_rule(QUEUE_METRIC, QUEUE_METRIC, queue),
+            _pod_rule(REFUSALS, REFUSED_METRIC, f"sum(rate({refused}[1m])) by (<<.GroupBy>>)"),
+        ]
     }
-    rules: Manifest = {"custom": [rule]}
     if settings.jobs.store == "redis":
         rules["external"] = [_open_jobs_rule()]
     return {"rules": rules}
+
+
+def _pod_rule(series: str, name: str, query: Any) -> Manifest:  # noqa: ANN401 (a text, or a Because of one)
+    return {
+        "seriesQuery": f'{series}{{namespace!="",pod!=""}}',
+        "resources": {"overrides": {label: {"resource": label} for label in ("namespace", "pod")}},
+        "name": {"as": name},
+        "metricsQuery": query,
+    }
 
 
 OPEN_JOBS = "copydesk_open_jobs"

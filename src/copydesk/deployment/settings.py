@@ -146,7 +146,7 @@ class Train(Section):
     """A training on one machine of Vertex AI."""
 
     recipe: Address = Field(description="The recipe in a bucket, with its companion files beside it.")
-    out: Address = Field(description="The folder in a bucket where the bundle goes.")
+    out: Address = Field(description="The new folder in a bucket that becomes the bundle.")
     checkpoints: Address = Field(description="Where checkpoints go; a machine that is taken away costs minutes.")
     service_account: ServiceAccount = Field(description="Who the job is: reads and writes the bucket.")
     machine: MachineType = "g2-standard-8"
