@@ -174,8 +174,8 @@ def autoscaler(settings: Settings) -> Manifest:
                 _by_pod(
                     REFUSED_METRIC,
                     f"{max(round(_REFUSED_SHARE * capacity.answers_per_second * 1_000), 1)}m",
-                    f"{_REFUSED_SHARE:.0%} of its answers refused: where texts are few a queue is emptied by each batch, "
-                    "and seems short.",
+                    f"{_REFUSED_SHARE:.0%} of its answers refused: where texts are few each batch empties the queue, "
+                    "which then seems short.",
                 ),
                 {
                     "type": "Resource",
