@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
@@ -153,8 +152,8 @@ class Bucket:
 
     def within(self, name: str) -> Bucket:
         """Return a folder in this one, through the same client."""
-        inner = copy(self)
-        inner.url, inner._path = f"{self.url}/{name}", f"{self._path}/{name}"
+        inner = Bucket.__new__(Bucket)  # not `copy`, which would open the store anew
+        inner.__dict__ |= {**self.__dict__, "url": f"{self.url}/{name}", "_path": f"{self._path}/{name}"}
         return inner
 
     def names(self) -> list[str]:

@@ -65,8 +65,9 @@ def _level(work: Work, stored: StoredRun, recipe: Recipe, dataset: Dataset, prog
         if found is not None:
             _take_up(work, recipe, dataset, found)
             return found.name
-    if here is not None and (not there or there[0].step < step_of(here.name)):
-        for name in dict.fromkeys((*_best(here), here.name)):
+    if here is not None:
+        uploaded = {found.name for found in there}
+        for name in (name for name in dict.fromkeys((*_best(here), here.name)) if name not in uploaded):
             stored.upload(work.root / name)
     return here.name if here is not None else ""
 
