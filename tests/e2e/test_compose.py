@@ -45,6 +45,7 @@ def _bundles(folder: Path) -> dict[str, Path]:
         }
     )
     dataset = prepare_dataset(recipe)
+    dataset.save(folder / "dataset")
     learnt = {"weak": noisy(dataset, 0.85), "good": dataset}
     return {name: train_on(recipe, of, folder / name, run=Run(Silent())).path for name, of in learnt.items()}
 
@@ -60,7 +61,10 @@ def _until(found: Callable[[], Any], what: str) -> Any:
 def _promoted(bundle: Path, registry: str) -> None:
     """Register a bundle and put it into production, as a user does."""
     environment = {**os.environ, "MLFLOW_TRACKING_URI": registry, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for words in (("register", str(bundle), "--alias", "staging"), ("promote", "toy")):
+    for words in (
+        ("register", str(bundle), "--alias", "staging"),
+        ("promote", "toy", "--data", str(bundle.parent / "dataset")),
+    ):
         command = [sys.executable, "-m", "copydesk", *words, "--quiet"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr + done.stdout
