@@ -77,7 +77,7 @@ def _rule(answers_per_second: float) -> Capacity:
     """Return what `deploy render` makes of a rate measured on this machine."""
     measured = Measured(answers_per_second=answers_per_second, cpus=allowed_cores())
     serve = Serve.model_construct(**{**Serve().model_dump(), "measured": measured, "cpus": allowed_cores()})
-    return capacity_of(Settings(name="bench", model="/srv/model", images=Images(serve="serve:1"), serve=serve))
+    return capacity_of(Settings(name="bench", model="/opt/bundle", images=Images(serve="serve:1"), serve=serve))
 
 
 class _Watch:

@@ -14,7 +14,7 @@ from copydesk.deployment import Settings, parse_settings, render
 EXAMPLE = Path(__file__).parent.parent / "deploy" / "deploy.yaml"
 WITH_JOBS = {"jobs.store": "redis", "jobs.own_redis": True, "secrets.COPYDESK_JOBS": "clickbait-redis"}
 BUCKET = {"model": "gs://newsroom-models/bundles/clickbait-3"}
-BAKED = {"model": "/srv/model"}
+BAKED = {"model": "/opt/bundle"}
 VARIANTS: dict[str, dict[str, Any]] = {
     "example": {},
     "jobs": WITH_JOBS,

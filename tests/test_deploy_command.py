@@ -31,7 +31,7 @@ def test_a_project_is_rendered_with_one_command() -> None:
     assert code == 0 and out.splitlines()[-1] == "manifests: rendered/kubernetes"
     assert "next: kubectl apply -k rendered/kubernetes" in out and "COPYDESK_LOG" in said
     assert set(manifests("kubernetes", variant("jobs"))) == {
-        path.name for path in Path("rendered/kubernetes").iterdir()
+        path.relative_to("rendered/kubernetes").as_posix() for path in Path("rendered/kubernetes").rglob("*.yaml")
     }
     code, out, _ = _render("vertex", "--json", "--out", "a b")
     found = json.loads(out)
@@ -58,14 +58,14 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], says: str
 def test_a_real_prometheus_takes_the_rules_and_the_scraping(tmp_path: Path) -> None:
     prometheus_needed()
     found = manifests("kubernetes", variant("jobs"))
-    (scraping,) = found["prometheus-scrape.yaml"][0]["scrape_configs"]
+    (scraping,) = found["prometheus/scrape.yaml"][0]["scrape_configs"]
     (asked,) = scraping.pop("kubernetes_sd_configs")  # Debian's Prometheus is built without Kubernetes
     assert asked == {"role": "pod", "namespaces": {"names": ["copydesk"]}}
     static = {"scrape_configs": [{**scraping, "static_configs": [{"targets": ["api:8000"]}]}]}
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(static))
     promtool = ["promtool", "check"]
     subprocess.run([*promtool, "config", "prometheus.yml"], cwd=tmp_path, check=True, capture_output=True)
-    rules = found["prometheus-adapter-values.yaml"][0]["rules"]
+    rules = found["prometheus/adapter-values.yaml"][0]["rules"]
     queries = [
         rule["metricsQuery"]
         .replace("<<.Series>>", rule["seriesQuery"].partition("{")[0])

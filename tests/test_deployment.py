@@ -29,7 +29,7 @@ from published import (
     pod_template_faults,
 )
 
-JUDGED_ELSEWHERE = {"kustomization.yaml", "prometheus-adapter-values.yaml", "prometheus-scrape.yaml"}
+JUDGED_ELSEWHERE = {"kustomization.yaml", "prometheus/adapter-values.yaml", "prometheus/scrape.yaml"}
 RAY_JOB = {"entrypoint", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished", "backoffLimit", "rayClusterSpec"}
 """Read from KubeRay's source (ray.io/v1, rayjob_types.go): its schema is not to be had offline."""
 
@@ -189,7 +189,7 @@ def _parse(arguments: list[str]) -> None:
 
 def test_scaling_goes_by_metrics_that_the_server_has() -> None:
     settings = variant("jobs")
-    rules = manifests("kubernetes", settings)["prometheus-adapter-values.yaml"][0]["rules"]
+    rules = manifests("kubernetes", settings)["prometheus/adapter-values.yaml"][0]["rules"]
     named = {rule["name"]["as"] for kind in rules.values() for rule in kind}
     asked = {
         metric.get("pods", metric.get("external", {})).get("metric", {}).get("name")
@@ -241,9 +241,9 @@ def test_cores_are_kept_between_requests_where_something_goes_on() -> None:
 
     assert throttled() == "false"  # it follows an alias
     assert throttled(model="models:/clickbait/3") == "true"
-    assert throttled(model="/srv/model") == "true"
-    assert throttled(model="/srv/model", secrets__COPYDESK_LOG="copydesk-log") == "false"
-    assert throttled(model="/srv/model", google__cpu="always") == "false"
+    assert throttled(model="/opt/bundle") == "true"
+    assert throttled(model="/opt/bundle", secrets__COPYDESK_LOG="copydesk-log") == "false"
+    assert throttled(model="/opt/bundle", google__cpu="always") == "false"
 
 
 def test_a_bucket_is_mounted_where_the_server_looks_for_its_model() -> None:
@@ -304,9 +304,9 @@ def test_rendering_again_replaces_what_was_rendered_and_nothing_else(target: str
     first = write(render(target, variant("jobs")), folder)
     (folder / "mine.yaml").write_text("mine: true\n")
     write(render(target, example()), folder)
-    kept = {path.name for path in folder.iterdir()}
+    kept = {path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")}
     assert kept == {*render(target, example()).files, "mine.yaml"}
-    assert {path.name for path in first} >= kept - {"mine.yaml"}
+    assert {path.relative_to(folder).as_posix() for path in first} >= kept - {"mine.yaml"}
     first[0].write_text("changed: by hand\n")
     with pytest.raises(UsageError, match=first[0].name):
         write(render(target, example()), folder)

@@ -23,12 +23,14 @@ from copydesk.deployment.settings import Settings
 
 Manifest = dict[str, Any]
 _CHUNK_S = 120
+_ALIVE = "/tmp/alive"
+_SILENT_S = 30
 _REDIS_USER = 999
 """The user `redis` in the images of Redis and Valkey."""
 
 
 def workers(settings: Settings) -> Manifest:
-    """Return the workers. They take no requests, so nothing asks whether they are ready."""
+    """Return the workers. They take no requests, so nobody asks whether they are ready, only whether they live."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -61,8 +63,20 @@ def _worker(settings: Settings) -> Manifest:
         "name": "worker",
         "image": settings.images.worker,
         "command": ["copydesk"],
-        "args": Because(["worker"], "Where jobs are, COPYDESK_JOBS says: on a command line everyone could read it."),
+        "args": Because(
+            ["worker", "--alive", _ALIVE],
+            "Where jobs are, COPYDESK_JOBS says: on a command line everyone could read it.",
+        ),
         "env": environment(settings, jobs=True),
+        "startupProbe": {"exec": _looks_alive(), "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 24},
+        "livenessProbe": {
+            "exec": Because(
+                _looks_alive(), "A worker touches the file each second; one that is deaf or hangs does not."
+            ),
+            "periodSeconds": 20,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
         "resources": {
             "requests": {"cpu": str(cpus), "memory": memory},
             "limits": {"cpu": str(cpus), "memory": memory},
@@ -70,6 +84,12 @@ def _worker(settings: Settings) -> Manifest:
         "securityContext": container_security(),
         "volumeMounts": mounts(settings),
     }
+
+
+def _looks_alive() -> Manifest:
+    """Return the command that fails where the worker's file is too old, as the image's own health check has it."""
+    code = f"import os, time; raise SystemExit(time.time() - os.stat('{_ALIVE}').st_mtime > {_SILENT_S})"
+    return {"command": ["python", "-ISc", code]}
 
 
 def worker_autoscaler(settings: Settings) -> Manifest:

@@ -39,7 +39,7 @@ def place_of(model: str) -> Place:
     if re.match(r"[a-z0-9]+:/", model):
         raise ValueError(
             f"{model[:100]!r} is no model that a server finds. Expected: models:/NAME@ALIAS, hf://OWNER/NAME@v3, "
-            "gs://BUCKET/path, or a folder in the image such as /srv/model"
+            "gs://BUCKET/path, or a folder in the image such as /opt/bundle"
         )
     return Place(_like(Folder).check(model).rstrip("/"))
 

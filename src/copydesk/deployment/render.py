@@ -26,7 +26,7 @@ from copydesk.files import replace_text
 MARK = "Rendered by `copydesk deploy render"
 Manifests = dict[str, list[Any]]
 KUSTOMIZATION = "kustomization.yaml"
-_BESIDE = ("prometheus-adapter-values.yaml", "prometheus-scrape.yaml")
+_BESIDE = ("prometheus/adapter-values.yaml", "prometheus/scrape.yaml")
 """Files of the kubernetes target that are for others than kubectl."""
 
 
@@ -77,16 +77,16 @@ def write(rendered: Rendered, folder: Path) -> list[Path]:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out '{folder}' is a file. Name a folder.")
-    found = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    strange = [path.name for path in found if path.name in rendered.files and not _is_ours(path, rendered.target)]
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
+    strange = [name for name in rendered.files if name in found and not _is_ours(found[name], rendered.target)]
     if strange:
         raise UsageError(
             f"'{folder}' holds {', '.join(strange)}, which `copydesk deploy render {rendered.target}` did not write. "
             "Move it away, or name another folder with --out."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for path in found:
-        if path.name not in rendered.files and _is_ours(path, rendered.target):
+    for name, path in found.items():
+        if name not in rendered.files and _is_ours(path, rendered.target):
             path.unlink()
     for name, text in rendered.files.items():
         replace_text(folder / name, text)
@@ -174,9 +174,7 @@ def _kustomization(names: list[str]) -> dict[str, Any]:
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": Because(
-            names, "For `kubectl apply -k`. The two prometheus-*.yaml are for Prometheus and its adapter."
-        ),
+        "resources": Because(names, "For `kubectl apply -k`. What is in prometheus/ is for others."),
     }
 
 

@@ -57,7 +57,9 @@ class Images(Section):
     serve: Image = Field(description="The target `serve`: answers over HTTP, without torch.")
     worker: Image | None = Field(None, description="The target `worker`: answers jobs from Redis.")
     train: Image | None = Field(None, description="The target `train`: trains, checks, scores.")
-    ray: Image | None = Field(None, description="The worker's image with ray[default] added: docs/distributed.md.")
+    ray: Image | None = Field(
+        None, description="An image with copydesk[scale,cloud] and ray[default]: docs/distributed.md."
+    )
 
 
 class Measured(Section):
