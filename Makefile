@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-e2e check audit release badges docs reference screenshots format bench clean
+.PHONY: setup demo test test-e2e images check audit release badges docs reference screenshots format bench clean
 
 setup: $(VENV)/.done
 
@@ -30,6 +30,10 @@ test: setup
 
 test-e2e: setup
 	$(PYTEST) -m e2e --durations=15 --junit-xml=build/tests-e2e.xml
+
+# Needs Docker, or buildah as root; IMAGE_BUILD may name a program that builds. Half an hour and 10 GB the first time.
+images: setup
+	COPYDESK_IMAGES=1 $(BIN)/python -m pytest -m e2e -s tests/e2e/test_images.py
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +62,13 @@ def test_an_empty_queue_is_no_sign_of_deafness_nor_is_a_redis_that_is_away(sweep
 def test_a_worker_that_is_at_work_is_not_deaf(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "reserved_requests", {"a request"})
     assert not _look(sweep, *[3] * 9)
+
+
+def test_a_worker_touches_its_file_while_redis_answers(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sweep, "alive", tmp_path / "alive")
+    _look(sweep, None)
+    assert not (tmp_path / "alive").exists()
+    _look(sweep, 0)
+    assert (tmp_path / "alive").exists()

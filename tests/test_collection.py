@@ -13,10 +13,10 @@ from copydesk.collect.journal import Journal
 from copydesk.collect.request import Reply, request
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.raw import read_facts
-from copydesk.data.remote.addresses import ALLOW_PRIVATE_HOSTS
 from copydesk.errors import DataError, RecipeError, SourceError
 from copydesk.files import sha256_of
 from copydesk.recipe import Recipe, parse_recipe
+from copydesk.remote.addresses import ALLOW_PRIVATE_HOSTS
 from fakes import Listener, write_csv
 from gdelt_server import SINCE as FIRST_DAY
 from gdelt_server import Article, Gdelt, article, copies_of, made_up_articles, serve

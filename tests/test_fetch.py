@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from copydesk.data.fetch import fetch, is_reachable
-from copydesk.data.remote import web
-from copydesk.data.remote.retry import Retries
-from copydesk.data.remote.web import ALLOW_PRIVATE_HOSTS
 from copydesk.errors import SourceError
+from copydesk.remote import web
+from copydesk.remote.fetch import fetch, is_reachable
+from copydesk.remote.retry import Retries
+from copydesk.remote.web import ALLOW_PRIVATE_HOSTS
 from fakes import Listener
 from servers import CONTENT, Answer, Faulty, running
 
@@ -63,7 +63,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(server: Faulty, tmp
 
 def test_a_partial_file_of_an_earlier_run_is_continued(server: Faulty, tmp_path: Path) -> None:
     server.cuts = 1_000
-    with pytest.raises(SourceError, match="cannot be fetched"):
+    with pytest.raises(SourceError, match="cannot be reached"):
         _get(server, tmp_path)
     left = [file for file in (tmp_path / "downloads").iterdir() if file.suffix == ".part"]
     assert len(left) == 1
@@ -152,7 +152,7 @@ def test_another_length_than_announced_is_refused(server: Faulty, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("status", "message"), [(403, r"may not be read \(HTTP 403\)"), (400, "cannot be fetched: 400")]
+    ("status", "message"), [(403, r"may not be read \(HTTP 403\)"), (400, "cannot be reached: 400")]
 )
 def test_what_cannot_get_better_is_not_tried_again(server: Faulty, tmp_path: Path, status: int, message: str) -> None:
     server.errors = [Answer(status)] * 9

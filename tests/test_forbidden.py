@@ -15,7 +15,7 @@ ALLOWED = {
         "src/copydesk/labelling/python.py",
         "runs data",
     ): "the user's own labelling functions, in a file that their recipe names; no bundle and no request leads here",
-    ("src/copydesk/data/remote/base.py", "computed name"): "its callers name the module: s3fs, gcsfs, kaggle",
+    ("src/copydesk/remote/base.py", "computed name"): "its callers name the module: s3fs, gcsfs, kaggle",
     ("src/copydesk/registry/references.py", "computed name"): "one of the three modules in its own table",
 }
 PLANTED = {

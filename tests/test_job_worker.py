@@ -178,6 +178,7 @@ def test_a_version_whose_folder_holds_another_by_now_is_not_taken_for_it(tmp_pat
     [
         (["--jobs", "amqp://x"], "is no job store"),
         (["--jobs", "sqlite:///x.db", "--processes", "2"], "--processes 2 is for redis"),
+        (["--jobs", "sqlite:///x.db", "--alive", "x"], "--alive is for redis"),
     ],
 )
 def test_the_command_refuses_what_makes_no_sense(options: list[str], message: str) -> None:

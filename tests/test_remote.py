@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from copydesk.data.fetch import Fetched, fetch
-from copydesk.data.remote.retry import Retries
-from copydesk.data.remote.web import ALLOW_PRIVATE_HOSTS
 from copydesk.data.sources import read_sources
 from copydesk.errors import MissingExtra, SourceError
 from copydesk.files import sha256_of
 from copydesk.recipe import SourceFile
+from copydesk.remote.fetch import Fetched, fetch
+from copydesk.remote.retry import Retries
+from copydesk.remote.web import ALLOW_PRIVATE_HOSTS
 from servers import Faulty, Gcs, Hub, Kaggle, running
 
 ROWS = b"text,label\none,a\ntwo,b\n"

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from copydesk.collect.request import NoReply, request
-from copydesk.data.remote.addresses import ALLOW_PRIVATE_HOSTS
 from copydesk.errors import SourceError
+from copydesk.remote.addresses import ALLOW_PRIVATE_HOSTS
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,7 +97,7 @@ def test_private_addresses_are_refused(url: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_redirect_to_a_private_address_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from copydesk.data.remote import web as module
+    from copydesk.remote import web as module
 
     honest = module._require_public
     monkeypatch.delenv(ALLOW_PRIVATE_HOSTS)

@@ -8,7 +8,8 @@ from copydesk.errors import UsageError
 from copydesk.files import next_free
 from copydesk.models.checkpoints import Work, seal
 from copydesk.recipe import Recipe, override
-from copydesk.runs import claimed_work, thinned
+from copydesk.runs.claim import claimed_work
+from copydesk.runs.curve import thinned
 from copydesk.types import Step
 from fakes import Listener, toy_rows, write_csv
 

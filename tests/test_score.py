@@ -293,7 +293,7 @@ def test_an_error_of_reading_or_writing_ends_the_work_and_keeps_the_rest(
         raise CopydeskError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("copydesk.score.store.Folder.keep", failing)
+        patch.setattr("copydesk.remote.store.Folder.keep", failing)
         with pytest.raises(CopydeskError, match="the disk is full"):
             score(classifier_of(), rows, "out")
     assert sorted(path.name for path in Path("out").iterdir()) == [REQUEST]

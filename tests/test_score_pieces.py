@@ -16,6 +16,7 @@ import pytest
 
 from copydesk.errors import DataError, SourceError, UsageError
 from copydesk.progress import Silent
+from copydesk.remote.store import Bucket, Folder, Store
 from copydesk.runtime.engine import Classifier
 from copydesk.score.inputs import Forward, Input, files_of, read_input
 from copydesk.score.on_ray import Actor, job_of
@@ -23,7 +24,6 @@ from copydesk.score.parts import KEY, PartWriter, Rows, counts_of, missing, part
 from copydesk.score.run import score
 from copydesk.score.scorer import Options, Scored
 from copydesk.score.seen import Seen
-from copydesk.score.store import Bucket, Folder, Store
 from copydesk.score.threads import ahead, behind
 from copydesk.training import train_bundle
 from fakes import toy_rows

@@ -50,11 +50,10 @@ def train(
     """
     from pathlib import Path
 
-    from copydesk.recipe import Recipe, load_recipe, override
+    from copydesk.recipe import Recipe, override
+    from copydesk.remote.recipes import recipe_at
     from copydesk.training import train_bundle
 
-    described = (
-        override(recipe, overrides or {}) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides or {})
-    )
+    described = override(recipe, overrides or {}) if isinstance(recipe, Recipe) else recipe_at(recipe, overrides or {})
     trained = train_bundle(described, data=data, out=Path(out) if out is not None else None)
     return load(trained.path)

@@ -156,7 +156,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle folder; `registered` is the registry's version that was fetched into it, if one was."""
+    """A verified bundle folder; `registered` is what was fetched into it: a registry's version, an address, or None."""
 
     path: Path
     settings: Settings

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from copydesk.bundle import BUNDLES
 from copydesk.compare import Entry, compare_on
-from copydesk.data.fetch import is_reachable
 from copydesk.data.prepare import prepare_table, read_raw
 from copydesk.data.sample import write_sample
 from copydesk.data.sources import RawTable
@@ -18,6 +17,7 @@ from copydesk.errors import UsageError
 from copydesk.files import next_free
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe, SourceFile
+from copydesk.remote.fetch import is_reachable
 from copydesk.runtime.engine import Classifier
 from copydesk.types import Prediction
 

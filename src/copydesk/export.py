@@ -17,7 +17,7 @@ from copydesk.files import next_free, refuse_existing
 from copydesk.fitting import compiled
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
-from copydesk.runs import require_data_of
+from copydesk.runs.same import require_data_of
 from copydesk.training import task_of, write_fitted
 
 _SECTION = "runtime."

@@ -16,7 +16,7 @@ from copydesk.files import next_free, refuse_existing
 from copydesk.fitting import Fitted, cascaded
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe
-from copydesk.runs import require_data_of
+from copydesk.runs.same import require_data_of
 from copydesk.runtime.engine import Classifier
 from copydesk.training import task_of, write_fitted
 

@@ -17,23 +17,28 @@ from typing import Any
 from copydesk import __version__
 from copydesk.behaviour.load import read_written
 from copydesk.bundle import BUNDLES, Bundle, Layout, Settings, open_bundle, write_bundle
+from copydesk.bundle_store import BundleStore
 from copydesk.card import model_card
 from copydesk.data.dataset import Dataset
 from copydesk.data.prepare import prepare_dataset
 from copydesk.data.trained_on import sketch
-from copydesk.errors import DataError
+from copydesk.errors import CopydeskError, DataError, UsageError
 from copydesk.evaluate import Answered, evaluate, fit_temperature, report_of
 from copydesk.files import refuse_existing, write_json, write_text
 from copydesk.fitting import FITTERS, Fitted, Run, fit_linear
 from copydesk.labelling.slice_rules import slice_functions, slice_rules
 from copydesk.models import distributed
 from copydesk.models.base import Model
+from copydesk.models.checkpoints import Work
 from copydesk.normalise import steps_of
 from copydesk.packages import installed_packages
 from copydesk.progress import Progress, Silent
 from copydesk.recipe import Recipe, override
+from copydesk.registry.references import opened
 from copydesk.report_page import render_report
-from copydesk.runs import claimed_work, thinned
+from copydesk.runs.claim import claimed_work
+from copydesk.runs.curve import thinned
+from copydesk.runs.same import run_key
 from copydesk.runtime.engine import Classifier
 from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task
@@ -46,36 +51,59 @@ def train_bundle(
     recipe: Recipe,
     *,
     data: str | PathLike[str] | None = None,
-    out: Path | None = None,
+    out: Path | str | None = None,
+    checkpoints: str | None = None,
     resume: bool = False,
     trace: Path | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
     """Prepare, train, evaluate, and write the bundle to `out` (default: the next free `bundles/NAME-N`).
 
-    With `resume`, the run that was last begun and not finished (for `out`, if it is given) goes on from its last
-    checkpoint. `trace` is a file for a profile of a few steps.
+    With an address for `out` it is uploaded there, and stays in `bundles/NAME-N` too; a run that has put it there
+    already does nothing. With `resume`, the run that was last begun and not finished (for `out`, if it is given) goes
+    on from its last checkpoint; with an address for `checkpoints`, the same run wherever it was begun. `trace` is a
+    file for a profile of a few steps.
     """
     progress = progress or Silent()
-    if out is not None:
-        refuse_existing(out)
+    store = BundleStore(str(out)) if "://" in str(out) else None
+    folder = None if out is None or store else Path(out)
+    if folder is not None:
+        refuse_existing(folder)
     _require_readable(recipe)
     dataset = prepare_dataset(recipe, data, progress=progress)
-    with claimed_work(recipe, dataset, out, resume=resume, progress=progress) as work:
-        return train_on(recipe, dataset, work.bundle, run=Run(progress, work, trace))
+    if store is not None and _is_there(store, run_key(recipe, dataset)):
+        progress.say(f"{store.url} is there already, of this recipe and data")
+        return opened(store.url)
+    with claimed_work(recipe, dataset, folder, resume=resume, progress=progress, checkpoints=checkpoints) as work:
+        _require_seen(work, store)
+        return train_on(recipe, dataset, work.bundle, run=Run(progress, work, trace), store=store)
 
 
-def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle:
+def _is_there(store: BundleStore, run: str) -> bool:
+    return distributed.from_leader(lambda: "there" if store.begin(run) else "") == "there"
+
+
+def _require_seen(work: Work, store: BundleStore | None) -> None:
+    """Raise `UsageError` if this process would not see the bundle that the leading one writes."""
+    if store is None and not distributed.is_leader() and not work.lock_file.exists():
+        raise UsageError(
+            f"This machine does not see '{work.root}' of the leading one. Give --out and --checkpoints as addresses "
+            "(gs://…, s3://…), or work in a folder that all machines see."
+        )
+
+
+def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run, store: BundleStore | None = None) -> Bundle:
     """Train on a prepared Dataset, write the bundle, track the run. Raises `DataError` if there is no test part.
 
-    Of several processes that train together the leader writes and tracks; all return the bundle.
+    With a `store` the bundle is uploaded, too. Of several processes that train together the leader writes, uploads and
+    tracks; all return the bundle.
     """
     _require_readable(recipe)
     if not dataset.part("test")[0]:
         raise DataError("The Dataset has no test rows, so the model could not be evaluated. Raise prepare.split.test.")
     name = str(out.relative_to(BUNDLES)) if out.is_relative_to(BUNDLES) else out.name
     with tracked(recipe, name=name, data=dataset.content_hash(), progress=run.progress) as record:
-        bundle = _train_on(recipe, dataset, out, replace(run, on_step=record.step))
+        bundle = _train_on(recipe, dataset, out, replace(run, on_step=record.step), store)
         record.finish(recipe, bundle.report, [bundle.layout.report, bundle.layout.report_page])
     return bundle
 
@@ -90,15 +118,25 @@ def _require_readable(recipe: Recipe) -> None:
         read_written(recipe.behaviours, recipe)  # no Python: the recipe may be a bundle's
 
 
-def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run) -> Bundle:
+def _train_on(recipe: Recipe, dataset: Dataset, out: Path, run: Run, store: BundleStore | None) -> Bundle:
     task = task_of(recipe, dataset)
     started = time.perf_counter()
     fitted = FITTERS[recipe.model.kind](recipe, dataset, task, run)
     seconds = time.perf_counter() - started
     if distributed.is_leader():
         write_fitted(recipe, dataset, out, fitted, seconds=seconds, progress=run.progress)
+        if store is not None:
+            _upload(out, store, run.progress)
     distributed.wait_for_all()
-    return open_bundle(out, ours=True)
+    return open_bundle(out, ours=True) if store is None or out.is_dir() else opened(store.url)
+
+
+def _upload(out: Path, store: BundleStore, progress: Progress) -> None:
+    progress.say(f"uploading '{out}' to {store.url}")
+    try:
+        store.upload(open_bundle(out, ours=True))
+    except CopydeskError as error:
+        raise CopydeskError(f"{error} The bundle is whole in '{out}': the same command tries again.") from None
 
 
 def write_fitted(

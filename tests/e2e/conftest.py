@@ -48,3 +48,16 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     client.create_bucket(Bucket="bucket")
     yield client
     server.stop()
+
+
+@pytest.fixture
+def gs(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[str]:
+    """Yield the address of a folder in an empty Google Cloud Storage; the environment leads to it, nobody asked who."""
+    from gcp_storage_emulator.server import create_server
+
+    server = create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
+    server.start()
+    port = server._api._httpd.socket.getsockname()[1]  # it says nowhere which one the system gave it
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+    yield "gs://bucket/folder"
+    server.stop()

@@ -101,10 +101,10 @@ def _now() -> datetime:
 
 def _attach(subject: Subject, checked: Checked) -> None:
     """Keep the result beside the registered version that was checked, where it was one and all was checked."""
-    from copydesk.registry.references import parse, registry_for
+    from copydesk.registry.references import is_reference, parse, registry_for
 
     registered = subject.bundle.registered
-    if registered is None:
+    if registered is None or not is_reference(registered.path):
         return
     if not checked.is_whole:
         subject.progress.warn("With --only the result is not attached to the registered version.")

@@ -28,10 +28,10 @@ def collect(
     """Gather files and news from GDELT into one raw file, named on the last line; what was interrupted goes on."""
     from copydesk.cli import console, tables
     from copydesk.collect.collection import collect as collect_all
-    from copydesk.recipe import load_recipe
+    from copydesk.remote.recipes import recipe_at
 
     progress = console.listener(quiet=quiet or json)
-    collected = collect_all(load_recipe(recipe, overrides_of(set_, None, None)), out=out, progress=progress)
+    collected = collect_all(recipe_at(recipe, overrides_of(set_, None, None)), out=out, progress=progress)
     if json:
         console.print_json({"raw": str(collected.path), **collected.facts})
         return

@@ -43,13 +43,14 @@ def compare(
     from copydesk.cli import console, tables
     from copydesk.compare import compare_models
     from copydesk.errors import UsageError
-    from copydesk.recipe import ModelKind, load_recipe
+    from copydesk.recipe import ModelKind
+    from copydesk.remote.recipes import recipe_at
 
     kinds = [kind.strip() for kind in models.split(",") if kind.strip()]
     unknown = [kind for kind in kinds if kind not in get_args(ModelKind)]
     if unknown or not kinds:
         raise UsageError(f"--models {models!r}: choose from {', '.join(get_args(ModelKind))}, separated by commas.")
-    loaded = load_recipe(recipe, overrides_of(set_, text, label))
+    loaded = recipe_at(recipe, overrides_of(set_, text, label))
     progress = console.listener(quiet=quiet or json)
     entries = compare_models(loaded, kinds, data=data, out=out, progress=progress)
     for note in (note for entry in entries for note in entry.report.notes):

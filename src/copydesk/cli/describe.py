@@ -42,14 +42,14 @@ def describe(
     from copydesk.describe.run import describe_alone
     from copydesk.errors import UsageError
     from copydesk.files import new_folder, next_free, refuse_existing, write_json, write_text
-    from copydesk.recipe import load_recipe
+    from copydesk.remote.recipes import recipe_at
 
     if report is not None:
         refuse_existing(report)
     settings = {**overrides_of(set_, text, label), **({"task": task} if task else {})}
     progress = console.listener(quiet=quiet or json)
     if what.endswith(_RECIPES):
-        facts = describe_recipe(load_recipe(what, settings), data, labelled=label is not None, progress=progress)
+        facts = describe_recipe(recipe_at(what, settings), data, labelled=label is not None, progress=progress)
     elif data is not None:
         raise UsageError(f"--data needs a recipe before it, and '{what}' is none (*.yaml). Give one of the two.")
     else:

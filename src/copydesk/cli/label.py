@@ -35,9 +35,9 @@ def label_(
     from copydesk.data.raw import LABELLED, PARQUET
     from copydesk.files import next_free, refuse_existing
     from copydesk.labelling.label import label_texts
-    from copydesk.recipe import load_recipe
+    from copydesk.remote.recipes import recipe_at
 
-    loaded = load_recipe(recipe, overrides_of(set_, text, label))
+    loaded = recipe_at(recipe, overrides_of(set_, text, label))
     target = out or next_free(LABELLED, loaded.name, PARQUET)
     refuse_existing(target)
     progress = console.listener(quiet=quiet or json)

@@ -22,6 +22,7 @@ from copydesk.cli import (
     collect,
     compare,
     demo,
+    deploy,
     describe,
     evaluate,
     export,
@@ -143,6 +144,7 @@ for stage in (
     monitor,
     retrain,
     signals,
+    deploy,
 ):
     stage.register(app)
 groups = [(f"{group.name} ", group.typer_instance) for group in app.registered_groups]

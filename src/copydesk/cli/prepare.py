@@ -74,10 +74,10 @@ def prepare(
     from copydesk.data.prepare import prepare_dataset
     from copydesk.data.review_file import write_review
     from copydesk.files import next_free, refuse_existing
-    from copydesk.recipe import load_recipe
+    from copydesk.remote.recipes import recipe_at
 
     wanted = _wanted(find_label_errors, also or [], with_encoder, review_out)
-    loaded = _with_reviews(load_recipe(recipe, overrides_of(set_, text, label)), reviewed or [])
+    loaded = _with_reviews(recipe_at(recipe, overrides_of(set_, text, label)), reviewed or [])
     target = out or next_free(Path("datasets"), loaded.name)
     review = review_out or next_free(Path("reviews"), loaded.name, ".jsonl")
     refuse_existing(target)

@@ -58,17 +58,17 @@ def retrain(
     from copydesk.cli import console, tables
     from copydesk.monitor.times import moment
     from copydesk.normalise import steps_of
-    from copydesk.recipe import load_recipe
     from copydesk.registry.facts import mover
     from copydesk.registry.moves import require_settable
     from copydesk.registry.references import pinned_at, registry_at
+    from copydesk.remote.recipes import recipe_at
     from copydesk.retraining.log import Logged, read_log, read_texts
     from copydesk.retraining.run import Asked
     from copydesk.retraining.run import retrain as train_again
 
     require_settable(alias)
     progress = console.listener(quiet=quiet or json)
-    loaded, dataset = _with_data(load_recipe(recipe, overrides_of(set_, None, None)), data)
+    loaded, dataset = _with_data(recipe_at(recipe, overrides_of(set_, None, None)), data)
     logged = read_log(log) if log is not None else Logged()
     if texts is not None:
         logged = logged.with_texts(read_texts(texts, loaded.text, steps_of(loaded.prepare.normalise)))

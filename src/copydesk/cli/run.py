@@ -16,10 +16,10 @@ def run(recipe: RecipePath, set_: Set = None, json: Json = False, quiet: Quiet =
     """Do every stage the recipe needs, skipping what is unchanged; the last line names the bundle."""
     from copydesk.cli import console, tables
     from copydesk.pipeline.run import run_recipe
-    from copydesk.recipe import load_recipe
+    from copydesk.remote.recipes import recipe_at
 
     progress = console.listener(quiet=quiet or json)
-    outcome = run_recipe(load_recipe(recipe, overrides_of(set_, None, None)), progress=progress)
+    outcome = run_recipe(recipe_at(recipe, overrides_of(set_, None, None)), progress=progress)
     for note in outcome.notes:
         progress.warn(note)
     if json:

@@ -12,7 +12,6 @@ from copydesk.cli.options import (
     Debug,
     Json,
     LabelColumn,
-    OutPath,
     Quiet,
     RecipePath,
     Set,
@@ -29,7 +28,19 @@ def register(app: typer.Typer) -> None:
 def train(
     recipe: RecipePath,
     data: DataPath = None,
-    out: OutPath = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="DIR|URL", help="The new folder, here or in a bucket; must not exist yet."),
+    ] = None,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoints",
+            envvar="COPYDESK_CHECKPOINTS",
+            metavar="URL",
+            help="Keep checkpoints in a bucket, and go on from the newest one of this recipe and data there.",
+        ),
+    ] = None,
     set_: Set = None,
     text: TextColumns = None,
     label: LabelColumn = None,
@@ -47,13 +58,15 @@ def train(
     from copydesk.files import next_free
     from copydesk.models.distributed import is_leader
     from copydesk.progress import Silent
-    from copydesk.recipe import load_recipe
+    from copydesk.remote.recipes import recipe_at
     from copydesk.training import train_bundle
 
-    loaded = load_recipe(recipe, overrides_of(set_, text, label))
+    loaded = recipe_at(recipe, overrides_of(set_, text, label))
     progress = console.listener(quiet=quiet or json) if is_leader() else Silent()
     trace = next_free(Path("profiles"), loaded.name) / "trace.json" if profile else None
-    bundle = train_bundle(loaded, data=data, out=out, resume=resume, trace=trace, progress=progress)
+    bundle = train_bundle(
+        loaded, data=data, out=out, checkpoints=checkpoints, resume=resume, trace=trace, progress=progress
+    )
     if not is_leader():
         return
-    show_bundle(bundle, progress, json=json, quiet=quiet)
+    show_bundle(bundle, progress, json=json, quiet=quiet, at=out if out and "://" in out else None)

@@ -47,10 +47,10 @@ def tune(
     import shlex
 
     from copydesk.cli import console, tables
-    from copydesk.recipe import load_recipe
+    from copydesk.remote.recipes import recipe_at
     from copydesk.tuning.run import tune_recipe
 
-    loaded = load_recipe(recipe, overrides_of(set_, text, label))
+    loaded = recipe_at(recipe, overrides_of(set_, text, label))
     progress = console.listener(quiet=quiet or json)
     tuning, folder = tune_recipe(loaded, data=data, trials=trials, out=out, storage=storage, progress=progress)
     given = ["--data", data] if data else []

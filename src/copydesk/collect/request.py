@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from copydesk import __version__
-from copydesk.data.remote.web import guarded_client
 from copydesk.errors import MissingExtra, SourceError
+from copydesk.remote.web import guarded_client
 
 TIMEOUT_S = 120.0  # GDELT often thinks for 15 to 25 seconds
 _MOST_BYTES = 32 << 20

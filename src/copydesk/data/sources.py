@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from copydesk.data.batches import Bounds, bounded
 from copydesk.data.decoding import text_lines, unpacked
 from copydesk.data.delimited import Delimited, read_delimited, separator_of
-from copydesk.data.fetch import Fetched, fetch
 from copydesk.data.jsonl import read_jsonl
 from copydesk.errors import MissingExtra, SourceError, UsageError
 from copydesk.files import sha256_of
 from copydesk.progress import Progress
 from copydesk.recipe import SourceFile
+from copydesk.remote.fetch import Fetched, fetch
 
 try:
     import polars as pl

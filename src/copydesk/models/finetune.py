@@ -271,6 +271,11 @@ class _Run:
             self.progress.warn(f"Checkpoint '{folder.name}' is not whole; it is left out.")
             if distributed.is_leader():
                 shutil.rmtree(folder, ignore_errors=True)
+        if distributed.from_leader(lambda: found.name if found else "") != (found.name if found else ""):
+            raise CopydeskError(
+                f"The processes that train together do not have the same checkpoints in '{self.work.root}'. Give them "
+                "one folder that all see, or an address with --checkpoints."
+            )
         if found is not None:
             self.progress.say(f"continuing from {found.name}")
         return found
@@ -304,6 +309,7 @@ class _Run:
             batch_tokens=self.choices.batch_tokens,
             listener=listener,
             averaging=averaging,
+            work=self.work,
             replay=replay,
         )
         trainer.remove_callback(PrinterCallback)

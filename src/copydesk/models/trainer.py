@@ -23,7 +23,7 @@ from copydesk.models import distributed
 from copydesk.models.averaging import Averaging
 from copydesk.models.batches import Indices, training_batches
 from copydesk.models.callbacks import Listener
-from copydesk.models.checkpoints import seal
+from copydesk.models.checkpoints import Work
 from copydesk.models.encoder import EncoderModel
 from copydesk.models.frozen import Replay
 from copydesk.models.tokens import Tokens
@@ -95,6 +95,7 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         batch_tokens: int,
         listener: Listener,
         averaging: Averaging,
+        work: Work,
         replay: Replay | None = None,
     ) -> None:
         super().__init__(
@@ -107,7 +108,7 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         )
         self.model_accepts_loss_kwargs = False  # the network's loss is a mean over its rows, whatever Trainer counts
         self._encoder, self._task, self._batch_tokens, self._listener = model, task, batch_tokens, listener
-        self._averaging, self._replay = averaging, replay
+        self._averaging, self._work, self._replay = averaging, work, replay
 
     def _collate(self, whole: list[int]) -> dict[str, torch.Tensor]:
         """Return this process's rows of a batch, with what its mean loss weighs in the mean over processes."""
@@ -205,7 +206,7 @@ class EncoderTrainer(Trainer):  # type: ignore[misc]
         if distributed.is_leader():
             folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
             self._averaging.save(folder)
-            seal(folder)
+            self._work.seal(folder)
         self._listener.saved()
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 from copydesk import __version__
 from copydesk.bundle import BUNDLES
-from copydesk.data.fetch import fetch
 from copydesk.data.raw import LABELLED, PARQUET, RAW
 from copydesk.errors import UsageError
 from copydesk.files import next_free, sha256_of
 from copydesk.pipeline.state import digest
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe, SourceFile
+from copydesk.remote.fetch import fetch
 
 _LABELS = ("task", "text", "label", "separator", "aliases", "categories")
 

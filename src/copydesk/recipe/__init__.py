@@ -13,7 +13,9 @@ from copydesk.recipe.load import (
     override,
     parse_recipe,
     parse_setting,
+    read_recipe,
     shipped_recipe,
+    with_files,
 )
 from copydesk.recipe.model import DEFAULT_ENCODER, Model, ModelKind, Train
 from copydesk.recipe.monitor import Monitor
@@ -56,5 +58,7 @@ __all__ = [
     "parse_recipe",
     "parse_setting",
     "parse_yaml_without_aliases",
+    "read_recipe",
     "shipped_recipe",
+    "with_files",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from copydesk.recipe.mistakes import mistakes
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.source import SourceFile
 from copydesk.recipe.strict_yaml import parse_yaml, read_yaml
+from copydesk.shipped import shipped
 
 
 def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -25,11 +26,20 @@ def load_recipe(path: str | PathLike[str], overrides: Mapping[str, Any] | None =
     """
     if not Path(path).exists():
         raise RecipeError(f"Recipe '{path}' does not exist. {_recipes_beside(Path(path))}")
-    values = read_yaml(Path(path), "Recipe")
+    return _with_absolute_paths(read_recipe(Path(path), str(path), overrides), Path(path).resolve().parent)
+
+
+def read_recipe(
+    path: Path, name: str, overrides: Mapping[str, Any] | None = None, *, references: bool = True
+) -> Recipe:
+    """Read a recipe file that people know as `name`, its paths as they are written. Raises `RecipeError`.
+
+    Without `references` it may hold none (*name), as a file that somebody else may have written.
+    """
+    values = read_yaml(path, "Recipe", references=references)
     if not isinstance(values, dict):
-        raise RecipeError(f"Recipe '{path}' holds {type(values).__name__}, not a mapping of keys such as 'name: …'.")
-    recipe = parse_recipe(values, where=f"Recipe '{path}'", overrides=overrides)
-    return _with_absolute_paths(recipe, Path(path).resolve().parent)
+        raise RecipeError(f"Recipe '{name}' holds {type(values).__name__}, not a mapping of keys such as 'name: …'.")
+    return parse_recipe(values, where=f"Recipe '{name}'", overrides=overrides)
 
 
 def parse_recipe(
@@ -38,7 +48,7 @@ def parse_recipe(
     """Validate plain values as a recipe. Raises `RecipeError`, one line per mistake."""
     merged = json.loads(json.dumps(values, default=str))
     for key, value in (overrides or {}).items():
-        _set(merged, key, value)
+        set_key(merged, key, value)
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
@@ -73,9 +83,7 @@ def json_schema() -> dict[str, Any]:
 
 def shipped_recipe(name: str) -> Path:
     """Return the path of a recipe that comes with Copydesk. Raises `RecipeError` naming those there are."""
-    here = Path(__file__).parent.parent
-    folders = (here / "recipes", here.parent.parent / "recipes")  # installed, or a checkout
-    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
+    folder = shipped("recipes")
     path = folder / f"{name}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
@@ -83,14 +91,14 @@ def shipped_recipe(name: str) -> Path:
     return path
 
 
-def _set(values: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 (any YAML value)
+def set_key(values: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 (any YAML value)
     """Replace the value at a dotted key; a number leads into a list: `source.0.url`."""
     *parents, last = key.split(".")
     place: Any = values
     for parent in parents:
         place = place[_index(place, parent, key)] if isinstance(place, list) else place.setdefault(parent, {})
         if not isinstance(place, dict | list):
-            raise RecipeError(f"--set {key}: {parent!r} is not a section of the recipe.")
+            raise RecipeError(f"--set {key}: {parent!r} is not a section.")
     place[_index(place, last, key) if isinstance(place, list) else last] = value
 
 
@@ -100,37 +108,37 @@ def _index(values: list[Any], part: str, key: str) -> int:
     return int(part)
 
 
+def with_files(recipe: Recipe, of_file: Callable[[str], str], of_source: Callable[[str], str]) -> Recipe:
+    """Return the recipe with every file it names replaced: those it is read with, and those with texts."""
+
+    def placed(source: SourceFile) -> SourceFile:
+        return source.model_copy(update={"url": of_source(source.url)})
+
+    def each(paths: list[str]) -> list[str]:
+        return [of_file(path) for path in paths]
+
+    sources = [placed(source) if isinstance(source, SourceFile) else source for source in recipe.source]
+    keywords = of_file(recipe.model.keywords) if recipe.model.keywords else None
+    distil = recipe.model.distil.model_copy(update={"texts": [placed(file) for file in recipe.model.distil.texts]})
+    lists = {key: each(getattr(recipe.prepare, key)) for key in ("reviewed", "lessons", "corrections")}
+    changed = {
+        "source": sources,
+        "aliases": of_file(recipe.aliases) if recipe.aliases else None,
+        "behaviours": of_file(recipe.behaviours) if recipe.behaviours else None,
+        "model": recipe.model.model_copy(update={"keywords": keywords, "distil": distil}),
+        "train": recipe.train.model_copy(update={"traffic": [placed(file) for file in recipe.train.traffic]}),
+        "weak": recipe.weak.model_copy(update={"functions": each(recipe.weak.functions)}),
+        "prepare": recipe.prepare.model_copy(update=lists),
+        "evaluate": recipe.evaluate.model_copy(update={"functions": each(recipe.evaluate.functions)}),
+    }
+    return recipe.model_copy(update=changed)
+
+
 def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: str) -> str:
         return path if "://" in path or Path(path).is_absolute() else str(folder / path)
 
-    def placed(source: SourceFile) -> SourceFile:
-        return source.model_copy(update={"url": absolute(source.url)})
-
-    sources = [placed(source) if isinstance(source, SourceFile) else source for source in recipe.source]
-    aliases = absolute(recipe.aliases) if recipe.aliases else None
-    behaviours = absolute(recipe.behaviours) if recipe.behaviours else None
-    keywords = absolute(recipe.model.keywords) if recipe.model.keywords else None
-    distil = recipe.model.distil.model_copy(update={"texts": [placed(file) for file in recipe.model.distil.texts]})
-    model = recipe.model.model_copy(update={"keywords": keywords, "distil": distil})
-    train = recipe.train.model_copy(update={"traffic": [placed(file) for file in recipe.train.traffic]})
-    weak = recipe.weak.model_copy(update={"functions": [absolute(path) for path in recipe.weak.functions]})
-    files = {
-        key: [absolute(path) for path in getattr(recipe.prepare, key)] for key in ("reviewed", "lessons", "corrections")
-    }
-    prepare = recipe.prepare.model_copy(update=files)
-    evaluate = recipe.evaluate.model_copy(update={"functions": [absolute(path) for path in recipe.evaluate.functions]})
-    changed = {
-        "source": sources,
-        "aliases": aliases,
-        "behaviours": behaviours,
-        "model": model,
-        "train": train,
-        "weak": weak,
-        "prepare": prepare,
-        "evaluate": evaluate,
-    }
-    return recipe.model_copy(update=changed)
+    return with_files(recipe, absolute, absolute)
 
 
 def _recipes_beside(path: Path) -> str:

@@ -3,6 +3,7 @@
     models:/clickbait@production        models:/clickbait/3
     hf://OWNER/clickbait@production     hf://OWNER/clickbait@v3
     wandb://ENTITY/PROJECT/clickbait:production     …:v3
+    gs://BUCKET/FOLDER                  s3://BUCKET/FOLDER: a bundle in a bucket, without a registry
 
 Wherever a command takes a model it may be such a reference, or a bundle's folder. The cache holds a folder per digest:
 what two references lead to is fetched once, and what has changed in it is fetched again.
@@ -10,19 +11,23 @@ what two references lead to is fetched once, and what has changed in it is fetch
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from os import PathLike, fspath
 from pathlib import Path
 
 from copydesk.bundle import Bundle, open_bundle
+from copydesk.bundle_store import BundleStore
 from copydesk.errors import BundleError, RegistryError, Untrusted, UsageError
 from copydesk.files import cache_folder, new_folder
 from copydesk.registry.base import Registered, Registry
 from copydesk.registry.lock import file_lock
 from copydesk.registry.names import require_alias, require_name
+from copydesk.remote.store import is_address
 from copydesk.types import ModelVersion
 
 _REGISTRIES = {
@@ -45,6 +50,7 @@ _PLACES = {"models": re.compile(""), "hf": re.compile(_WORD), "wandb": re.compil
 _NUMBERED = {"models": "models:/{}{}/{}", "hf": "hf://{}/{}@v{}", "wandb": "wandb://{}/{}:v{}"}
 _FORMS = "models:/NAME@ALIAS, models:/NAME/3, hf://OWNER/NAME@v3 or wandb://ENTITY/PROJECT/NAME:ALIAS"
 _DIGEST = re.compile("[0-9a-f]{64}")
+_SHOWN_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -114,13 +120,37 @@ def opened(model: str | PathLike[str]) -> Bundle:
 
     Raises what `open_bundle` does, `RegistryError`.
     """
+    if is_address(fspath(model)):
+        return _at_address(fspath(model))
     if not is_reference(model):
         return open_bundle(Path(model))
     reference = parse(fspath(model))
     registry = registry_for(reference)
     version = registry.find(reference.name, reference.which)
     pinned = ModelVersion(version.name, str(version.version), reference.pinned(version.version))
-    return replace(_cached(registry, version), registered=pinned)
+    told = f"version {version.version} of '{version.name}'"
+    wanted = _Wanted(told, version.facts.digest, lambda folder: registry.download(version, folder))
+    return replace(_cached(wanted), registered=pinned)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A bundle that is somewhere else: what people call it, its digest, and what brings its files into a folder."""
+
+    told: str
+    digest: str
+    download: Callable[[Path], None]
+
+
+def _at_address(url: str) -> Bundle:
+    """Return the bundle in a bucket; its version is the beginning of its digest, as that of a folder is."""
+    store = BundleStore(url)
+    manifest = store.manifest()
+    if manifest is None:
+        raise UsageError(f"There is no bundle at '{url}': it has no manifest, or may not be read.")
+    digest = hashlib.sha256(manifest).hexdigest()
+    bundle = _cached(_Wanted(f"'{url}'", digest, store.download))
+    return replace(bundle, registered=ModelVersion(str(bundle.manifest["name"]), digest[:_SHOWN_DIGITS], url))
 
 
 def _registry(scheme: str, place: str) -> Registry:
@@ -129,48 +159,46 @@ def _registry(scheme: str, place: str) -> Registry:
     return registry
 
 
-def _cached(registry: Registry, version: Registered) -> Bundle:
-    """Return the version's bundle from the cache; of several processes that miss it one fetches."""
-    digest = version.facts.digest
+def _cached(wanted: _Wanted) -> Bundle:
+    """Return the bundle from the cache; of several processes that miss it one fetches."""
+    digest = wanted.digest
     if not _DIGEST.fullmatch(digest):
-        raise RegistryError(
-            f"Version {version.version} of '{version.name}' has the digest {digest[:80]!r}, which is none."
-        )
+        raise RegistryError(f"The digest of {wanted.told} is {digest[:80]!r}, which is none.")
     folder = cache_folder() / "models" / digest
-    if (kept := _kept(folder, version)) is not None:
+    if (kept := _kept(folder, digest)) is not None:
         return kept
     with file_lock(folder.parent / f".{digest}.lock"):
-        if (kept := _kept(folder, version)) is not None:
+        if (kept := _kept(folder, digest)) is not None:
             return kept
         for left in (folder, *folder.parent.glob(f".{digest}.*/")):
             shutil.rmtree(left, ignore_errors=True)  # damaged, or left by one that was killed
         with new_folder(folder) as temporary:
-            registry.download(version, temporary)
+            wanted.download(temporary)
             try:
-                _whole(temporary, version)
+                _whole(temporary, digest)
             except (BundleError, UsageError) as error:
                 raise RegistryError(
-                    f"What came for version {version.version} of '{version.name}' is not what was registered, and was "
-                    f"not kept: {_about(error, temporary, folder)}"
+                    f"What came for {wanted.told} is not what was put there, and was not kept: "
+                    f"{_about(error, temporary, folder)}"
                 ) from None
         return open_bundle(folder)
 
 
-def _kept(folder: Path, version: Registered) -> Bundle | None:
+def _kept(folder: Path, digest: str) -> Bundle | None:
     """Return the bundle that is in the cache, None if it is not, or damaged. Raises `Untrusted`."""
     try:
-        return _whole(folder, version)
+        return _whole(folder, digest)
     except Untrusted:
         raise  # whole, and perhaps in use by somebody who trusts it
     except (UsageError, BundleError):
         return None
 
 
-def _whole(folder: Path, version: Registered) -> Bundle:
-    """Return the bundle in a folder. Raises `BundleError` if it is not exactly what was registered."""
+def _whole(folder: Path, digest: str) -> Bundle:
+    """Return the bundle in a folder. Raises `BundleError` if it is not exactly the one with this digest."""
     bundle = open_bundle(folder)
-    if bundle.digest != version.facts.digest:
-        raise BundleError(f"its manifest has the SHA-256 {bundle.digest}, registered is {version.facts.digest}.")
+    if bundle.digest != digest:
+        raise BundleError(f"its manifest has the SHA-256 {bundle.digest}, wanted is {digest}.")
     listed = {folder / name for name in bundle.manifest["files"]}
     others = [path.relative_to(folder) for path in bundle.layout.files() if path not in listed]
     if others:

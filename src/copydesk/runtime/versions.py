@@ -13,6 +13,7 @@ from pathlib import Path
 from copydesk.bundle import BUNDLES, Layout
 from copydesk.recipe import load_recipe
 from copydesk.registry.references import is_reference, resolved
+from copydesk.remote.store import is_address
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import bundles_of
 from copydesk.types import ModelVersion
@@ -39,6 +40,8 @@ def fingerprint(model: str | Path, *, bundles: Path = BUNDLES) -> str:
     `OSError` while a manifest is not there, `RecipeError`, `RegistryError`.
     """
     path = Path(model)
+    if is_address(str(model)):
+        return str(model)  # what stands at an address does not change
     if is_reference(model):
         found = resolved(str(model))
         return f"{found.version}-{found.facts.digest[:_DIGITS]}"

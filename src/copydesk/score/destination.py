@@ -19,8 +19,8 @@ from filelock import FileLock, Timeout
 
 from copydesk.errors import UsageError
 from copydesk.files import writing
+from copydesk.remote.store import Bucket, Folder, Store
 from copydesk.score.parts import COMPRESSION, GROUP_BYTES, GROUP_ROWS, KEY, Rows
-from copydesk.score.store import Bucket, Folder, Store
 
 REQUEST = "request.json"
 MANIFEST = "manifest.json"

@@ -11,13 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from copydesk.data.dataset import DATA_FILE, is_dataset
-from copydesk.data.fetch import fetch
-from copydesk.data.remote.addresses import access_to, stored_at
-from copydesk.data.remote.retry import Retries
 from copydesk.data.sources import SUFFIXES, format_of
 from copydesk.data.stream import Batch, Surveyed, stream, survey
 from copydesk.errors import DataError, SourceError, UsageError
 from copydesk.progress import Progress
+from copydesk.remote.addresses import access_to, stored_at
+from copydesk.remote.fetch import fetch
+from copydesk.remote.retry import Retries
 
 _WILD = "*?["
 _LISTED = tuple(suffix + packed for suffix in SUFFIXES if suffix != ".json" for packed in ("", ".gz"))

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from copydesk.data.stream import Batch
 from copydesk.progress import Advance
+from copydesk.remote.store import Store
 from copydesk.score.inputs import Forward, Input
 from copydesk.score.parts import PartWriter, Rows
 from copydesk.score.scorer import Scored, Scorer
-from copydesk.score.store import Store
 from copydesk.score.threads import ahead, behind
 
 

@@ -20,12 +20,12 @@ from typing import Any
 from copydesk.errors import CopydeskError, MissingExtra, UsageError
 from copydesk.progress import Advance
 from copydesk.registry.references import opened
+from copydesk.remote.store import Folder, Store
 from copydesk.runtime.engine import Classifier
 from copydesk.score.inputs import Forward, Input
 from copydesk.score.parts import PartWriter, Rows
 from copydesk.score.request import model_of
 from copydesk.score.scorer import Options, Scorer
-from copydesk.score.store import Folder, Store
 
 UNIT_ROWS = 1 << 15
 """Rows handed out at a time; each run of them becomes a part."""

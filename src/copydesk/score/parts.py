@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from copydesk.errors import DataError
 from copydesk.files import writing
+from copydesk.remote.store import Store
 from copydesk.score.scorer import Scored
-from copydesk.score.store import Store
 
 KEY = "copydesk"
 PART_ROWS = 1 << 18

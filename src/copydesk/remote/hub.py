@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from copydesk.data.remote.base import CONNECT_TIMEOUT_S, StoredFile, Version, module
 from copydesk.errors import SourceError
+from copydesk.remote.base import CONNECT_TIMEOUT_S, StoredFile, Version, module
 
 ACCESS = "If it is private or gated, accept its conditions on the hub, and set HF_TOKEN (or run `hf auth login`)."
 _FOLDERS = {"dataset": "datasets/", "space": "spaces/", "model": ""}

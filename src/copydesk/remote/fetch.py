@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
-from copydesk.data.remote.addresses import access_to, open_remote
-from copydesk.data.remote.base import Remote, Version
-from copydesk.data.remote.retry import Retries, status_of
-from copydesk.errors import SourceError
+from copydesk.errors import MissingExtra, SourceError
 from copydesk.files import cache_folder, sha256_of, write_json, writing
 from copydesk.progress import Progress, Silent
+from copydesk.remote.addresses import access_to, open_remote
+from copydesk.remote.base import Remote, Version
+from copydesk.remote.retry import Retries, status_of
+
+try:
+    from filelock import FileLock
+except ImportError:  # pragma: no cover - shown in an environment without the extra
+    raise MissingExtra("Reading addresses", "data", "filelock") from None
 
 T = TypeVar("T")
 

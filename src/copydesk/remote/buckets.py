@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from copydesk.data.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, StoredFile, module
+from copydesk.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, StoredFile, module
 
 S3_ACCESS = "If the bucket is not public, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
 GS_ACCESS = (
@@ -31,7 +31,10 @@ def open_s3(url: str) -> StoredFile:
 
 
 def open_gs(url: str) -> StoredFile:
-    """Return the file at `gs://BUCKET/KEY` or `…#GENERATION`; gcsfs goes on anonymously without credentials."""
-    gcsfs = module("gcsfs", url, "cloud")
+    """Return the file at `gs://BUCKET/KEY` or `…#GENERATION`; gcsfs goes on anonymously without credentials.
+
+    Its plain client: the other one first asks what kind of bucket it is, with a permission that few have.
+    """
+    gcsfs = module("gcsfs", url, "cloud").core
     versioned = re.search(r"#\d+$", url) is not None
     return StoredFile(url, gcsfs.GCSFileSystem(version_aware=versioned, skip_instance_cache=True), url)

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from copydesk.data.remote import buckets, hub, kaggle
-from copydesk.data.remote.base import Remote, StoredFile, module
-from copydesk.data.remote.web import ALLOW_PRIVATE_HOSTS, WebFile, private_hosts_allowed
 from copydesk.errors import SourceError
+from copydesk.remote import buckets, hub, kaggle
+from copydesk.remote.base import Remote, StoredFile, module
+from copydesk.remote.web import ALLOW_PRIVATE_HOSTS, WebFile, private_hosts_allowed
 
 
 def open_remote(url: str) -> Remote:
@@ -57,7 +57,8 @@ def _kind(url: str) -> str:
 def _open_any(url: str) -> Remote:
     """Open whatever fsspec knows."""
     try:
-        filesystem, path = module("fsspec", url, "data").url_to_fs(url)
+        options = {"auto_mkdir": True} if _kind(url) == "file" else {}  # as in buckets, where folders need no making
+        filesystem, path = module("fsspec", url, "data").url_to_fs(url, **options)
     except (ImportError, ValueError) as error:
         raise SourceError(f"'{url}' cannot be opened: {error}") from None
     return StoredFile(url, filesystem, path)

@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from copydesk.data.remote.web import WebFile
 from copydesk.errors import SourceError
+from copydesk.remote.web import WebFile
 
 ACCESS = (
     "If it is private or asks for consent, accept its terms on kaggle.com, and set KAGGLE_API_TOKEN, or "

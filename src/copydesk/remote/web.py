@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from copydesk.data.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Version, mark_of, module
 from copydesk.errors import SourceError
+from copydesk.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Version, mark_of, module
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

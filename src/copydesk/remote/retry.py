@@ -25,6 +25,7 @@ _LONGEST_WAIT_S = 60.0
 _REFUSED = (401, 403)
 _BUSY = (429, 503)
 _PASSING = (408, 425, *_BUSY)
+_REMEDY = "Check the address and the network, or download the file yourself and give it with --data."
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Retries:
 
     sleep: Callable[[float], None] = time.sleep
     chance: random.Random = field(default_factory=random.Random)
+    remedy: str = _REMEDY
 
     def __call__(self, url: str, ask: Callable[[], T], *, access: str = "") -> T:
         """Return what `ask` returns. Raises `SourceError`, with `access` where the server wants to know who asks."""
@@ -42,9 +44,9 @@ class Retries:
             except CopydeskError:
                 raise
             except Exception as error:
-                _refuse_hopeless(url, error, access)
+                _refuse_hopeless(url, error, access, self.remedy)
                 if attempt == _ATTEMPTS:
-                    raise _failure(url, error) from error
+                    raise _failure(url, error, self.remedy) from error
                 self.sleep(self._wait(url, error, attempt))
         raise AssertionError("unreachable")
 
@@ -58,7 +60,7 @@ class Retries:
         return max(wait, wanted)
 
 
-def _refuse_hopeless(url: str, error: BaseException, access: str) -> None:
+def _refuse_hopeless(url: str, error: BaseException, access: str, remedy: str) -> None:
     """Raise `SourceError` for what will not get better."""
     for cause in _causes(error):
         if isinstance(cause, CopydeskError):
@@ -71,16 +73,13 @@ def _refuse_hopeless(url: str, error: BaseException, access: str) -> None:
         raise SourceError(f"'{url}' does not exist. {access}".strip()) from error
     unresolved = any(isinstance(getattr(cause, "os_error", cause), socket.gaierror) for cause in _causes(error))
     if unresolved or (status is not None and status < 500 and status not in _PASSING):
-        raise _failure(url, error) from error
+        raise _failure(url, error, remedy) from error
 
 
-def _failure(url: str, error: BaseException) -> SourceError:
+def _failure(url: str, error: BaseException, remedy: str) -> SourceError:
     cause = _causes(error)[-1]
     reason = " ".join(str(cause).split()).rstrip(".") or type(cause).__name__
-    return SourceError(
-        f"'{url}' cannot be fetched: {reason}. Check the address and the network, or download the file yourself and "
-        "give it with --data."
-    )
+    return SourceError(f"'{url}' cannot be reached: {reason}. {remedy}")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -1,0 +1,68 @@
+"""What the containers run and see: the commands, the variables, the secrets. The same on every platform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from copydesk.deployment.commented import Because
+from copydesk.deployment.settings import Settings
+
+PORT = 8000
+USER = 10001
+"""The user and the group in the images; see docs/images.md."""
+STATE, CACHE = "/var/lib/copydesk", "/var/cache/copydesk"
+
+
+def serve_arguments(settings: Settings, drain_seconds: int) -> list[str]:
+    """Return the arguments of `copydesk` that serve the model. Where jobs are, COPYDESK_JOBS says."""
+    arguments = ["serve", settings.place.model, "--host", "0.0.0.0", "--port", str(PORT), "--state", STATE]
+    arguments += ["--drain", str(drain_seconds)]
+    return arguments if settings.jobs.store == "redis" else [*arguments, "--jobs", "off"]
+
+
+def train_arguments(settings: Settings) -> list[str]:
+    """Return the arguments of `copydesk` that train from a bucket, or go on training."""
+    train = settings.train
+    assert train is not None
+    return ["train", train.recipe, "--out", train.out, "--checkpoints", train.checkpoints]
+
+
+def score_arguments(settings: Settings) -> list[str]:
+    """Return the arguments of `copydesk` that score on Ray."""
+    ray = settings.ray
+    assert ray is not None
+    return ["score", settings.model, ray.source, ray.out, "--engine", "ray"]
+
+
+def launch_arguments(settings: Settings, *, rank: str, leader: str) -> list[str]:
+    """Return the arguments of `torchrun` on one of several machines that train together."""
+    task = settings.torchrun
+    assert task is not None
+    shape = ["--nnodes", str(task.nodes), "--nproc-per-node", str(task.processes), "--node-rank", rank]
+    meeting = ["--master-addr", leader, "--master-port", str(MEETING_PORT)]
+    return [*shape, *meeting, "-m", "copydesk", "train", task.recipe, "--out", task.out, "--resume"]
+
+
+MEETING_PORT = 29500
+"""Where the processes of a training find each other; torchrun's own default."""
+
+
+def variables(settings: Settings, **more: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (a text, or a Because of one)
+    """Return the variables that anybody may see, as containers take them."""
+    given = {**settings.environment, "COPYDESK_CACHE": CACHE, **more}
+    return [{"name": name, "value": value} for name, value in given.items()]
+
+
+def training_variables(settings: Settings) -> dict[str, Any]:
+    """Return what a training is told of tracking: nothing is recorded unless a server is named."""
+    if "MLFLOW_TRACKING_URI" in settings.environment:
+        return {}
+    return {"COPYDESK_TRACKING": Because("off", "No MLflow server is named: a file in the container would be lost.")}
+
+
+def secrets_of(settings: Settings, *, jobs: bool = False) -> dict[str, str]:
+    """Return the secrets of a container by variable; a worker needs no API keys, an API without jobs no Redis."""
+    unwanted = {"COPYDESK_API_KEYS"} if jobs else set()
+    if settings.jobs.store == "off":
+        unwanted.add("COPYDESK_JOBS")
+    return {name: secret for name, secret in settings.secrets.items() if name not in unwanted}

@@ -1,0 +1,96 @@
+"""One scoring on a Ray cluster that KubeRay makes for it: a RayJob.
+
+KubeRay's schemas are not to be had offline. Its pod templates are Kubernetes' own, and are held against that.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from copydesk.deployment.commented import Because
+from copydesk.deployment.containers import USER, score_arguments
+from copydesk.deployment.pods import (
+    container_security,
+    environment,
+    labels_of,
+    metadata,
+    mounts,
+    pod_annotations,
+    pod_security,
+    volumes,
+)
+from copydesk.deployment.settings import Settings
+
+Manifest = dict[str, Any]
+_HEAD_CPUS, _HEAD_MEMORY = 1, "4Gi"
+
+
+def ray_job(settings: Settings) -> Manifest:
+    """Return the job, with the cluster that it is done on."""
+    ray = settings.ray
+    assert ray is not None  # `render` has seen to it
+    workers = {
+        "groupName": "scorers",
+        "replicas": ray.workers,
+        "minReplicas": ray.workers,
+        "maxReplicas": ray.workers,
+        "rayStartParams": {"num-cpus": str(ray.worker_cpus)},
+        "template": _pod(settings, "ray-worker", ray.worker_cpus, ray.worker_memory),
+    }
+    head = {
+        "rayStartParams": Because({"num-cpus": "0"}, "The head hands out rows and scores none."),
+        "template": _pod(settings, "ray-head", _HEAD_CPUS, _HEAD_MEMORY),
+    }
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": metadata(settings, "score"),
+        "spec": {
+            "entrypoint": Because(
+                shlex.join(["copydesk", *score_arguments(settings)]),
+                "Ray gives this to a shell, so every word is quoted that needs it. Begun again, it goes on: a finished "
+                "part is not scored anew.",
+            ),
+            "shutdownAfterJobFinishes": Because(True, "The machines are paid for while the cluster is there."),
+            "ttlSecondsAfterFinished": 600,
+            "backoffLimit": Because(2, "Each time a new cluster, which goes on where the last one stopped."),
+            "rayClusterSpec": {
+                "rayVersion": ray.version,
+                "headGroupSpec": head,
+                "workerGroupSpecs": [workers],
+            },
+        },
+    }
+
+
+def _pod(settings: Settings, part: str, cpus: int, memory: str) -> Manifest:
+    container = {
+        "name": part,
+        "image": settings.images.ray,
+        "env": environment(settings, HOME="/tmp"),
+        "resources": {
+            "requests": {"cpu": str(cpus), "memory": memory},
+            "limits": {"cpu": str(cpus), "memory": memory},
+        },
+        "securityContext": Because(
+            container_security(read_only=False), "Ray was not tried on a read-only file system."
+        ),
+        "volumeMounts": mounts(settings),
+    }
+    return {
+        "metadata": {"labels": labels_of(settings, part), "annotations": pod_annotations(settings)},
+        "spec": {
+            "serviceAccountName": settings.name,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": pod_security(USER),
+            "containers": [container],
+            "volumes": [*_roomy(volumes(settings))],
+        },
+    }
+
+
+def _roomy(found: list[Manifest]) -> list[Manifest]:
+    """Return the volumes with room for Ray in /tmp: its sessions and what it spills."""
+    return [one if one["name"] != "tmp" else {"name": "tmp", "emptyDir": {"sizeLimit": "20Gi"}} for one in found]

@@ -1,0 +1,1 @@
+"""Files elsewhere: each kind of address through its own client, all read in the same way; folders in buckets."""
