@@ -12,7 +12,19 @@ import pytest
 import copydesk
 
 ROOT = Path(copydesk.__file__).parent
-OPEN_TO_ALL = {"types", "errors", "recipe", "normalise", "files", "git", "paths", "progress", "retry_after", "shipped", ""}
+OPEN_TO_ALL = {
+    "types",
+    "errors",
+    "recipe",
+    "normalise",
+    "files",
+    "git",
+    "paths",
+    "progress",
+    "retry_after",
+    "shipped",
+    "",
+}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),

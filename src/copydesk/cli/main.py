@@ -25,6 +25,7 @@ from copydesk.cli import (
     describe,
     evaluate,
     export,
+    init,
     label,
     models,
     monitor,
@@ -108,6 +109,7 @@ def _fail(message: str, code: int, debug: bool) -> None:
 
 
 for stage in (
+    init,
     demo,
     run,
     collect,
@@ -123,6 +125,7 @@ for stage in (
     check,
     predict,
     export,
+    init,
     score,
     register,
     models,
