@@ -23,6 +23,7 @@ from copydesk.cli import check as command
 from copydesk.cli.check_table import check_table
 from copydesk.cli.main import app
 from copydesk.errors import UsageError
+from copydesk.recipe import load_recipe
 from copydesk.types import BehaviourResult, CaseFailure, ModelVersion
 from fakes import Listener
 
@@ -117,6 +118,18 @@ def test_the_command_prints_a_table_and_the_score_and_writes_the_report(checked_
     assert found.exit_code == 0 and "✓ passed" in found.output and "rules hold on 240 rows" in found.output
     assert found.output.splitlines()[-1].startswith("ML Test Score: 0 (more of a research project")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["badge.svg", "checks.html", "checks.json"]
+
+
+def test_the_behaviours_of_a_recipe_that_is_given_count_instead_of_the_bundles(
+    checked_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "asked.yaml").write_text("behaviours: {goals: {templates: [a goal in the match], expect: sport}}")
+    (tmp_path / "recipe.yaml").write_text("name: toy\nbehaviours: asked.yaml\n")
+    given = load_recipe(tmp_path / "recipe.yaml")
+    assert not subject_in(checked_folder, tmp_path / "own").behaviours
+    assert [one.name for one in subject_in(checked_folder, tmp_path / "given", given=given).behaviours] == ["goals"]
+    assert run(checked_folder, "--recipe", str(tmp_path / "recipe.yaml")).exit_code == 0
+    assert run(checked_folder, "--recipe", str(tmp_path / "none.yaml")).exit_code == 2
 
 
 def test_the_exit_code_tells_whether_the_least_score_was_reached(checked_folder: Path) -> None:

@@ -125,7 +125,7 @@ def _suggest(subject: Subject, path: Path) -> None:
 
     suite = subject.suite
     if suite is None:
-        raise UsageError("There are no behaviours, so none can be taught. Name some in the recipe.")
+        raise UsageError("The bundle holds no behaviours, so none can be taught. Name some in the recipe.")
     texts, labels = subject.trained_on.part("train")
     suggestion = suggest(suite, subject.behaviours, texts=texts, labels=labels)
     for note in suggestion.notes:

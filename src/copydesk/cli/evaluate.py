@@ -31,7 +31,7 @@ def evaluate(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: CSV, TSV, JSONL, Parquet, or a Dataset.")],
     recipe: JudgedBy = None,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="Write report.json and report.html.")
+        Path | None, typer.Option("--report", metavar="DIR", help="Write report.json, report.html and tables.")
     ] = None,
     text: TextColumns = None,
     label: LabelColumn = None,
@@ -49,6 +49,7 @@ def evaluate(
     from copydesk.recipe import override
     from copydesk.registry.references import opened
     from copydesk.report_page import render_report
+    from copydesk.report_tables import calibration_table, label_table
     from copydesk.runtime.engine import Classifier
     from copydesk.slices import slices_of
 
@@ -68,6 +69,8 @@ def evaluate(
         with new_folder(report) as folder:
             write_json(folder / "report.json", found.to_json())
             write_text(folder / "report.html", render_report(found))
+            write_text(folder / "labels.csv", label_table(found))
+            write_text(folder / "calibration.csv", calibration_table(found))
     for note in found.notes:
         progress.warn(note)
     if json:

@@ -105,9 +105,11 @@ def _sources(recipe: Recipe) -> list[str]:
 
 
 def _plots(recipe: Recipe) -> Iterator[dict[str, Any]]:
-    if recipe.model.kind not in ("linear", "keywords"):  # these have no epochs
-        history = f"{BUNDLE}/history.json"
-        yield {"learning curve": {"x": "step", "y": {history: ["loss", "validation_loss"]}, "y_label": "loss"}}
-    report = f"{EVALUATION}/report.json"
+    """Yield curves and bars; a linear model has no epochs, and signals no scores that could be calibrated."""
+    if recipe.model.kind not in ("linear", "keywords"):
+        losses = {f"{BUNDLE}/history.json": ["loss", "validation_loss"]}
+        yield {"learning curve": {"x": "step", "y": losses, "y_label": "loss"}}
+    labels, bins = f"{EVALUATION}/labels.csv", f"{EVALUATION}/calibration.csv"
+    yield {"f1 by label": {"x": {labels: "f1"}, "y": {labels: "label"}, "template": "bar_horizontal"}}
     if recipe.task != "signals":
-        yield {"calibration": {"x": {report: "score"}, "y": {report: "accuracy"}, "template": "scatter"}}
+        yield {"calibration": {"x": {bins: "score"}, "y": {bins: "accuracy"}, "template": "scatter"}}
