@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from copydesk.cli import monitor_feedback, monitor_queue
-from copydesk.cli.options import Debug, Json, LogAddress, ModelPath, Quiet, Set, Since, Trust, Until, overrides_of
+from copydesk.cli.options import (
+    Debug,
+    Json,
+    LogAddress,
+    ModelPath,
+    Quiet,
+    Set,
+    Since,
+    Trust,
+    Until,
+    Wait,
+    WatchedModel,
+    overrides_of,
+)
 
 if TYPE_CHECKING:
     from copydesk.cli.monitor_watch import Options
@@ -85,7 +98,7 @@ def report(
 
 
 def watch(
-    model: ModelPath,
+    model: WatchedModel,
     log: LogAddress,
     window: Annotated[
         str, typer.Option("--window", metavar="N|TIME", help="What is judged at a time: 1000 measured texts, or 1h.")
@@ -104,6 +117,7 @@ def watch(
     state: Annotated[Path, typer.Option(metavar="DIR", help="Where alarms that have begun are kept.")] = Path(
         "monitoring"
     ),
+    wait: Wait = False,
     set_: Set = None,
     trust: Trust = None,
     json: Json = False,
@@ -119,6 +133,10 @@ def watch(
     except ModuleNotFoundError as missing:
         raise MissingExtra("Watching", "monitor", missing.name or "prometheus-client") from None
     options = Options(model, log, window, since, state, webhook, overrides_of(set_, None, None))
+    if wait:
+        from copydesk.runtime.wait import wait_for_model
+
+        wait_for_model(model, console.listener(quiet=quiet or json).warn)
     if once:
         _look_once(options, json=json, quiet=quiet)
         return

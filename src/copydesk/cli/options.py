@@ -32,6 +32,12 @@ def _trust(context: typer.Context, file: Path | None) -> Path | None:
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file (YAML).")]
 ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a recipe, or models:/NAME@ALIAS.")]
+WatchedModel = Annotated[
+    str,
+    typer.Argument(envvar="COPYDESK_MODEL", metavar="MODEL", help="A bundle folder, a recipe, or models:/NAME@ALIAS."),
+]
+"""MODEL of the commands that run for months: an image is told by its environment."""
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for a model that is not there yet, instead of ending.")]
 DataPath = Annotated[
     str | None,
     typer.Option("--data", metavar="PATH", help="CSV, TSV, JSONL, Parquet or a prepared Dataset; replaces the source."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, ModelPath, Quiet, Trust
+from copydesk.cli.options import Debug, Json, Quiet, Trust, Wait, WatchedModel
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    model: ModelPath,
+    model: WatchedModel,
     host: Annotated[str, typer.Option(help="0.0.0.0 for every network this machine is in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")] = 8_000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port and the cores.")] = 1,
@@ -53,6 +53,7 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_texts: Annotated[bool, typer.Option("--log-texts", help="Log texts and answers too.")] = False,
     drain: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Not ready so long before the end.")] = 2.0,
+    wait: Wait = False,
     trust: Trust = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -85,6 +86,10 @@ def serve(
         log_texts=log_texts,
         drain_s=drain,
     )
+    if wait:
+        from copydesk.runtime.wait import wait_for_model
+
+        wait_for_model(model, console.listener(quiet=quiet or json).warn)
     checked = check(options)
     for note in checked.notes:
         console.listener(quiet=quiet or json).warn(note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,6 +36,9 @@ def worker(
     processes: Annotated[int, typer.Option("--processes", min=1, help="Chunks at a time (redis only).")] = 1,
     nice: Annotated[int, typer.Option("--nice", min=0, max=19, help="Give way to others: 0 (no) to 19.")] = 0,
     parent: Annotated[int, typer.Option("--parent", metavar="PID", help="End when this parent is gone.")] = 0,
+    alive: Annotated[
+        Path | None, typer.Option("--alive", metavar="FILE", help="Touched each second while all is well (redis only).")
+    ] = None,
     trust: Trust = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -48,6 +52,8 @@ def worker(
         raise UsageError(f"--jobs {jobs!r} is no job store. Expected: sqlite:///PATH or redis://HOST:PORT/0.")
     if processes > 1 and jobs.startswith(SQLITE):
         raise UsageError(f"--processes {processes} is for redis. Start the command once more for another worker.")
+    if alive and jobs.startswith(SQLITE):
+        raise UsageError("--alive is for redis. A worker of a file is watched by the server that started it.")
     os.nice(max(nice - os.nice(0), 0))  # a worker that begins anew is nice already
     if parent:
         end_with(parent)
@@ -57,7 +63,7 @@ def worker(
     from copydesk.serve.celery_jobs import run_worker
 
     _say_ready(quiet=quiet)
-    raise typer.Exit(run_worker(jobs, processes, log=log))
+    raise typer.Exit(run_worker(jobs, processes, log=log, alive=alive))
 
 
 def _embedded(jobs: str, log: str, *, quiet: bool) -> None:

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from copydesk.errors import JobsUnavailable, MissingExtra
@@ -31,7 +32,7 @@ try:
 
     from copydesk.serve.redis_jobs import CONNECT_S, QUEUE, REPLY_S, RedisJobs
 except ModuleNotFoundError as error:  # pragma: no cover (the tests have it)
-    raise MissingExtra("A job store in Redis", "scale", error.name or "celery") from None
+    raise MissingExtra("A job store in Redis", "jobs", error.name or "celery") from None
 
 TASK = "copydesk.chunk"
 SWEEP_EVERY_S = 1.0
@@ -103,14 +104,16 @@ def tell(app: Celery, chunks: Iterable[tuple[str, int]]) -> None:
         _log.warning("Redis failed while workers were told of a job (%s); they will be told later.", error)
 
 
-def run_worker(url: str, processes: int, *, log: str = "") -> int:
+def run_worker(url: str, processes: int, *, log: str = "", alive: Path | None = None) -> int:
     """Work on chunks until SIGTERM, which lets the present ones finish; return the exit code.
 
-    The processes share the cores: each engine takes as many threads as OMP_NUM_THREADS leaves it, which is set here.
+    The file `alive` is touched each second in which the worker looked and Redis answered. The processes share the
+    cores: each engine takes as many threads as OMP_NUM_THREADS leaves it, which is set here.
     """
     os.environ["OMP_NUM_THREADS"] = str(max(allowed_cores() // processes, 1))
     app = celery_app(url)
     _add_task(app, url, log)
+    Sweep.alive = alive
     app.steps["worker"].add(Sweep)
     worker = app.Worker(
         concurrency=processes,
@@ -155,6 +158,7 @@ class Sweep(bootsteps.StartStopStep):  # type: ignore[misc]
 
     requires = ("celery.worker.components:Timer",)
     is_deaf = False
+    alive: Path | None = None
 
     def __init__(self, worker: Worker, **options: Any) -> None:  # noqa: ANN401 (Celery's)
         super().__init__(worker, **options)
@@ -176,6 +180,8 @@ class Sweep(bootsteps.StartStopStep):  # type: ignore[misc]
         try:
             sweep(app, record)
             is_idle = not state.reserved_requests and record.messages() > 0
+            if self.alive is not None:
+                self.alive.touch()
         except JobsUnavailable as error:
             _log.warning("%s", error)
             return
