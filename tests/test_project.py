@@ -154,8 +154,26 @@ def test_workflows_and_containers_are_those_of_copydesk(projects: dict[tuple[str
         assert (project / ".github" / "workflows" / file.name).read_bytes() == file.read_bytes()
     for file in (project / "deploy").rglob("*"):
         assert file.is_dir() or file.read_bytes() == (ROOT / file.relative_to(project)).read_bytes()
-    rules = yaml.safe_load((project / "deploy" / "prometheus" / "prometheus.yml").read_text("utf-8"))["rule_files"]
-    assert rules and (project / "deploy" / "prometheus" / "rules" / "model.yml").is_file()
+    assert not list((project / "deploy").rglob("*.py")), "what makes the dashboards stays where they are made"
+    assert (project / "deploy" / "make_secrets").stat().st_mode & 0o111
+
+
+def test_what_the_compose_files_name_is_there(projects: dict[tuple[str, bool], Path]) -> None:
+    project = projects["clickbait", True]
+    files = [project / "compose.yaml"]
+    for file in files:
+        compose = yaml.safe_load(file.read_text("utf-8"))
+        files += [file.parent / (one if isinstance(one, str) else one["path"]) for one in compose.get("include", [])]
+        for service in compose.get("services", {}).values():
+            mounted = [one.partition(":")[0] for one in service.get("volumes", []) if str(one).startswith(".")]
+            built = [service["build"]["context"]] if "build" in service else []
+            assert all((file.parent / path).exists() for path in [*mounted, *built])
+    assert len(files) == 3
+
+
+def test_the_deployments_settings_name_the_projects_model(projects: dict[tuple[str, bool], Path]) -> None:
+    settings = yaml.safe_load((projects["tweets", False] / "deploy.yaml").read_text("utf-8"))
+    assert (settings["name"], settings["model"]) == ("tweets", "models:/tweets@production")
 
 
 def test_every_requirement_is_pinned(projects: dict[tuple[str, bool], Path]) -> None:

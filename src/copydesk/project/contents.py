@@ -33,8 +33,17 @@ _NAMES = {
     "pre-commit-config.yaml": ".pre-commit-config.yaml",
 }
 """Files whose names here and in a project differ: these would have a meaning in this repository too."""
-_DEPLOYED = ("Dockerfile", "compose.yaml", "monitoring.compose.yml", "prometheus/*.yml", "prometheus/rules/*")
-_DASHBOARDS = ("grafana/dashboards/*.json", "grafana/provisioning/*/*.yml")
+_DEPLOYED = (
+    "Dockerfile",
+    "*compose.y*ml",
+    "make_secrets",
+    "postgres/*",
+    "prometheus/*.yml",
+    "prometheus/rules/*",
+    "grafana/dashboards/*.json",
+    "grafana/provisioning/*/*.yml",
+)
+"""What of `deploy/` runs in a project; the rest makes or tests it."""
 
 
 def contents(project: str, kind: str, *, sample: bool) -> dict[str, bytes]:
@@ -91,10 +100,10 @@ def _copied(recipe: Recipe, kind: str) -> Iterator[tuple[str, bytes]]:
             yield file.relative_to(recipes).as_posix(), file.read_bytes()
     for file in sorted((deploy / "github").glob("*.yml")):
         yield f".github/workflows/{file.name}", file.read_bytes()
-    for file in sorted(file for pattern in (*_DEPLOYED, *_DASHBOARDS) for file in deploy.glob(pattern)):
+    for file in sorted(file for pattern in _DEPLOYED for file in deploy.glob(pattern)):
         yield f"deploy/{file.relative_to(deploy).as_posix()}", file.read_bytes()
-    if (deploy / "deploy.yaml").is_file():
-        yield "deploy.yaml", (deploy / "deploy.yaml").read_bytes()
+    settings = (deploy / "deploy.yaml").read_text("utf-8")
+    yield "deploy.yaml", settings.replace("clickbait", recipe.name).encode()
     yield "constraints.txt", shipped("constraints.txt").read_bytes()
 
 

@@ -81,6 +81,7 @@ def write_project(path: Path, kind: str, *, sample: bool | None = None, git: boo
             target = folder / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+            target.chmod(0o755 if content.startswith(b"#!") else 0o644)
         if not in_repository:
             config = folder / ".dvc" / "config"
             config.write_text(config.read_text("utf-8").replace("[core]\n", _WITHOUT_GIT), "utf-8")
