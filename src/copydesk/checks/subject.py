@@ -19,7 +19,9 @@ from copydesk.behaviour.load import Suite, load_suite, suite_of
 from copydesk.behaviour.run import run_suite
 from copydesk.bundle import Bundle
 from copydesk.checks.settings import CheckSettings
+from copydesk.data.corrections import with_corrections
 from copydesk.data.dataset import Dataset, Part, is_dataset
+from copydesk.data.lessons import with_lessons
 from copydesk.data.prepare import dataset_for, prepare_table, read_raw
 from copydesk.data.sources import RawTable
 from copydesk.errors import Undecided
@@ -88,7 +90,8 @@ class Subject:
         if self.data is not None and is_dataset(Path(self.data)):
             return dataset_for(self.recipe, Path(self.data))
         unruled = override(self.recipe, {"rules.on_violation": "warn"})  # a broken rule is the first check's to find
-        return prepare_table(unruled, self.raw)
+        prepared = prepare_table(unruled, self.raw)
+        return with_corrections(with_lessons(prepared, self.recipe, Silent()), self.recipe, Silent())
 
     @cached_property
     def trained_on(self) -> Dataset:
