@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from checked import outcome_of, subject_in
+from checked import outcome_of, recipe_of, subject_in, trained
 from copydesk.checks.outcome import Outcome
 from copydesk.checks.report import render_checks, write_report
 from copydesk.checks.run import Checked, run_checks
@@ -23,8 +23,9 @@ from copydesk.cli import check as command
 from copydesk.cli.check_table import check_table
 from copydesk.cli.main import app
 from copydesk.errors import UsageError
+from copydesk.recipe import load_recipe
 from copydesk.types import BehaviourResult, CaseFailure, ModelVersion
-from fakes import Listener
+from fakes import Listener, toy_rows, write_csv
 
 
 def checked_of(**changes: Any) -> Checked:  # noqa: ANN401 (fields)
@@ -117,6 +118,24 @@ def test_the_command_prints_a_table_and_the_score_and_writes_the_report(checked_
     assert found.exit_code == 0 and "✓ passed" in found.output and "rules hold on 240 rows" in found.output
     assert found.output.splitlines()[-1].startswith("ML Test Score: 0 (more of a research project")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["badge.svg", "checks.html", "checks.json"]
+
+
+def test_the_behaviours_of_a_recipe_that_is_given_count_instead_of_the_bundles(
+    checked_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "asked.yaml").write_text("behaviours: {goals: {templates: [a goal in the match], expect: sport}}")
+    (tmp_path / "recipe.yaml").write_text("name: toy\nbehaviours: asked.yaml\n")
+    given = load_recipe(tmp_path / "recipe.yaml")
+    assert not subject_in(checked_folder, tmp_path / "own").behaviours
+    assert [one.name for one in subject_in(checked_folder, tmp_path / "given", given=given).behaviours] == ["goals"]
+    assert run(checked_folder, "--recipe", str(tmp_path / "recipe.yaml")).exit_code == 0
+    assert run(checked_folder, "--recipe", str(tmp_path / "none.yaml")).exit_code == 2
+
+
+def test_a_model_with_lessons_is_checked_against_the_raw_rows_it_was_made_of(tmp_path: Path) -> None:
+    lessons = write_csv(tmp_path / "lessons.csv", [("the match was abandoned at the bank", "sport")])
+    folder = trained(tmp_path / "made", recipe_of(prepare={"lessons": [str(lessons)]}), toy_rows())
+    assert subject_in(folder, tmp_path / "work").trained_on.manifest["lessons"][0]["rows"] == 1
 
 
 def test_the_exit_code_tells_whether_the_least_score_was_reached(checked_folder: Path) -> None:

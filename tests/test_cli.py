@@ -140,6 +140,19 @@ def test_evaluate_measures_every_row_of_a_file(run: Callable[..., Run], bundle: 
     assert "accuracy" in plain.out
     assert json.loads(Path("measured/report.json").read_text())["n"] == 240
     assert Path("measured/report.html").read_text().startswith("<!")
+    assert Path("measured/labels.csv").read_text().startswith("label,precision,recall,f1,support\nmoney,")
+    assert Path("measured/calibration.csv").read_text().startswith("score,accuracy,n\n0.")
+
+
+def test_evaluate_goes_by_the_slices_of_a_recipe_that_is_given(
+    run: Callable[..., Run], bundle: str, toy_csv: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other.yaml").write_text("name: toy\nevaluate: {slices: {goals: {words: [goal]}}}\n")
+    value = json.loads(run("evaluate", bundle, toy_csv, "--recipe", "other.yaml", "--json").out)
+    assert "rule: goals" in [one["name"] for one in value["slices"]]
+    (tmp_path / "multi.yaml").write_text("name: toy\ntask: multi\n")
+    done = run("evaluate", bundle, toy_csv, "--recipe", "multi.yaml")
+    assert done.code == 2 and "is for task 'multi', the model's is 'single'" in done.err
 
 
 def test_evaluate_measures_the_test_part_of_a_dataset(

@@ -118,6 +118,8 @@ ALLOWED: dict[str, set[str]] = {
     "retraining": {"bundle", "data", "monitor", "pipeline", "registry"},
     "rendering": set(),
     "report_page": {"plots", "metrics", "rendering"},
+    "report_tables": set(),
+    "project": {"data", "pipeline"},
     "card": {"bundle"},
     "runs": {"bundle", "data", "models", "remote"},
     "tracking": {"mlflow_client"},

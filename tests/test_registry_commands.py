@@ -87,6 +87,21 @@ def test_registering_again_says_who_did_before(run: Run, registry: MemoryRegistr
     assert len(registry.versions("toy")) == 1
 
 
+def test_promoting_what_is_there_already_is_an_error_unless_only_new_versions_are_meant(
+    run: Run, registry: MemoryRegistry, trained: list[Path]
+) -> None:
+    run("register", trained[0], "--alias", "staging")
+    registry.point("toy", promoted(1, None))
+    told = "Version 1 of 'toy' is in production already."
+    assert run("promote", "toy") == (2, "", f"copydesk: {told}\n")
+    assert run("promote", "toy", "--if-new") == (0, f"{told}\n", "")
+    assert json.loads(run("promote", "toy", "--if-new", "--json")[1]) == {
+        "name": "toy",
+        "action": "unchanged",
+        "why": told,
+    }
+
+
 def test_registering_answers_in_json(run: Run, registry: MemoryRegistry, trained: list[Path]) -> None:
     found = json.loads(run("register", trained[0], "--json")[1])
     assert (found["reference"], found["version"], found["aliases"]) == ("models:/toy/1", 1, [])

@@ -19,16 +19,28 @@ ACTIONS = {  # the owner, and the commit of each version that was looked up; a n
     "actions/attest-build-provenance": ("977bb373ede98d70efdf65b84cb5f73e068dcc2a", "v3.0.0"),
     "actions/cache": ("0057852bfaa89a56745cba8c7296529d2fc39830", "v4.3.0"),
     "actions/checkout": ("08c6903cd8c0fde910a37f88322edcfb5dd907a8", "v5.0.0"),
+    "actions/deploy-pages": ("d6db90164ac5ed86f2b6aed7e0febac5b3c0c03e", "v4.0.5"),
     "actions/download-artifact": ("634f93cb2916e3fdff6788551b99b062d0335ce0", "v5.0.0"),
     "actions/setup-python": ("e797f83bcb11b83ae66e0230d6156d7c80228e7c", "v6.0.0"),
     "actions/upload-artifact": ("ea165f8d65b6e75b540449e92b4886f43607fa02", "v4.6.2"),
+    "actions/upload-pages-artifact": ("7b1f4a764d45c48632c6b24a0339c27f5614fb0b", "v4.0.0"),
 }
-WRITES = {("release.yml", "publish"): {"contents": "write", "id-token": "write", "attestations": "write"}}
+WRITES = {
+    ("docs.yml", "publish"): {"pages": "write", "id-token": "write"},
+    ("release.yml", "publish"): {"contents": "write", "id-token": "write", "attestations": "write"},
+}
 each = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
 def test_there_are_these_workflows() -> None:
-    assert [file.name for file in FILES] == ["promote.yml", "release.yml", "retrain.yml", "test.yml"]
+    assert [file.name for file in FILES] == [
+        "docs.yml",
+        "promote.yml",
+        "release.yml",
+        "retrain.yml",
+        "test.yml",
+        "train.yml",
+    ]
 
 
 @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
@@ -113,6 +125,15 @@ def test_every_command_and_option_exists(words: list[str]) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert words[0] in commands, f"there is no copydesk {words[0]}"
     commands[words[0]].make_context(words[0], [re.sub(r"\$\w+|\$\{.*?\}", "3", word) for word in words[1:]])
+
+
+def test_every_call_of_dvc_is_one_that_it_understands() -> None:
+    from dvc.cli.parser import get_main_parser
+
+    calls = [words for file in FILES for shell in shells(file) for words in shell.commands("dvc")]
+    assert [words[0] for words in calls] == ["pull", "repro", "push"]
+    for words in calls:
+        get_main_parser().parse_args(words)
 
 
 def test_the_commands_are_found_in_the_steps() -> None:

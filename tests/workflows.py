@@ -23,12 +23,12 @@ class Shell:
     name: str
     script: str
 
-    def commands(self) -> list[list[str]]:
-        """Return the words of each call of `copydesk`, up to a pipe, a redirection or the line's end."""
+    def commands(self, program: str = "copydesk") -> list[list[str]]:
+        """Return the words of each call of a program, up to a pipe, a redirection or the line's end."""
         joined = self.script.replace("\\\n", " ")
         return [
             [word for word in shlex.split(re.split(r"\s(?:\||>|2>&1)", call)[0])]
-            for call in re.findall(r"^\s*copydesk (.*)$", joined, re.MULTILINE)
+            for call in re.findall(rf"^\s*{program} (.*)$", joined, re.MULTILINE)
         ]
 
 

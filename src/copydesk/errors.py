@@ -3,6 +3,7 @@
     CopydeskError              exit code 1: the work failed
     ├── UsageError             exit code 2: the request itself is wrong
     │   ├── RecipeError        a recipe that does not say what it must
+    │   ├── InProduction       a candidate that is what production leads to already
     │   └── MissingExtra       a part of Copydesk that is not installed
     ├── SourceError            data that cannot be fetched or read
     ├── DataError              data that was read and cannot be used
@@ -55,6 +56,10 @@ class UsageError(CopydeskError):
 
 class RecipeError(UsageError):
     """A recipe that cannot be read, or has an unknown key or an impossible value."""
+
+
+class InProduction(UsageError):
+    """A candidate that is what production leads to already: there is nothing to decide."""
 
 
 class MissingExtra(UsageError):

@@ -148,7 +148,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         with writing(path):
             yield temporary
             for file in [temporary, *temporary.rglob("*")]:
-                file.chmod(0o755 if file.is_dir() else 0o644)  # some libraries write for the owner alone
+                runs = file.is_dir() or file.stat().st_mode & 0o100
+                file.chmod(0o755 if runs else 0o644)  # some libraries write for the owner alone
                 _flush(file)
             os.rename(temporary, path)
             _flush(path.parent)

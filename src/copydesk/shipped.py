@@ -1,4 +1,4 @@
-"""Files that come with Copydesk: the repository's own in a checkout, copies inside the package where it is installed."""
+"""Files that come with Copydesk: the repository's own in a checkout, copies inside the package where installed."""
 
 from __future__ import annotations
 

@@ -15,11 +15,13 @@ from typing import TypeVar
 
 import polars as pl
 
-from copydesk.behaviour.load import suite_of
+from copydesk.behaviour.load import Suite, load_suite, suite_of
 from copydesk.behaviour.run import run_suite
 from copydesk.bundle import Bundle
 from copydesk.checks.settings import CheckSettings
+from copydesk.data.corrections import with_corrections
 from copydesk.data.dataset import Dataset, Part, is_dataset
+from copydesk.data.lessons import with_lessons
 from copydesk.data.prepare import dataset_for, prepare_table, read_raw
 from copydesk.data.sources import RawTable
 from copydesk.errors import Undecided
@@ -41,7 +43,8 @@ class Subject:
     """A loaded bundle and what is known of it.
 
     `work` is the temporary folder of the check that runs; `folder` is where the team works, with git and studies.
-    `data` replaces the recipe's source. `feedback` is a file of corrections from the server.
+    `data` replaces the recipe's source. `feedback` is a file of corrections from the server. `given` is a recipe that
+    counts instead of the bundle's: its source, rules, behaviours, slices and gate.
     """
 
     classifier: Classifier
@@ -53,6 +56,7 @@ class Subject:
     now: datetime = datetime.min.replace(tzinfo=UTC)
     clock: Callable[[], float] = time.perf_counter
     progress: Progress = Silent()
+    given: Recipe | None = None
 
     @property
     def bundle(self) -> Bundle:
@@ -61,8 +65,15 @@ class Subject:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe it was trained with."""
-        return self.classifier.recipe
+        """The recipe it is judged by: the one it was trained with, or the one that is given."""
+        return self.given or self.classifier.recipe
+
+    @cached_property
+    def suite(self) -> Suite | None:
+        """The behaviours of the recipe that is given, or those in the bundle; None where there are none."""
+        if self.given is not None and self.given.behaviours is not None:
+            return load_suite(self.given.behaviours, self.given)
+        return suite_of(self.bundle)
 
     @cached_property
     def raw(self) -> RawTable:
@@ -79,7 +90,8 @@ class Subject:
         if self.data is not None and is_dataset(Path(self.data)):
             return dataset_for(self.recipe, Path(self.data))
         unruled = override(self.recipe, {"rules.on_violation": "warn"})  # a broken rule is the first check's to find
-        return prepare_table(unruled, self.raw)
+        prepared = prepare_table(unruled, self.raw)
+        return with_corrections(with_lessons(prepared, self.recipe, Silent()), self.recipe, Silent())
 
     @cached_property
     def trained_on(self) -> Dataset:
@@ -121,8 +133,8 @@ class Subject:
 
     @cached_property
     def behaviours(self) -> list[BehaviourResult]:
-        """How the model does in the behaviours that its bundle holds; none where it holds none."""
-        suite = suite_of(self.bundle)
+        """How the model does in the behaviours; none where there are none."""
+        suite = self.suite
         if suite is None:
             return []
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from copydesk.cli.options import DataPath, Debug, Json, ModelPath, Quiet, Trust
+from copydesk.cli.options import DataPath, Debug, Json, JudgedBy, ModelPath, Quiet, Trust, recipe_for
 
 if TYPE_CHECKING:
     from copydesk.checks.run import Checked
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 def check(
     model: ModelPath,
     data: DataPath = None,
+    recipe: JudgedBy = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Write checks.json, checks.html and badge.svg.")
     ] = None,
@@ -68,7 +69,10 @@ def check(
     now, settings = _now(), settings_in(manual)
     progress = console.listener(quiet=quiet or json)
     classifier = Classifier.of(opened(model))
-    subject = Subject(classifier, data, feedback or FEEDBACK, settings=settings, now=now, progress=progress)
+    given = recipe_for(classifier, recipe) if recipe else None
+    subject = Subject(
+        classifier, data, feedback or FEEDBACK, settings=settings, now=now, progress=progress, given=given
+    )
     checked = run_checks(subject, only=only or [])
     _attach(subject, checked)
     if report is not None:
@@ -116,11 +120,10 @@ def _attach(subject: Subject, checked: Checked) -> None:
 
 
 def _suggest(subject: Subject, path: Path) -> None:
-    from copydesk.behaviour.load import suite_of
     from copydesk.behaviour.teach import suggest, write_lessons
     from copydesk.errors import UsageError
 
-    suite = suite_of(subject.bundle)
+    suite = subject.suite
     if suite is None:
         raise UsageError("The bundle holds no behaviours, so none can be taught. Name some in the recipe.")
     texts, labels = subject.trained_on.part("train")

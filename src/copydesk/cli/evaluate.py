@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from copydesk.cli.options import Debug, Json, LabelColumn, ModelPath, Quiet, TextColumns, Trust, overrides_of
+from copydesk.cli.options import (
+    Debug,
+    Json,
+    JudgedBy,
+    LabelColumn,
+    ModelPath,
+    Quiet,
+    TextColumns,
+    Trust,
+    overrides_of,
+    recipe_for,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -18,8 +29,9 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     model: ModelPath,
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: CSV, TSV, JSONL, Parquet, or a Dataset.")],
+    recipe: JudgedBy = None,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="Write report.json and report.html.")
+        Path | None, typer.Option("--report", metavar="DIR", help="Write report.json, report.html and tables.")
     ] = None,
     text: TextColumns = None,
     label: LabelColumn = None,
@@ -37,6 +49,7 @@ def evaluate(
     from copydesk.recipe import override
     from copydesk.registry.references import opened
     from copydesk.report_page import render_report
+    from copydesk.report_tables import calibration_table, label_table
     from copydesk.runtime.engine import Classifier
     from copydesk.slices import slices_of
 
@@ -46,16 +59,18 @@ def evaluate(
     progress = console.listener(quiet=quiet or json)
     for note in classifier.notes:
         progress.warn(note)
-    recipe = override(classifier.recipe, overrides_of(None, text, label))
+    judge = override(recipe_for(classifier, recipe), overrides_of(None, text, label))
     labelled = read_labelled(
-        recipe, data, steps=classifier.settings.normalise, progress=progress, known=classifier.labels
+        judge, data, steps=classifier.settings.normalise, progress=progress, known=classifier.labels
     )
-    slices = slices_of(labelled.texts, sources=labelled.sources, rules=slice_rules(recipe))
+    slices = slices_of(labelled.texts, sources=labelled.sources, rules=slice_rules(judge))
     found = measure(classifier, labelled.texts, labelled.labels, weak=labelled.weak, slices=slices)
     if report is not None:
         with new_folder(report) as folder:
             write_json(folder / "report.json", found.to_json())
             write_text(folder / "report.html", render_report(found))
+            write_text(folder / "labels.csv", label_table(found))
+            write_text(folder / "calibration.csv", calibration_table(found))
     for note in found.notes:
         progress.warn(note)
     if json:

@@ -26,6 +26,7 @@ from copydesk.cli import (
     describe,
     evaluate,
     export,
+    init,
     label,
     models,
     monitor,
@@ -117,6 +118,7 @@ def _fail(message: str, code: int, debug: bool) -> None:
 
 
 for stage in (
+    init,
     demo,
     run,
     collect,
@@ -132,6 +134,7 @@ for stage in (
     check,
     predict,
     export,
+    init,
     score,
     register,
     models,

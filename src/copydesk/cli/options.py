@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from copydesk.signing import TRUSTED_KEYS
+
+if TYPE_CHECKING:
+    from copydesk.recipe import Recipe
+    from copydesk.runtime.engine import Classifier
 
 
 def _trust(context: typer.Context, file: Path | None) -> Path | None:
@@ -37,6 +41,10 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait for a model that is not
 DataPath = Annotated[
     str | None,
     typer.Option("--data", metavar="PATH", help="CSV, TSV, JSONL, Parquet or a prepared Dataset; replaces the source."),
+]
+JudgedBy = Annotated[
+    Path | None,
+    typer.Option("--recipe", metavar="RECIPE", help="The recipe that counts instead of the bundle's."),
 ]
 OutPath = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The new folder; must not exist yet.")]
 TextColumns = Annotated[
@@ -104,6 +112,19 @@ def overrides_of(settings: list[str] | None, text: list[str] | None, label: str 
     if label:
         overrides["label"] = label
     return overrides
+
+
+def recipe_for(classifier: Classifier, path: Path | None) -> Recipe:
+    """Return the recipe that counts: the file's where one is given, else the bundle's. Raises `UsageError`."""
+    from copydesk.errors import UsageError
+    from copydesk.recipe import load_recipe
+
+    recipe = load_recipe(path) if path else classifier.recipe
+    if recipe.task != classifier.settings.task:
+        raise UsageError(
+            f"Recipe '{recipe.name}' is for task {recipe.task!r}, the model's is {classifier.settings.task!r}."
+        )
+    return recipe
 
 
 def thresholds_of(given: list[str] | None, labels: Sequence[str]) -> dict[str, float] | None:

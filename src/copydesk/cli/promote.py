@@ -28,6 +28,9 @@ def promote(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Promote although the gate refuses; needs --reason.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why it is forced; it stays in the history.")] = "",
+    if_new: Annotated[
+        bool, typer.Option("--if-new", help="Exit with 0 if that version is in production already.")
+    ] = False,
     registry: RegistryAddress = "models:/",
     trust: Trust = None,
     json: Json = False,
@@ -36,7 +39,7 @@ def promote(
 ) -> None:
     """Measure a version next to the one in production, and let production lead to it if the gate finds no fault."""
     from copydesk.cli import console, registry_tables
-    from copydesk.errors import UsageError
+    from copydesk.errors import InProduction, UsageError
     from copydesk.gate.promote import Request, Shelf
     from copydesk.gate.promote import promote as decide
     from copydesk.registry.facts import mover
@@ -50,7 +53,13 @@ def promote(
         call=lambda one: pinned_at(registry, one),
     )
     progress = console.listener(quiet=quiet or json)
-    decision = decide(shelf, name, Request(version, data, recipe, reason.strip()), mover(), progress=progress)
+    try:
+        decision = decide(shelf, name, Request(version, data, recipe, reason.strip()), mover(), progress=progress)
+    except InProduction as there:
+        if not if_new:
+            raise
+        _say_there(name, str(there), json)
+        return
     for warning in decision.warnings:
         progress.warn(warning)
     if json:
@@ -62,3 +71,12 @@ def promote(
             console.out.print(line, markup=False)
     if not decision.promoted:
         raise typer.Exit(1)
+
+
+def _say_there(name: str, told: str, json: bool) -> None:
+    from copydesk.cli import console
+
+    if json:
+        console.print_json({"name": name, "action": "unchanged", "why": told})
+    else:
+        console.out.print(told, markup=False)

@@ -80,17 +80,19 @@ def headlines(count: int = 6_000, *, seed: int = 42) -> list[tuple[str, str]]:
     return found
 
 
-def write_sample(path: Path, count: int = 6_000, *, seed: int = 42) -> None:
-    """Write headlines as a UTF-8 CSV file with the columns text and label.
-
-    Raises `UsageError` if the path exists, or as `headlines` does.
-    """
-    refuse_existing(path)
+def sample_csv(count: int = 6_000, *, seed: int = 42) -> str:
+    """Return headlines as CSV with the columns text and label. Raises as `headlines` does."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("text", "label"))
     writer.writerows(headlines(count, seed=seed))
-    write_text(path, table.getvalue())
+    return table.getvalue()
+
+
+def write_sample(path: Path, count: int = 6_000, *, seed: int = 42) -> None:
+    """Write `sample_csv` as a UTF-8 file. Raises `UsageError` if the path exists, or as `headlines` does."""
+    refuse_existing(path)
+    write_text(path, sample_csv(count, seed=seed))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 
 from copydesk.behaviour.load import load_suite, suite_of
 from copydesk.bundle import Bundle
-from copydesk.errors import UsageError
+from copydesk.errors import InProduction, UsageError
 from copydesk.gate.answered import Contender
 from copydesk.gate.gate import Verdict, judge, reason
 from copydesk.gate.laxer import laxer
@@ -84,13 +84,13 @@ class Decision:
 def promote(shelf: Shelf, name: str, request: Request, mover: Mover, *, progress: Progress) -> Decision:
     """Measure and judge a candidate, and let `production` lead to it or note the refusal.
 
-    Raises `Stale` if production was moved meanwhile, `UsageError` if the candidate is there already or cannot be
-    compared, `RegistryError`, and what reading the test texts does.
+    Raises `Stale` if production was moved meanwhile, `InProduction` if the candidate is there already, `UsageError` if
+    it cannot be compared, `RegistryError`, and what reading the test texts does.
     """
     candidate = shelf.registry.find(name, STAGING if request.version is None else request.version)
     champion = production_of(shelf.registry, name)
     if champion and champion.version == candidate.version:
-        raise UsageError(f"Version {candidate.version} of '{name}' is in production already.")
+        raise InProduction(f"Version {candidate.version} of '{name}' is in production already.")
     bundle, opponent = shelf.open(candidate), shelf.open(champion) if champion else None
     recipe = load_recipe(request.recipe) if request.recipe else bundle.recipe
     if recipe.task != bundle.settings.task:

@@ -1,12 +1,12 @@
-"""The stages, what each depends on, and how it is done.
+"""The stages, and how each is done.
 
-A stage's result depends on some keys of the recipe, on the content of the files they name, and on what the stage before
-made. Whatever else changes in the recipe does not make it run again.
+A stage's result depends on some keys of the recipe, on the content of the files they name (`needs.py`), and on what the
+stage before made. Whatever else changes in the recipe does not make it run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,11 @@ from copydesk.bundle import BUNDLES
 from copydesk.data.raw import LABELLED, PARQUET, RAW
 from copydesk.errors import UsageError
 from copydesk.files import next_free, sha256_of
+from copydesk.pipeline.needs import KEYS, files_of, needed
 from copydesk.pipeline.state import digest
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe, SourceFile
 from copydesk.remote.fetch import fetch
-
-_LABELS = ("task", "text", "label", "separator", "aliases", "categories")
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,14 @@ class Stage:
         """Return the hash of everything the stage's result depends on; `before` is the content it reads."""
         values = recipe.model_dump(mode="json")
         parts: dict[str, Any] = {key: values[key] for key in self.keys}
-        files = {path: sha256_of(Path(path)) for path in _files(recipe, self.keys) if Path(path).is_file()}
+        files = {path: sha256_of(Path(path)) for path in files_of(recipe, self.keys) if Path(path).is_file()}
         sources = [_content(source) for source in recipe.source] if before is None else []
         return digest([__version__, parts, files, sources, before])
 
 
 def stages_of(recipe: Recipe) -> list[Stage]:
     """Return the stages that the recipe needs, in order."""
-    collects = any(not isinstance(source, SourceFile) for source in recipe.source) or bool(recipe.weak.functions)
-    wanted = [(collects, COLLECT), (bool(recipe.weak.functions), LABEL), (True, PREPARE), (True, TRAIN)]
-    return [stage for needed, stage in wanted if needed]
+    return [_STAGES[name] for name in needed(recipe)]
 
 
 def _content(source: Any) -> str | None:  # noqa: ANN401 (a file or something to collect)
@@ -58,19 +55,6 @@ def _content(source: Any) -> str | None:  # noqa: ANN401 (a file or something to
         return source.sha256
     path = fetch(source.url).path if "://" in source.url else Path(source.url)
     return sha256_of(path) if path.is_file() else None
-
-
-def _files(recipe: Recipe, keys: tuple[str, ...]) -> Iterator[str]:
-    """Yield the files that these parts of the recipe name."""
-    named: dict[str, Sequence[str | None]] = {
-        "aliases": [recipe.aliases],
-        "weak": recipe.weak.functions,
-        "prepare": [*recipe.prepare.reviewed, *recipe.prepare.lessons, *recipe.prepare.corrections],
-        "train": [file.url for file in recipe.train.traffic],
-        "model": [recipe.model.keywords, *(file.url for file in recipe.model.distil.texts)],
-    }
-    for key in keys:
-        yield from (path for path in named.get(key, []) if path)
 
 
 def _collect(recipe: Recipe, before: Path | None, out: Path, progress: Progress) -> None:
@@ -103,17 +87,8 @@ def _made(before: Path | None) -> Path:
     return before
 
 
-COLLECT = Stage("collect", ("source", "label"), lambda recipe: next_free(RAW, recipe.name, PARQUET), _collect)
-LABEL = Stage(
-    "label",
-    (*_LABELS, "weak", "model"),
-    lambda recipe: next_free(LABELLED, recipe.name, PARQUET),
-    _label,
-)
-PREPARE = Stage(
-    "prepare",
-    (*_LABELS, "unlisted", "rules", "prepare", "weak"),
-    lambda recipe: next_free(Path("datasets"), recipe.name),
-    _prepare,
-)
-TRAIN = Stage("train", ("model", "decide", "train", "runtime"), lambda recipe: next_free(BUNDLES, recipe.name), _train)
+COLLECT = Stage("collect", KEYS["collect"], lambda recipe: next_free(RAW, recipe.name, PARQUET), _collect)
+LABEL = Stage("label", KEYS["label"], lambda recipe: next_free(LABELLED, recipe.name, PARQUET), _label)
+PREPARE = Stage("prepare", KEYS["prepare"], lambda recipe: next_free(Path("datasets"), recipe.name), _prepare)
+TRAIN = Stage("train", KEYS["train"], lambda recipe: next_free(BUNDLES, recipe.name), _train)
+_STAGES = {stage.name: stage for stage in (COLLECT, LABEL, PREPARE, TRAIN)}

@@ -1,0 +1,1 @@
+"""A new project's folder: recipe, texts, pipeline, workflows, containers."""
