@@ -38,7 +38,7 @@ from copydesk.runtime.engine import Classifier
 from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
-from copydesk.training_reference import write_reference
+from copydesk.training_reference import traffic_of, write_reference
 from copydesk.types import Report
 
 
@@ -59,7 +59,7 @@ def train_bundle(
     progress = progress or Silent()
     if out is not None:
         refuse_existing(out)
-    _require_behaviours(recipe)
+    _require_readable(recipe)
     dataset = prepare_dataset(recipe, data, progress=progress)
     with claimed_work(recipe, dataset, out, resume=resume, progress=progress) as work:
         return train_on(recipe, dataset, work.bundle, run=Run(progress, work, trace))
@@ -70,7 +70,7 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle
 
     Of several processes that train together the leader writes and tracks; all return the bundle.
     """
-    _require_behaviours(recipe)
+    _require_readable(recipe)
     if not dataset.part("test")[0]:
         raise DataError("The Dataset has no test rows, so the model could not be evaluated. Raise prepare.split.test.")
     name = str(out.relative_to(BUNDLES)) if out.is_relative_to(BUNDLES) else out.name
@@ -80,8 +80,12 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run) -> Bundle
     return bundle
 
 
-def _require_behaviours(recipe: Recipe) -> None:
-    """Raise `RecipeError` if the recipe's behavioural tests cannot be read: sooner than after the training."""
+def _require_readable(recipe: Recipe) -> None:
+    """Raise if behavioural tests or traffic cannot be read: sooner than after the training.
+
+    Raises `RecipeError`, `SourceError`, `DataError`.
+    """
+    traffic_of(recipe)
     if recipe.behaviours is not None:
         read_written(recipe.behaviours, recipe)  # no Python: the recipe may be a bundle's
 
