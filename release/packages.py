@@ -13,6 +13,7 @@ import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +102,7 @@ def _in_wheel(name: str) -> str:
     return ""
 
 
+@cache
 def shipped() -> dict[str, str]:
     """Return what of the checkout travels in the wheel beside the sources, and where it is there."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

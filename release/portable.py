@@ -24,6 +24,8 @@ PATH = re.compile(rf"(?<![\w.\-:/}}])(?:/(?:{_HOMES})/(?:\w|$)|[A-Za-z]:(?:\\|/(
 """Places that are one person's or one machine's. What every Linux has (`/proc`, `/var/lib`) is none of them."""
 MARKS = {"path": re.compile(r"#.*\ba path: \S"), "unseeded": re.compile(r"#.*\bunseeded: \S")}
 TEXT = (".py", ".sh", ".yml", ".yaml", ".toml", ".cfg", ".json", ".jsonl", ".js", ".html", ".css", ".conf", ".tf")
+PLANTED = "test_portable.py"
+"""Its own test holds what it must find."""
 NAMED = ("Makefile", "Dockerfile", "run", ".gitignore", ".dockerignore")
 _MODULE_FUNCTIONS = frozenset(
     """random uniform triangular randint choice randrange sample shuffle choices normalvariate lognormvariate
@@ -151,7 +153,8 @@ def files() -> list[Path]:
     """Return the tracked files that are read: code, settings and scripts, not prose."""
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
     names = [Path(name) for name in done.stdout.split("\0") if name]
-    return [ROOT / name for name in names if name.suffix in TEXT or name.name in NAMED]
+    read = [name for name in names if name.suffix in TEXT or name.name in NAMED]
+    return [ROOT / name for name in read if name.name != PLANTED]
 
 
 def _name(file: Path) -> str:
