@@ -176,7 +176,9 @@ NEEDS: dict[str, Needs] = {
             copied("bundles/clickbait-1", "shared/bundle"),
         ),
         replaced=(
-            Replaced("--engine ray", "--engine local", "`ray` is a stand-in; e2e/test_scoring_files.py has a real cluster"),
+            Replaced(
+                "--engine ray", "--engine local", "`ray` is a stand-in; e2e/test_scoring_files.py has a real cluster"
+            ),
             Replaced(" /shared/", " shared/", "a folder of the page's own"),
         ),
     ),

@@ -110,7 +110,7 @@ def postgres(place: Place) -> None:
 
 
 def hub(place: Place) -> None:
-    """Start a Hugging Face Hub on which OWNER may write; its client reads the environment once, so nothing is forked."""
+    """Start a Hugging Face Hub on which OWNER may write; its client reads the environment once, so none is forked."""
     from hub_server import ModelHub
     from servers import running
 
