@@ -150,6 +150,13 @@ NEEDS: dict[str, Needs] = {
         replaced=(
             Replaced("postgresql://copydesk@db/monitoring", "{postgres}", "the tests' PostgreSQL is on this machine"),
         ),
+        not_run=(
+            NotRun(
+                "SELECT version, labels[1] AS label, count(*), avg(confidence) FROM 'log/**/*.parquet' "
+                "GROUP BY ALL ORDER BY 3 DESC;",
+                "DuckDB, which Copydesk does not need, is not installed",
+            ),
+        ),
         python="import polars as pl",
     ),
     "docs/registry-hubs.md": Needs(

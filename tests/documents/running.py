@@ -16,7 +16,7 @@ from documents.pages import Block, blocks
 from documents.place import Place
 from documents.world import World
 
-RUN = ("bash", "python")
+RUN = ("bash", "python", "sql")
 _LAST_LINE = re.compile(r"^[a-z]+: ")
 
 
@@ -66,6 +66,8 @@ def run_page(page: str, place: Place) -> None:
             continue
         elif block.language == "bash":
             printed = place.run(text)
+        elif block.language == "sql":
+            run_sql(text, place)
         else:
             run_python(text, block.name, names, place)
 
@@ -87,6 +89,15 @@ def run_python(text: str, name: str, names: dict[str, Any], place: Place) -> Non
                 patch.setenv(variable, value)
         patch.syspath_prepend(str(place.folder))
         exec(compile(text, name, "exec"), names)
+
+
+def run_sql(text: str, place: Place) -> None:
+    """Ask the page's PostgreSQL."""
+    import psycopg2
+
+    with psycopg2.connect(place.values["postgres"]) as connection, connection.cursor() as cursor:
+        cursor.execute(text)
+        cursor.fetchall()
 
 
 def check_shape(block: Block, printed: str) -> None:
