@@ -57,15 +57,15 @@ def run_page(page: str, place: Place) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     if python := NEEDS.get(page, Needs()).python:
         run_python(python, page, names, place)
-    printed = ""
+    printed, printed_at = "", 0
     for block in blocks(page):
         text = place.with_ports(replaced(block, place))
-        if block.language == "text":
+        if block.language == "text" and block.line == printed_at + 2:
             check_shape(block, printed)
         elif not is_run(block):
             continue
         elif block.language == "bash":
-            printed = place.run(text)
+            printed, printed_at = place.run(text), block.line + block.text.count("\n") + 1
         elif block.language == "sql":
             run_sql(text, place)
         else:
