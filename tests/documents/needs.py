@@ -15,6 +15,7 @@ from documents.preparing import (
     bucket,
     compose,
     copied,
+    earlier_headlines,
     hub,
     labelling,
     labels_of_the_log,
@@ -73,7 +74,15 @@ LOGGED = (*SERVED, "log")
 
 NEEDS: dict[str, Needs] = {
     "README.md": Needs(
-        made=("recipes", "headlines.csv", "YOUR.csv", "MORE.csv", "mlflow.db", "log"),
+        made=("recipes", "headlines.csv", "YOUR.csv", "MORE.csv", "log"),
+        before=(
+            earlier_headlines,
+            runs(
+                "copydesk train recipes/clickbait.yaml --data earlier.csv --text headline --label kind --out bundles/one\n"
+                "copydesk register bundles/one\n"
+                "copydesk promote clickbait 1 --force --reason 'the first one' --data earlier.csv"
+            ),
+        ),
         replaced=(
             Replaced(
                 "retrain recipes/clickbait.yaml",
