@@ -78,7 +78,8 @@ NEEDS: dict[str, Needs] = {
         before=(
             earlier_headlines,
             runs(
-                "copydesk train recipes/clickbait.yaml --data earlier.csv --text headline --label kind --out bundles/one\n"
+                "copydesk train recipes/clickbait.yaml --data earlier.csv --text headline --label kind "
+                "--out bundles/one\n"
                 "copydesk register bundles/one\n"
                 "copydesk promote clickbait 1 --force --reason 'the first one' --data earlier.csv"
             ),
@@ -217,7 +218,7 @@ NEEDS: dict[str, Needs] = {
         before=(
             runs(
                 "copydesk register bundles/signals-1\n"
-                "copydesk promote signals 1 --force --reason 'the first one'\n"
+                "copydesk promote signals 1 --force --reason 'the first one' --data recipes/samples/signals.jsonl\n"
                 "copydesk score bundles/signals-1 raw/signals-1.parquet scored/\n"
                 "copydesk serve bundles/signals-1 --log serving/log\n"
                 "curl -sf localhost:8000/v1/classify -H 'Content-Type: application/json' "
