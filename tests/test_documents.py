@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from copydesk.data.review_file import read_review
+from copydesk.serve.explain_routes import Explanations
+from copydesk.serve.schemas import Answers
+from documents.needs import NEEDS
 from documents.pages import LANGUAGES, PAGES, Block, blocks, blocks_of, every_block, spans
+from documents.running import RUN, first_line_is, unused
 from documents.words import commands, copydesk_words, mistake
 from documents.written import check_yaml, json_values
 
@@ -56,6 +63,29 @@ def test_json_is_json() -> None:
         assert json_values(block.text), block.name
 
 
+@pytest.mark.parametrize(
+    ("page", "place", "reads"),
+    [
+        ("docs/serve.md", 0, lambda values, _: Answers.model_validate(values[0], extra="forbid")),
+        ("docs/page.md", 0, lambda values, _: Explanations.model_validate(values[0], extra="forbid")),
+        ("docs/repair.md", 0, lambda values, folder: _item(values[0], folder)),
+        ("docs/review.md", 0, lambda values, folder: _item(values[1], folder)),
+    ],
+)
+def test_json_that_is_ours_has_the_keys_that_ours_has(page: str, place: int, reads: Any, tmp_path: Path) -> None:
+    block = [block for block in blocks(page) if block.language == "json"][place]
+    assert reads(json_values(block.text), tmp_path)
+
+
+def _item(values: dict[str, Any], folder: Path) -> object:
+    """Read a text of a review file with its header, which is read as strictly as any."""
+    labels = sorted({values["label"], values["suggested"], *values["model"]})
+    header = {"task": "single", "labels": labels, "categories": {}, "recipe": "x", "format": "copydesk review 1"}
+    path = folder / "review.jsonl"
+    path.write_text(json.dumps(header) + "\n" + json.dumps(values) + "\n", "utf-8")
+    return read_review(path).items[0]
+
+
 def test_python_compiles() -> None:
     for block in every_block("python"):
         ast.parse(block.text, block.name)
@@ -94,3 +124,18 @@ def test_a_command_line_that_would_be_refused_is_told(line: str, why: str) -> No
 def test_there_are_pages_and_blocks() -> None:
     assert len(PAGES) > 40 and len(every_block("bash")) > 30
     assert blocks("README.md")[0].language == "bash"
+
+
+@pytest.mark.parametrize("page", NEEDS)
+def test_what_a_page_s_entry_declares_is_in_the_page(page: str) -> None:
+    assert page in PAGES and not unused(page)
+
+
+def test_hardly_a_block_is_not_run() -> None:
+    """Whoever adds to these has a reason, which stands beside it, and changes this number."""
+    declared = [one for found in NEEDS.values() for one in found.not_run]
+    runnable = every_block(*RUN)
+    not_run = [block for block in runnable for one in declared if first_line_is(block, one.first_line)]
+    print(f"{len(not_run)} of {len(runnable)} blocks are not run: {[block.name for block in not_run]}")  # noqa: T201
+    assert len(not_run) == len(declared) == 1
+    assert all(one.why for found in NEEDS.values() for one in (*found.not_run, *found.replaced, *found.fails))

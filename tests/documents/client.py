@@ -54,10 +54,25 @@ def main(program: str, words: list[str]) -> int:
 def other(program: str, words: list[str]) -> int:
     """Be another program of the environment that Copydesk is installed in; a script that serves is left running."""
     python = os.environ["DOCUMENTS_PYTHON"]
-    module = ["-m", "torch.distributed.run"] if program == "torchrun" else []
+    if program == "torchrun":
+        return torchrun(words)
     if words and words[0].endswith("mlflow_dispatch.py"):
         return in_background(f"python {words[1]}", words[1], lambda files: spawn([python, *words], files))
-    os.execv(python, [python, *module, *words])
+    os.execv(python, [python, *words])
+
+
+def torchrun(words: list[str]) -> int:
+    """Understand torchrun's options and run the module once, for what they do to several is tested elsewhere."""
+    options = {"--nproc-per-node", "--nnodes", "--node-rank", "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id"}
+    options |= {"--master-addr", "--master-port", "--max-restarts"}
+    while words and words[0] != "-m":
+        option, is_whole, _ = words[0].partition("=")
+        if option not in options:
+            sys.exit(f"torchrun: {words[0]}")
+        words = words[1:] if is_whole else words[2:]
+    if words[1:2] != ["copydesk"]:
+        sys.exit(f"torchrun: {' '.join(words)}")
+    return main("copydesk", words[2:])
 
 
 def spawn(command: list[str], files: tuple[int, int, int]) -> int:

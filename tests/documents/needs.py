@@ -16,6 +16,7 @@ from documents.preparing import (
     coming_from,
     compose,
     copied,
+    earlier_headlines,
     hub,
     labelling,
     labels_of_the_log,
@@ -73,7 +74,25 @@ SERVED = (*MODEL, "mlflow.db")
 LOGGED = (*SERVED, "log")
 
 NEEDS: dict[str, Needs] = {
-    "README.md": Needs(made=("recipes", "headlines.csv", "YOUR.csv", "MORE.csv", "mlflow.db", "log")),
+    "README.md": Needs(
+        made=("recipes", "headlines.csv", "YOUR.csv", "MORE.csv", "log"),
+        before=(
+            earlier_headlines,
+            runs(
+                "copydesk train recipes/clickbait.yaml --data earlier.csv --text headline --label kind "
+                "--out bundles/one\n"
+                "copydesk register bundles/one\n"
+                "copydesk promote clickbait 1 --force --reason 'the first one' --data earlier.csv"
+            ),
+        ),
+        replaced=(
+            Replaced(
+                "retrain recipes/clickbait.yaml",
+                "retrain recipes/clickbait.yaml --no-check",
+                "docs/retrain.md checks too",
+            ),
+        ),
+    ),
     "docs/automation.md": Needs(
         made=SERVED,
         before=(repository, packed("clickbait-v3.tar.gz")),
@@ -104,6 +123,9 @@ NEEDS: dict[str, Needs] = {
     "docs/checks.md": Needs(
         made=("recipes", "reviews.tsv", "bundles/restaurant-1"),
         before=(runs("copydesk register bundles/restaurant-1 --alias staging"),),
+        replaced=(
+            Replaced("--min-score 4", "--min-score 0 --only monitoring", "all checks ran above; few texts score less"),
+        ),
     ),
     "docs/client.md": Needs(
         made=MODEL,
@@ -182,6 +204,13 @@ NEEDS: dict[str, Needs] = {
         replaced=(
             Replaced("postgresql://copydesk@db/monitoring", "{postgres}", "the tests' PostgreSQL is on this machine"),
         ),
+        not_run=(
+            NotRun(
+                "SELECT version, labels[1] AS label, count(*), avg(confidence) FROM 'log/**/*.parquet' "
+                "GROUP BY ALL ORDER BY 3 DESC;",
+                "DuckDB, which Copydesk does not need, is not installed",
+            ),
+        ),
         python="import polars as pl",
     ),
     "docs/registry-hubs.md": Needs(
@@ -221,7 +250,7 @@ NEEDS: dict[str, Needs] = {
         before=(
             runs(
                 "copydesk register bundles/signals-1\n"
-                "copydesk promote signals 1 --force --reason 'the first one'\n"
+                "copydesk promote signals 1 --force --reason 'the first one' --data recipes/samples/signals.jsonl\n"
                 "copydesk score bundles/signals-1 raw/signals-1.parquet scored/\n"
                 "copydesk serve bundles/signals-1 --log serving/log\n"
                 "curl -sf localhost:8000/v1/classify -H 'Content-Type: application/json' "

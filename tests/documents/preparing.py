@@ -45,6 +45,12 @@ def packed(name: str) -> Prepare:
     return lambda place: place.run(script)
 
 
+def earlier_headlines(place: Place) -> None:
+    """Write the headlines of an earlier model, many with the wrong label, with the columns of YOUR.csv."""
+    lines = place.world.made("earlier.csv").read_text("utf-8").splitlines()
+    (place.folder / "earlier.csv").write_text("\n".join(["headline,kind", *lines[1:]]) + "\n", "utf-8")
+
+
 def lessons(place: Place) -> None:
     """Write what `copydesk check --suggest-augmentation` writes: rows with the recipe's columns."""
     rows = [{"text": f"{text}, again", "label": label} for text, label in of(MORE)[:40]]
@@ -111,7 +117,7 @@ def postgres(place: Place) -> None:
 
 
 def hub(place: Place) -> None:
-    """Start a Hugging Face Hub on which OWNER may write; its client reads the environment once, so nothing is forked."""
+    """Start a Hugging Face Hub on which OWNER may write; its client reads the environment once, so none is forked."""
     from hub_server import ModelHub
     from servers import running
 

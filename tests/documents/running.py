@@ -16,7 +16,7 @@ from documents.pages import Block, blocks
 from documents.place import Place
 from documents.world import World
 
-RUN = ("bash", "python")
+RUN = ("bash", "python", "sql")
 _LAST_LINE = re.compile(r"^[a-z]+: ")
 
 
@@ -57,15 +57,17 @@ def run_page(page: str, place: Place) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     if python := NEEDS.get(page, Needs()).python:
         run_python(python, page, names, place)
-    printed = ""
+    printed, printed_at = "", 0
     for block in blocks(page):
         text = place.with_ports(replaced(block, place))
-        if block.language == "text":
+        if block.language == "text" and block.line == printed_at + 2:
             check_shape(block, printed)
         elif not is_run(block):
             continue
         elif block.language == "bash":
-            printed = place.run(text)
+            printed, printed_at = place.run(text), block.line + block.text.count("\n") + 1
+        elif block.language == "sql":
+            run_sql(text, place)
         else:
             run_python(text, block.name, names, place)
 
@@ -87,6 +89,15 @@ def run_python(text: str, name: str, names: dict[str, Any], place: Place) -> Non
                 patch.setenv(variable, value)
         patch.syspath_prepend(str(place.folder))
         exec(compile(text, name, "exec"), names)
+
+
+def run_sql(text: str, place: Place) -> None:
+    """Ask the page's PostgreSQL."""
+    import psycopg2
+
+    with psycopg2.connect(place.values["postgres"]) as connection, connection.cursor() as cursor:
+        cursor.execute(text)
+        cursor.fetchall()
 
 
 def check_shape(block: Block, printed: str) -> None:

@@ -29,6 +29,7 @@ CHANGES: dict[str, Any] = {
     "model": {"kind": "linear", "max_tokens": 32},
     "train": {"epochs": 1, "learning_rate": 0.01, "batch_tokens": 1_024},
     "gate": {"floors": {"accuracy": 0.6}, "max_drops": {"calibration": 1, "slice_accuracy": 1, "label_f1": 1}},
+    "runtime": {"max_drop": 0.3, "precision": "none"},
     "behaviours": None,
     "serve": {"log": {"text": "full", "measured_per_second": 100_000}},
 }

@@ -140,6 +140,15 @@ def test_a_large_job_outlives_a_killed_worker_and_a_restart_of_redis(site: Site,
     assert site.fleet.stop() == [0]
 
 
+def test_a_worker_that_ctrl_c_ends_has_not_failed(site: Site, model: ModelVersion) -> None:
+    site.fleet.start()
+    job = site.jobs.submit(Submission(model, ["the goal of the match"]))
+    _wait(lambda: site.jobs.get(job.id), lambda now: now.has_ended)
+    worker = site.fleet.workers.pop()
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(60) == 0
+
+
 def test_jobs_of_a_killed_server_are_whole_or_not_there(site: Site, model: ModelVersion) -> None:
     code = (
         "import sys\n"

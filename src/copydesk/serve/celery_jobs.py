@@ -105,7 +105,7 @@ def tell(app: Celery, chunks: Iterable[tuple[str, int]]) -> None:
 
 
 def run_worker(url: str, processes: int, *, log: str = "", alive: Path | None = None) -> int:
-    """Work on chunks until SIGTERM, which lets the present ones finish; return the exit code.
+    """Work on chunks until SIGTERM or Ctrl-C, which let the present ones finish; return the exit code.
 
     The file `alive` is touched each second in which the worker looked and Redis answered. The processes share the
     cores: each engine takes as many threads as OMP_NUM_THREADS leaves it, which is set here.
@@ -127,7 +127,8 @@ def run_worker(url: str, processes: int, *, log: str = "", alive: Path | None = 
     worker.start()
     if Sweep.is_deaf:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    return int(worker.exitcode or 0)
+    ends_in_order = state.should_stop is not None and state.should_terminate is None  # Celery calls Ctrl-C a failure
+    return 0 if ends_in_order else int(worker.exitcode or 0)
 
 
 def _add_task(app: Celery, url: str, log: str) -> None:
