@@ -115,11 +115,11 @@ def _without_extras(requirements: str, folder: Path) -> list[str]:
         ("# a comment", "# a comment"),
         (
             "./wheels/copydesk-0.8.0-py3-none-any.whl",
-            "copydesk @ file:///packages/./wheels/copydesk-0.8.0-py3-none-any.whl",
+            "copydesk==0.8.0",
         ),
         (
             "wheels/copydesk-0.8.0-py3-none-any.whl[train]",
-            "copydesk @ file:///packages/wheels/copydesk-0.8.0-py3-none-any.whl",
+            "copydesk==0.8.0",
         ),
         ("--find-links wheels", None),
         ("  -r other.txt", None),
