@@ -27,10 +27,11 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from copydesk.data.duplicates import find_near_duplicates
+from copydesk.data.review_file import RANDOM
 from copydesk.models.linear import LinearModel
 from copydesk.monitor.entry import Entry, table_of
 from copydesk.monitor.promise import promise_of
-from copydesk.monitor.queue import RANDOM, draw_pool, novelty_of, queue_of, rankings
+from copydesk.monitor.queue import draw_pool, novelty_of, queue_of, rankings
 from copydesk.monitor.reference import Answers, Reference, reference_of
 from copydesk.tasks import Task, make_task
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from copydesk.data.review_file import RANDOM
 from copydesk.monitor.entry import Entry
 from copydesk.monitor.promise import promise_of
 from copydesk.monitor.queue import (
     DISAGREED,
     DRIFTED,
-    RANDOM,
     UNCERTAIN,
     Pool,
     Queued,

@@ -89,11 +89,15 @@ def test_recent_texts_are_the_reference_where_the_recipe_names_them(toy_recipe: 
     assert reference.accuracy == pytest.approx(trained.report.metrics["accuracy"])
 
 
-def test_traffic_without_the_recipes_column_is_refused(toy_recipe: Recipe, tmp_path: Path) -> None:
+def test_traffic_without_the_recipes_column_is_refused_before_anything_is_trained(
+    toy_recipe: Recipe, tmp_path: Path
+) -> None:
     recent = write_csv(tmp_path / "recent.csv", [["goal"]], header=["headline"])
     recipe = override(toy_recipe, {"train.traffic": [{"url": str(recent)}]})
+    told, data = Listener(), write_csv(tmp_path / "toy.csv", toy_rows(600))
     with pytest.raises(DataError, match="'text'"):
-        train_bundle(recipe, data=write_csv(tmp_path / "toy.csv", toy_rows(600)), out=tmp_path / "bundle")
+        train_bundle(recipe, data=data, out=tmp_path / "bundle", progress=told)
+    assert told.said == []
 
 
 def test_a_handful_of_test_texts_is_no_reference(toy_recipe: Recipe, tmp_path: Path) -> None:

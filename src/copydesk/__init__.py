@@ -44,9 +44,9 @@ def train(
 ) -> Classifier:
     """Train what the recipe describes, write the bundle, and return it loaded.
 
-    `data` replaces the recipe's source: a CSV, TSV, JSONL or Parquet file, or a prepared Dataset. `out` is the new
-    bundle's folder, here or in a bucket (default: the next free `bundles/NAME-N`). `recipe` may be an address, too. `overrides` are dotted recipe keys, e.g.
-    `{"train.epochs": 2}`.
+    `recipe` is a file or its address. `data` replaces its source: a CSV, TSV, JSONL or Parquet file, or a prepared
+    Dataset. `out` is the new bundle's folder, here or in a bucket (default: the next free `bundles/NAME-N`).
+    `overrides` are dotted recipe keys, e.g. `{"train.epochs": 2}`.
     """
     from os import fspath
 

@@ -43,7 +43,7 @@ from copydesk.runtime.engine import Classifier
 from copydesk.slices import slices_of
 from copydesk.tasks import Task, make_task
 from copydesk.tracking.follow import tracked
-from copydesk.training_reference import write_reference
+from copydesk.training_reference import traffic_of, write_reference
 from copydesk.types import Report
 
 
@@ -69,7 +69,7 @@ def train_bundle(
     folder = None if out is None or store else Path(out)
     if folder is not None:
         refuse_existing(folder)
-    _require_behaviours(recipe)
+    _require_readable(recipe)
     dataset = prepare_dataset(recipe, data, progress=progress)
     if store is not None and _is_there(store, run_key(recipe, dataset)):
         progress.say(f"{store.url} is there already, of this recipe and data")
@@ -98,7 +98,7 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run, store: Bu
     With a `store` the bundle is uploaded, too. Of several processes that train together the leader writes, uploads and
     tracks; all return the bundle.
     """
-    _require_behaviours(recipe)
+    _require_readable(recipe)
     if not dataset.part("test")[0]:
         raise DataError("The Dataset has no test rows, so the model could not be evaluated. Raise prepare.split.test.")
     name = str(out.relative_to(BUNDLES)) if out.is_relative_to(BUNDLES) else out.name
@@ -108,8 +108,12 @@ def train_on(recipe: Recipe, dataset: Dataset, out: Path, *, run: Run, store: Bu
     return bundle
 
 
-def _require_behaviours(recipe: Recipe) -> None:
-    """Raise `RecipeError` if the recipe's behavioural tests cannot be read: sooner than after the training."""
+def _require_readable(recipe: Recipe) -> None:
+    """Raise if behavioural tests or traffic cannot be read: sooner than after the training.
+
+    Raises `RecipeError`, `SourceError`, `DataError`.
+    """
+    traffic_of(recipe)
     if recipe.behaviours is not None:
         read_written(recipe.behaviours, recipe)  # no Python: the recipe may be a bundle's
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from copydesk.bundle import Layout
-from copydesk.data.clean import join_columns, require_columns
+from copydesk.data.clean import joined_texts
 from copydesk.data.sources import read_sources
 from copydesk.evaluate import Answered
 from copydesk.languages import languages_of
@@ -19,8 +19,10 @@ from copydesk.monitor.detectors import NO_LABEL
 from copydesk.monitor.promise import Promise, promise_of
 from copydesk.monitor.reference import LEAST_TEXTS, MOST_TEXTS, Answers, evenly, reference_of
 from copydesk.recipe import Recipe
+from copydesk.runtime import engine
 from copydesk.runtime.engine import Classifier
-from copydesk.tasks import Scores
+from copydesk.tasks import Task
+from copydesk.types import Prediction
 
 _LANGUAGE_TEXTS = 1_000
 """Telling a language takes longer than all the rest that is measured of a text."""
@@ -35,47 +37,44 @@ def write_reference(
     """
     if len(answered.texts) < LEAST_TEXTS:
         return
-    texts, scores, stages = answered.texts, answered.scores, answered.stages
+    tested = classifier.decoded(answered.scores, [])
+    answers = engine.Answers(list(answered.texts), answered.scores, list(answered.stages), tested)
     traffic = [*dict.fromkeys(traffic_of(recipe))]  # windows of today, too, count a text once
     if len(traffic) >= LEAST_TEXTS:
-        texts = classifier.prepared(evenly(traffic, MOST_TEXTS))
-        scores, stages = classifier.scored(texts)
-    answers = _answers(classifier, texts, scores, stages)
-    table = word_table_in(layout.model)
-    reference_of(answers, training_texts, _promise(classifier, answered), table=table).save(layout.reference)
+        answers = classifier.answers(evenly(traffic, MOST_TEXTS))
+    table, promise = word_table_in(layout.model), _promise(classifier.task, answered, tested)
+    reference_of(_as_logged(classifier.task, answers), training_texts, promise, table=table).save(layout.reference)
 
 
 def traffic_of(recipe: Recipe) -> list[str]:
-    """Return the texts of the files that `train.traffic` names, their columns joined."""
+    """Return the texts of the files that `train.traffic` names, their columns joined.
+
+    Raises `SourceError` or `DataError` for what cannot be read.
+    """
     if not recipe.train.traffic:
         return []
-    frame = read_sources(recipe.train.traffic).frame
-    require_columns(frame, recipe.text)
-    return [join_columns(cells) for cells in frame.select(recipe.text).iter_rows()]
+    return joined_texts(read_sources(recipe.train.traffic).frame, recipe.text)
 
 
-def _answers(classifier: Classifier, texts: Sequence[str], scores: Scores, stages: Sequence[str]) -> Answers:
+def _as_logged(task: Task, answers: engine.Answers) -> Answers:
     """Return what was answered, in the form of the prediction log."""
-    answers = classifier.decoded(scores, [])
-    given = [[label for label, _ in one.given] or [NO_LABEL] for one in answers]
+    given = [[label for label, _ in one.given] or [NO_LABEL] for one in answers.predictions]
     kinds = {
         "labels": [label for labels in given for label in labels],
-        "languages": languages_of(evenly(texts, _LANGUAGE_TEXTS)),
+        "languages": languages_of(evenly(answers.texts, _LANGUAGE_TEXTS)),
     }
-    if tags := [tag for one in answers for tag in one.tagged]:
+    if tags := [tag for one in answers.predictions for tag in one.tagged]:
         kinds["tags"] = tags
-    if stages:
-        kinds["stages"] = list(stages)
-    return Answers(texts, classifier.task.confidence(scores), kinds)
+    if answers.stages:
+        kinds["stages"] = answers.stages
+    return Answers(answers.texts, task.confidence(answers.outputs), kinds)
 
 
-def _promise(classifier: Classifier, answered: Answered) -> Promise:
+def _promise(task: Task, answered: Answered, tested: Sequence[Prediction]) -> Promise:
     """Return what confidence was worth where an answer was given; by label where each answer is one."""
-    task = classifier.task
     confidence, right = task.confidence(answered.scores), task.right(answered.targets, answered.scores)
-    labels = [one.label for one in classifier.decoded(answered.scores, [])]
-    places = [place for place, label in enumerate(labels) if label is not None]
+    places = [place for place, one in enumerate(tested) if one.label is not None]
     if not places:
         return promise_of(confidence, right)
     truth = [task.describe(answered.targets[place]) for place in places]
-    return promise_of(confidence[places], right[places], [str(labels[place]) for place in places], truth)
+    return promise_of(confidence[places], right[places], [str(tested[place].label) for place in places], truth)

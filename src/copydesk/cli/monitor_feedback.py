@@ -36,6 +36,7 @@ def feedback(
     import polars as pl
 
     from copydesk.cli import console
+    from copydesk.monitor.entry import NOT_SHADOW
     from copydesk.monitor.feedback import Answers, drawn_from, place, read_feedback
     from copydesk.monitor.log import open_log
     from copydesk.registry.references import opened
@@ -45,7 +46,7 @@ def feedback(
     answers = Answers.of(opened(model)) if model else Answers.in_log(rows)
     lines = read_feedback(file, answers, datetime.now(UTC))
     if drawn:
-        asked = rows.filter(pl.col("source") != "shadow").select(pl.len()).collect(engine="streaming").item()
+        asked = rows.filter(NOT_SHADOW).select(pl.len()).collect(engine="streaming").item()
         lines = [dict(line) for line in drawn_from(lines, asked)]
     placed = place(lines, rows, place_of_log.corrections(), answers)
     place_of_log.correct(placed.lines)

@@ -27,7 +27,9 @@ def _trust(context: typer.Context, file: Path | None) -> Path | None:
 
 
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="The recipe file (YAML), or its address.")]
-ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle's folder or address, a recipe, or models:/NAME@ALIAS.")]
+ModelPath = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A bundle's folder or address, a recipe, or models:/NAME@ALIAS.")
+]
 DataPath = Annotated[
     str | None,
     typer.Option("--data", metavar="PATH", help="CSV, TSV, JSONL, Parquet or a prepared Dataset; replaces the source."),

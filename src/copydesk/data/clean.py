@@ -132,6 +132,12 @@ def join_columns(values: Sequence[object]) -> str:
     return COLUMN_SEPARATOR.join("" if value is None else str(value).replace(COLUMN_SEPARATOR, " ") for value in values)
 
 
+def joined_texts(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Return each row's text, its columns joined. Raises `DataError` for a missing column."""
+    require_columns(frame, columns)
+    return [join_columns(cells) for cells in frame.select(*columns).iter_rows()]
+
+
 def label_warnings(labels: Counter[str]) -> list[str]:
     """Return a line for each set of labels that differ only by case or spaces."""
     alike: dict[str, list[str]] = defaultdict(list)

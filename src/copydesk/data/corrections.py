@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from copydesk.data.dataset import PARTS, Dataset, Part
+from copydesk.data.review_file import RANDOM
 from copydesk.data.reviewed import Decided, read_decisions
 from copydesk.data.trained_on import find_leaks, sketch
 from copydesk.data.weak_labels import PROBABILITIES
@@ -27,8 +28,6 @@ from copydesk.normalise import normalise, text_id
 from copydesk.progress import Progress
 from copydesk.recipe import Recipe
 
-RANDOM = "random"
-"""The reason of an item that was drawn at random."""
 _ROW = re.compile(r"(.+):(\d+)")
 
 

@@ -24,6 +24,8 @@ Decision = Literal["keep", "accept", "change", "drop", "skip"]
 """The label stays; the suggestion is taken; another label is; the text is left out; nothing was decided."""
 StoredLabel = str | list[str] | list[dict[str, Any]]
 FORMAT = "copydesk review 1"
+RANDOM = "random"
+"""The reason of texts that were drawn by chance."""
 _OF_LOGS = ("prediction", "weight")
 """What only texts from a prediction log have."""
 _DECISION = '{"item": '

@@ -17,6 +17,8 @@ _DRAWS_AT_ONCE = 100
 Counts = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Interval = tuple[float, float]
+NORMAL_95 = 1.959963984540054
+"""So many standard deviations either side hold 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def proportion_interval(right: float, total: float) -> Interval:
     """Return the 95 % Wilson score interval (Wilson 1927) of a share; (0, 1) for no texts."""
     if total == 0:
         return (0.0, 1.0)
-    z = 1.959963984540054
+    z = NORMAL_95
     share = right / total
     centre = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * float(np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)))

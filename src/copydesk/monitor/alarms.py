@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from copydesk.monitor.detectors import State
+from copydesk.monitor.entry import SHADOW
 from copydesk.monitor.quality import Judged
 from copydesk.monitor.reference import Reference
 from copydesk.recipe import Monitor
@@ -112,7 +113,7 @@ def accuracy_finding(
     Of texts that were drawn for somebody to look at the interval counts. Where none were, users' corrections still say
     how many answers are right at most.
     """
-    floor, own = _floor(reference, rules), [one for one in judged if one.version in versions and one.source != "shadow"]
+    floor, own = _floor(reference, rules), [one for one in judged if one.version in versions and one.source != SHADOW]
     drawn = [one.estimate for one in own if one.estimate is not None]
     if floor is None or not own:
         return []

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 import polars as pl
 
+from copydesk.monitor.times import in_utc
 from copydesk.normalise import COLUMN_SEPARATOR
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -77,7 +78,7 @@ def _row(line: Line) -> tuple[Any, ...] | None:
         names = [one["category"] for one in signals] if signals else [line[form]] if form == "label" else line[form]
         weight = None if line.get("weight") is None else float(line["weight"])
         return (
-            _time(line["at"]),
+            in_utc(datetime.fromisoformat(line["at"])),
             str(line["id"]),
             form,
             [str(name) for name in names],
@@ -89,11 +90,6 @@ def _row(line: Line) -> tuple[Any, ...] | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-def _time(written: str) -> datetime:
-    at = datetime.fromisoformat(written)
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _text(text: object) -> str | None:

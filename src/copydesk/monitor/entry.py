@@ -43,6 +43,9 @@ measured of a text is null where it was not: that costs more than the rest, and 
 _SAME_NAME = ("id", "model", "version", "source", "confidence", "stage")
 
 Source = Literal["live", "job", "shadow"]
+SHADOW: Source = "shadow"
+NOT_SHADOW = pl.col("source") != SHADOW
+"""Of the rows of a log those whose answer was given to somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ def table_of(
     if kept:
         columns["text"] = [kept(text) for text in texts]
     return rows_of(columns)
+
+
+def with_ids(rows: pl.LazyFrame, ids: pl.Series) -> pl.LazyFrame:
+    """Return the rows with some ids: a filter, since a join would hold millions of ids to find these few."""
+    return rows.filter(pl.col("id").is_in(ids.implode()))
 
 
 def rows_of(columns: Mapping[str, Any]) -> pl.DataFrame:

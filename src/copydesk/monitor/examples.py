@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from copydesk.monitor.entry import NOT_SHADOW
+
 _SHOWN = 8
 _LEAST_WORDS = 4
 
@@ -48,7 +50,7 @@ def examples_of(sample: pl.DataFrame, said: pl.DataFrame | None, most: int = _SH
 
 def _corrected(said: pl.DataFrame, most: int) -> list[Example]:
     """Return the newest wrong answers whose text is known."""
-    wrong = said.filter(pl.col("text").is_not_null(), pl.col("right").eq(False), pl.col("source") != "shadow")
+    wrong = said.filter(pl.col("text").is_not_null(), pl.col("right").eq(False), NOT_SHADOW)
     return _examples(
         wrong.sort("said_at", descending=True).unique("text", keep="first", maintain_order=True).head(most)
     )

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from copydesk.metrics.base import NORMAL_95
 from copydesk.monitor.detectors import State
 from copydesk.monitor.promise import Promise
 from copydesk.monitor.reference import Reference
 
-_NORMAL = 1.959963984540054
 _OF_ANSWERS = frozenset({"labels", "tags", "confidence", "stages"})
 """Detectors of answers; what they find, the expectation allows for. All others are of texts."""
 
@@ -72,7 +72,7 @@ def _of_version(version: str, part: pl.DataFrame, promise: Promise) -> list[Expe
 
 def _expected(version: str, label: str, n: int, confidence: float, share: float, promise: Promise) -> Expected:
     held = float(promise.counts[promise.labels.index(label)].sum()) if label in promise.labels else float(promise.n)
-    half = _NORMAL * float(np.sqrt(share * (1 - share) * (1 / n + 1 / max(held, 1.0))))
+    half = NORMAL_95 * float(np.sqrt(share * (1 - share) * (1 / n + 1 / max(held, 1.0))))
     return Expected(version, label, n, confidence, share, max(share - half, 0.0), min(share + half, 1.0))
 
 

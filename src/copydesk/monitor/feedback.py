@@ -26,6 +26,8 @@ from copydesk.data.review_file import FORMAT, read_review
 from copydesk.data.sources import read_sources, source_of_path
 from copydesk.errors import DataError, UsageError
 from copydesk.monitor.corrections import FIELDS, Field, Line, corrections_of
+from copydesk.monitor.entry import NOT_SHADOW
+from copydesk.monitor.times import in_utc
 from copydesk.normalise import PRESETS, normalise, text_id
 from copydesk.recipe import Recipe, parse_recipe
 
@@ -98,7 +100,7 @@ def read_feedback(path: Path, answers: Answers, now: datetime) -> list[dict[str,
 
 def place(lines: Sequence[Mapping[str, Any]], rows: pl.LazyFrame, before: pl.DataFrame, answers: Answers) -> Placed:
     """Return the lines that say something new of the answers in a log; `before` is what was said of them."""
-    asked = rows.filter(pl.col("source") != "shadow")
+    asked = rows.filter(NOT_SHADOW)
     named = [line for line in lines if line.get("id")]
     by_text, nowhere = _by_text([line for line in lines if not line.get("id")], asked, answers)
     found = [*named, *by_text]
@@ -212,7 +214,7 @@ def _time(value: object, written: datetime, where: str) -> str:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
         raise DataError(f"{where}: at {value!r} is no time such as {datetime(2026, 11, 21, 9, 30)}.") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat(timespec="milliseconds")
+    return in_utc(at).isoformat(timespec="milliseconds")
 
 
 def _require_known(labels: Sequence[tuple[str, Any]], answers: Answers, kind: Any) -> None:  # noqa: ANN401 (a LabelKind)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from copydesk.monitor.entry import with_ids
+
 _ANSWER = (
     "at", "id", "model", "version", "source", "labels", "scores", "confidence", "stage", "language", "words",
     "text",
@@ -22,8 +24,7 @@ def joined(rows: pl.LazyFrame, corrections: pl.DataFrame) -> pl.DataFrame:
     and `right`: whether the whole answer was right, null where the model abstained.
     """
     said = corrections.select(*_SAID, "id", "field", "weight").rename(_SAID)
-    spoken_of = pl.col("id").is_in(said["id"].implode())  # a join would hold millions of ids to find these few
-    found = rows.select(_ANSWER).filter(spoken_of).collect(engine="streaming").join(said, on="id")
+    found = with_ids(rows.select(_ANSWER), said["id"]).collect(engine="streaming").join(said, on="id")
     found = found.with_columns(text=pl.coalesce("text", "said_text")).drop("said_text")
     found = found.unique(["id", "version", "source"], keep="first").sort("at", "id")
     right = pl.Series("right", [is_right(row) for row in found.iter_rows(named=True)], pl.Boolean)

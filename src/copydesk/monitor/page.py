@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from copydesk.monitor.charts import Dot, Scale, lines_of, scale_of
+from copydesk.monitor.times import STEP, Every
 from copydesk.rendering import rendered
 
 Values = Mapping[str, Any]
 LABELS, SLICES = 12, 10
 """So many labels and slices are shown at once; the others can be unfolded."""
-_STEP = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "1w": timedelta(weeks=1)}
 _TICKS = 7
 _DENSE = 2.5
 _LEAST_SPAN = 0.06
@@ -29,7 +29,7 @@ class Axis:
     """Where a period stands along a chart: from `left` on, `width` wide, all in 0 to 100; what it is called."""
 
     starts: list[datetime]
-    every: str
+    every: Every
     first: datetime
     last: datetime
 
@@ -40,7 +40,7 @@ class Axis:
     @property
     def width(self) -> float:
         """How wide a period is."""
-        return 100 * (_STEP[self.every] / (self.last - self.first))
+        return 100 * (STEP[self.every] / (self.last - self.first))
 
     def middle(self, start: datetime) -> float:
         """Return the middle of a period, from 0 to 1."""
@@ -58,9 +58,9 @@ class Axis:
     @property
     def ticks(self) -> list[tuple[float, str]]:
         """Places to write beneath a chart: the middle of a period, and its name."""
-        count = round((self.last - self.first) / _STEP[self.every])
+        count = round((self.last - self.first) / STEP[self.every])
         step = -(-count // _TICKS)
-        starts = [self.first + _STEP[self.every] * place for place in range(0, count, step)]
+        starts = [self.first + STEP[self.every] * place for place in range(0, count, step)]
         return [(100 * self.middle(start), self.name(start).removesuffix(" 00:00")) for start in starts]
 
 
@@ -89,7 +89,7 @@ def _axis(report: Values) -> Axis | None:
     starts = [datetime.fromisoformat(period["start"]) for period in report["periods"]]
     if not starts:
         return None
-    return Axis(starts, report["every"], starts[0], starts[-1] + _STEP[report["every"]])
+    return Axis(starts, report["every"], starts[0], starts[-1] + STEP[report["every"]])
 
 
 def _when(written: str | None) -> str:
@@ -173,7 +173,7 @@ def _line(periods: Sequence[Values], name: str, axis: Axis, scale: Scale) -> lis
     points: list[tuple[float, float | None]] = []
     before = None
     for start, period in zip(axis.starts, periods, strict=True):
-        if before is not None and start - before > _STEP[axis.every]:
+        if before is not None and start - before > STEP[axis.every]:
             points.append((axis.middle(start), None))
         points.append((axis.middle(start), period[name]))
         before = start

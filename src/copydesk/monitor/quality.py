@@ -12,19 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
 from copydesk.metrics.base import Interval, proportion_interval
 from copydesk.metrics.paired import mcnemar_p_value, rise_interval
 from copydesk.monitor.accuracy import LEAST_DRAWN, Accuracy, Sampling, accuracy_of
+from copydesk.monitor.entry import NOT_SHADOW, SHADOW
 from copydesk.monitor.joined import joined
 from copydesk.monitor.parts import precision_of, slices_of
+from copydesk.monitor.times import Every
 from copydesk.types import Slice
-
-Every = Literal["1h", "1d", "1w"]
-SHADOW = "shadow"
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,8 @@ class Quality:
 
     `versions` are by version and source, `periods` by time (live and job together). `slices` and `precision`, by label
     given, are of drawn texts where there are enough, else of chosen ones: `sampling` says which. `notes` are lines that
-    a reader must not miss. `unknown` counts what was said of answers that are not in these rows.
+    a reader must not miss. `unknown` counts what was said of answers that are not in these rows; `said` are those that
+    are (`joined`).
     """
 
     versions: list[Judged]
@@ -97,6 +97,7 @@ class Quality:
     precision: dict[str, Accuracy]
     sampling: Sampling
     shadows: list[Paired]
+    said: pl.DataFrame = field(compare=False, repr=False)
     unknown: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -106,7 +107,7 @@ def quality(rows: pl.LazyFrame, corrections: pl.DataFrame, *, every: Every = "1w
     start = pl.col("at").dt.truncate(every).alias("start")
     counted = rows.group_by("version", "source", start).agg(answers=pl.len()).collect(engine="streaming")
     said = joined(rows, corrections).with_columns(start)
-    asked = said.filter(pl.col("source") != SHADOW)
+    asked = said.filter(NOT_SHADOW)
     drawn = asked.filter(pl.col("weight").is_not_null(), pl.col("right").is_not_null())
     sampling: Sampling = "drawn" if drawn.height >= LEAST_DRAWN else "chosen"
     versions = [
@@ -115,7 +116,7 @@ def quality(rows: pl.LazyFrame, corrections: pl.DataFrame, *, every: Every = "1w
     ]
     periods = [
         _judged(part, asked.filter(start=when), start=when)
-        for (when,), part in _by(counted.filter(pl.col("source") != SHADOW), "start")
+        for (when,), part in _by(counted.filter(NOT_SHADOW), "start")
     ]
     found = Quality(
         sorted(versions, key=lambda one: (-one.answers, one.version, one.source)),
@@ -124,6 +125,7 @@ def quality(rows: pl.LazyFrame, corrections: pl.DataFrame, *, every: Every = "1w
         precision_of(asked, sampling),
         sampling,
         paired(said),
+        said,
         corrections["id"].n_unique() - said["id"].n_unique(),
     )
     return replace(found, notes=_notes(found))
@@ -135,8 +137,8 @@ def paired(said: pl.DataFrame) -> list[Paired]:
     Texts that were drawn are enough where there are 30 of them, else all are taken; weights do not count.
     """
     columns = ["id", "version", "right", "weight"]
-    champions = said.filter(pl.col("source") != SHADOW, pl.col("right").is_not_null()).select(columns)
-    shadows = said.filter(pl.col("source") == SHADOW, pl.col("right").is_not_null()).select(columns[:3])
+    champions = said.filter(NOT_SHADOW, pl.col("right").is_not_null()).select(columns)
+    shadows = said.filter(~NOT_SHADOW, pl.col("right").is_not_null()).select(columns[:3])
     both = champions.join(shadows, on="id", suffix="_shadow")
     return [
         _paired(part, str(champion), str(shadow)) for (champion, shadow), part in _by(both, "version", "version_shadow")

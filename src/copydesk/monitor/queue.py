@@ -18,11 +18,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from copydesk.data.review_file import RANDOM
 from copydesk.monitor.compare import Floats, discriminant
+from copydesk.monitor.entry import NOT_SHADOW
 from copydesk.monitor.reference import Reference
 from copydesk.monitor.traits import traits_of
 
-UNCERTAIN, DRIFTED, DISAGREED, RANDOM = "uncertain", "drifted", "disagreed", "random"
+UNCERTAIN, DRIFTED, DISAGREED = "uncertain", "drifted", "disagreed"
 POOL = 20_000
 RANDOM_SHARE = 0.2
 """The share of a queue that is drawn at random."""
@@ -74,11 +76,11 @@ def draw_pool(rows: pl.LazyFrame, labelled: Collection[str] = (), *, most: int =
     known = pl.LazyFrame({"text_hash": [*labelled]}, schema={"text_hash": pl.String})
     rows = rows.join(known, on="text_hash", how="anti")
     rows = rows.with_columns(draw=(pl.col("text_hash").hash(seed).cast(pl.Float64) + 1) / _HASHES)
-    asked = rows.filter(pl.col("source") != "shadow", pl.col("text").is_not_null())
+    asked = rows.filter(NOT_SHADOW, pl.col("text").is_not_null())
     texts = asked.select(pl.col("text_hash").approx_n_unique()).collect(engine="streaming").item()
     reach = min(1.0, most / max(texts, 1))
     within = pl.col("draw") <= reach
-    shadows = rows.filter(within, pl.col("source") == "shadow")
+    shadows = rows.filter(within, ~NOT_SHADOW)
     others = shadows.select("id", other_labels="labels", other_tags="tags").unique("id", keep="last")
     found = asked.filter(within).select("text_hash", "draw", *_ANSWER).join(others, on="id", how="left").sort("at")
     last = pl.struct(pl.all().exclude("text_hash")).last().alias("answer")

@@ -24,18 +24,18 @@ from copydesk.monitor.alarms import (
     silence_finding,
 )
 from copydesk.monitor.detectors import State
+from copydesk.monitor.entry import NOT_SHADOW
 from copydesk.monitor.examples import Examples, examples_of
 from copydesk.monitor.expected import Expected, doubt_of, expected_accuracy
-from copydesk.monitor.joined import joined
 from copydesk.monitor.log import Log
 from copydesk.monitor.quality import Quality, quality
 from copydesk.monitor.shares import LabelShare, label_shares_of
 from copydesk.monitor.staleness import Staleness, staleness
 from copydesk.monitor.subject import NO_REFERENCE, Subject
-from copydesk.monitor.summary import Every, Period, Summary, summarise
+from copydesk.monitor.summary import Period, Summary, summarise
+from copydesk.monitor.times import STEP, Every
 
 Status = Literal["alarm", "changed", "fine", "unknown"]
-_STEP = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "1w": timedelta(weeks=1)}
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,11 @@ class MonitorReport:
 def report_of(subject: Subject, log: Log, span: Span, *, now: datetime) -> MonitorReport:
     """Return the report on the rows of a log. Raises `UsageError` where there is no log."""
     rows = log.read(span.since, span.until).filter(pl.col("model") == subject.name)
-    own = rows.filter(pl.col("version").is_in(sorted(subject.versions)) & (pl.col("source") != "shadow"))
+    own = rows.filter(pl.col("version").is_in(sorted(subject.versions)) & NOT_SHADOW)
     reference, corrections = subject.reference, log.corrections()
     summary = summarise(rows, reference, every=span.every, versions=subject.versions)
     found = quality(rows, corrections, every=span.every) if corrections.height else None
-    said = joined(rows, corrections) if corrections.height else None
-    newest = next((period for period in reversed(summary.periods) if period.states), None)
+    newest, said = summary.judged, found.said if found else None
     expected = expected_accuracy(own, reference) if reference and _texts(summary) else []
     alarms = _alarms(subject, summary, found, span=span, now=now)
     return MonitorReport(
@@ -147,14 +146,14 @@ def label_shares(subject: Subject, periods: Sequence[Period]) -> list[LabelShare
 
 def quiet_periods(starts: Sequence[datetime], every: Every) -> list[datetime]:
     """Return when, between the first period and the last, nothing was answered."""
-    there, step = set(starts), _STEP[every]
+    there, step = set(starts), STEP[every]
     places = range(round((max(there) - min(there)) / step)) if there else ()
     return [at for at in (min(there) + step * place for place in places) if at not in there]
 
 
 def _alarms(subject: Subject, summary: Summary, found: Quality | None, *, span: Span, now: datetime) -> list[Finding]:
     rules, reference = subject.rules, subject.reference
-    newest = next((period for period in reversed(summary.periods) if period.states), None)
+    newest = summary.judged
     is_present = now - span.until < timedelta(hours=1)
     findings = [
         *(drift_findings(newest.states, rules) if newest else []),
@@ -169,7 +168,7 @@ def _alarms(subject: Subject, summary: Summary, found: Quality | None, *, span: 
 def _staleness(subject: Subject, said: pl.DataFrame | None, now: datetime) -> Staleness | None:
     if subject.trained is None or said is None:
         return None
-    own = said.filter(pl.col("version").is_in(sorted(subject.versions)), pl.col("source") != "shadow")
+    own = said.filter(pl.col("version").is_in(sorted(subject.versions)), NOT_SHADOW)
     return staleness(own, trained=subject.trained, newest_text=subject.newest_text, now=now)
 
 

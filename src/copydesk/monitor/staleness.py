@@ -13,10 +13,10 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from copydesk.metrics.base import NORMAL_95
 from copydesk.monitor.accuracy import LEAST_DRAWN, Accuracy, accuracy_of
 
 _DAY_S, _WEEK_DAYS = 86_400.0, 7.0
-_NORMAL = 1.959963984540054
 _LEAST_WEEKS = 3
 
 
@@ -86,5 +86,5 @@ def _slope(drawn: pl.DataFrame) -> Slope | None:
     spread = float((weight * age**2).sum())
     slope = float((weight * age * right).sum()) / spread
     rest = right - np.average(right, weights=weight) - slope * age
-    half = _NORMAL * float(np.sqrt(((weight * age * rest) ** 2).sum() * n / (n - 2))) / spread
+    half = NORMAL_95 * float(np.sqrt(((weight * age * rest) ** 2).sum() * n / (n - 2))) / spread
     return Slope(slope, slope - half, slope + half, n)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from copydesk.bundle import Bundle
 from copydesk.monitor.reference import Reference
+from copydesk.monitor.times import in_utc
 from copydesk.recipe import Monitor, override
 
 _DIGITS = 12
@@ -57,7 +58,6 @@ def subject_of(bundle: Bundle, overrides: Mapping[str, Any] | None = None) -> Su
 
 def _time(written: object) -> datetime | None:
     try:
-        found = datetime.fromisoformat(str(written))
+        return in_utc(datetime.fromisoformat(str(written)))
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

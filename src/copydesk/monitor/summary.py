@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
 from copydesk.monitor.detectors import NO_LABEL, State, Window
 from copydesk.monitor.drift import Drift
+from copydesk.monitor.entry import NOT_SHADOW
 from copydesk.monitor.reference import Reference
+from copydesk.monitor.times import Every
 from copydesk.monitor.traits import NUMBERS, from_steps
 
-Every = Literal["1h", "1d", "1w"]
 SAMPLE = 2_000
 """Rows of a period that are judged for drift; more would find changes too small to matter."""
 SAMPLED = (
@@ -26,7 +27,6 @@ SAMPLED = (
     *("labels", "tags", "language", "stage", "text_hash", "text"),
 )
 _ID_DIGITS = 4
-_SHADOW = "shadow"
 _NO_SHARED_SCANS = pl.QueryOptFlags(comm_subplan_elim=False)
 """Queries of the same rows read them one after the other; what they share would else be kept in memory whole."""
 
@@ -68,6 +68,11 @@ class Summary:
     sample: pl.DataFrame
     last: datetime | None = None
 
+    @property
+    def judged(self) -> Period | None:
+        """The newest period that was judged for drift."""
+        return next((period for period in reversed(self.periods) if period.states), None)
+
 
 def summarise(
     rows: pl.LazyFrame,
@@ -81,7 +86,7 @@ def summarise(
 
     `versions` are the names under which the version that the reference is of stands in the log; None means all.
     """
-    rows = rows.filter(pl.col("source") != _SHADOW).with_columns(period=pl.col("at").dt.truncate(every))
+    rows = rows.filter(NOT_SHADOW).with_columns(period=pl.col("at").dt.truncate(every))
     own = rows if versions is None else rows.filter(pl.col("version").is_in(sorted(versions)))
     queries = {
         "versions": _counts(rows, "version"),

@@ -24,6 +24,7 @@ from copydesk.monitor.alarms import (
     silence_finding,
 )
 from copydesk.monitor.drift import LEAST_TEXTS, Drift
+from copydesk.monitor.entry import NOT_SHADOW
 from copydesk.monitor.expected import expected_accuracy
 from copydesk.monitor.gauges import Seen
 from copydesk.monitor.log import Log
@@ -48,7 +49,6 @@ from copydesk.monitor.webhook import NotTold
 LOG = logging.getLogger("copydesk.monitor")
 NO_LOG = "there is no log yet"
 TOO_ALIKE = f"the last window held fewer than {LEAST_TEXTS} different texts: its drift is not judged (--window)"
-_SHADOW = "shadow"
 _NEAR, _FAR = timedelta(hours=1), timedelta(days=30)
 
 
@@ -125,7 +125,7 @@ class Watch:
         )
 
     def _rows(self, subject: Subject, since: datetime, until: datetime) -> pl.LazyFrame:
-        return self._log.read(since, until).filter(pl.col("model") == subject.name, pl.col("source") != _SHADOW)
+        return self._log.read(since, until).filter(pl.col("model") == subject.name, NOT_SHADOW)
 
     def _windows(self, subject: Subject, memory: Memory, now: datetime) -> list[Recent]:
         if subject.reference is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from copydesk.data.clean import join_columns, require_columns
+from copydesk.data.clean import joined_texts
 from copydesk.data.sources import read_sources, source_of_path
 from copydesk.monitor.corrections import SCHEMA as CORRECTIONS
 from copydesk.monitor.entry import SCHEMA
@@ -40,8 +40,7 @@ def read_texts(path: Path, columns: Sequence[str], steps: Sequence[str]) -> pl.D
     Raises `DataError` for a missing column, `SourceError` for a file that cannot be read.
     """
     frame = read_sources([source_of_path(path)]).frame
-    require_columns(frame, columns)
-    texts = [normalise(join_columns(cells), steps) for cells in frame.select(*columns).iter_rows()]
+    texts = [normalise(text, steps) for text in joined_texts(frame, columns)]
     found = pl.DataFrame({"text": texts, "text_hash": [text_id(text) for text in texts]})
     return found.with_columns(frame["id"].cast(pl.String)) if "id" in frame.columns else found
 

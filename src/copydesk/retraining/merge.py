@@ -14,10 +14,10 @@ from typing import Any
 import polars as pl
 
 from copydesk.data.labels import LABELS
-from copydesk.data.review_file import Header, Item, Review, read_review, write_review
+from copydesk.data.review_file import RANDOM, Header, Item, Review, read_review, write_review
 from copydesk.data.reviewed import read_decisions
 from copydesk.files import next_free
-from copydesk.monitor.queue import RANDOM
+from copydesk.monitor.entry import NOT_SHADOW, with_ids
 from copydesk.normalise import normalise, steps_of, text_id
 from copydesk.recipe import Recipe
 from copydesk.retraining.log import Logged
@@ -89,7 +89,7 @@ def feedback_items(recipe: Recipe, logged: Logged) -> tuple[list[Item], int]:
     said = logged.corrections.filter(pl.col("field") == LABELS[recipe.task].column).sort("at")
     if said.is_empty():
         return [], 0
-    rows = logged.rows.join(said.lazy().select("id"), on="id", how="semi").filter(pl.col("source") != "shadow")
+    rows = with_ids(logged.rows, said["id"]).filter(NOT_SHADOW)
     rows = rows.select("id", "text_hash", "text", "model").unique("id")
     found = {row["id"]: row for row in rows.collect(engine="streaming").iter_rows(named=True)}
     pairs = [(row, found.get(row["id"], {})) for row in said.iter_rows(named=True)]

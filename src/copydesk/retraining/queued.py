@@ -20,6 +20,7 @@ from copydesk.data.review_file import Header, Item, Review, StoredLabel, read_re
 from copydesk.data.trained_on import find_leaks
 from copydesk.errors import DataError
 from copydesk.monitor.compare import Floats
+from copydesk.monitor.entry import with_ids
 from copydesk.monitor.queue import DISAGREED, RANDOM_SHARE, Pool, Queued, draw_pool, novelty_of, queue_of
 from copydesk.monitor.reference import Reference
 from copydesk.progress import Progress
@@ -60,8 +61,7 @@ def review_of_log(bundle: Bundle, logged: Logged, wanted: Wanted, *, progress: P
     """
     rows = logged.rows.filter(pl.col("model") == str(bundle.manifest["name"]))
     _require_texts(rows, logged.name, str(bundle.manifest["name"]))
-    corrected = pl.LazyFrame({"id": logged.corrections["id"]})
-    said = rows.join(corrected, on="id", how="semi").select("text_hash").collect(engine="streaming")
+    said = with_ids(rows, logged.corrections["id"]).select("text_hash").collect(engine="streaming")
     pool = draw_pool(rows, {*wanted.labelled, *said["text_hash"]}, seed=wanted.seed)
     progress.say(f"looking at {pool.frame.height:,} texts")
     seen = find_leaks(bundle.layout.training_texts, pool.frame["text"].to_list())

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from copydesk.files import replacing
+from copydesk.monitor.entry import NOT_SHADOW
 from copydesk.monitor.reference import LEAST_TEXTS, MOST_TEXTS
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.recipe import Recipe
@@ -34,8 +35,6 @@ def traffic_beside(answers: Path, recipe: Recipe, logged: Logged, since: datetim
 
 def recent_texts(rows: pl.LazyFrame, model: str, since: datetime) -> list[str]:
     """Return the texts that a model was asked from `since` on, at most 5,000 of them, drawn by their ids."""
-    asked = rows.filter(
-        pl.col("model") == model, pl.col("source") != "shadow", pl.col("at") >= since, pl.col("text").is_not_null()
-    )
+    asked = rows.filter(pl.col("model") == model, NOT_SHADOW, pl.col("at") >= since, pl.col("text").is_not_null())
     drawn = asked.select("text", "id", draw=pl.col("id").hash()).bottom_k(MOST_TEXTS, by=["draw", "id"])
     return drawn.collect(engine="streaming").sort("draw", "id")["text"].to_list()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from copydesk.errors import BundleError, MissingExtra
 from copydesk.languages import languages_of
-from copydesk.monitor.entry import lists_of, measured, moments, rows_of, spread
+from copydesk.monitor.entry import SHADOW, lists_of, measured, moments, rows_of, spread
 from copydesk.monitor.reference import Reference
 from copydesk.monitor.traits import Vocabulary
 from copydesk.normalise import text_id
@@ -102,7 +102,7 @@ class Rows:
             "stage": batch.stages or "",
             **labels_of(task, outputs),
         }
-        if batch.source == "shadow":  # the live row of the same id has the text, and what was measured of it
+        if batch.source == SHADOW:  # the live row of the same id has the text, and what was measured of it
             return rows_of(columns)
         if terms.recipe.text != "none":
             columns["text"] = [KEPT[terms.recipe.text](text) for text in texts]

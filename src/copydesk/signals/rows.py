@@ -12,6 +12,7 @@ import polars as pl
 
 from copydesk.data.split import moment_of
 from copydesk.errors import DataError
+from copydesk.monitor.entry import NOT_SHADOW
 from copydesk.normalise import COLUMN_SEPARATOR
 from copydesk.signals.columns import Columns
 
@@ -43,7 +44,7 @@ def rows_of_table(table: pl.LazyFrame, columns: Columns) -> pl.LazyFrame:
 def rows_of_log(log: pl.LazyFrame, *, place: str = EVERYWHERE) -> pl.LazyFrame:
     """Return the rows of a prediction log, those that users were given; they are of one place."""
     names = log.collect_schema().names()
-    given = log.filter(pl.col("source") != "shadow") if "source" in names else log
+    given = log.filter(NOT_SHADOW) if "source" in names else log
     parts = ("labels", "scores", "tags")
     signals = given.with_row_index("row").select("row", "at", "text", "text_hash", *parts)
     present = pl.struct(category="labels", score=pl.col("scores").cast(pl.Float64), tag="tags")
