@@ -44,16 +44,16 @@ def train(
 ) -> Classifier:
     """Train what the recipe describes, write the bundle, and return it loaded.
 
-    `data` replaces the recipe's source: a CSV, TSV, JSONL or Parquet file, or a prepared Dataset. `out` is the new
-    bundle's folder (default: the next free `bundles/NAME-N`). `overrides` are dotted recipe keys, e.g.
-    `{"train.epochs": 2}`.
+    `recipe` is a file or its address. `data` replaces its source: a CSV, TSV, JSONL or Parquet file, or a prepared
+    Dataset. `out` is the new bundle's folder, here or in a bucket (default: the next free `bundles/NAME-N`).
+    `overrides` are dotted recipe keys, e.g. `{"train.epochs": 2}`.
     """
-    from pathlib import Path
+    from os import fspath
 
     from copydesk.recipe import Recipe, override
     from copydesk.remote.recipes import recipe_at
     from copydesk.training import train_bundle
 
     described = override(recipe, overrides or {}) if isinstance(recipe, Recipe) else recipe_at(recipe, overrides or {})
-    trained = train_bundle(described, data=data, out=Path(out) if out is not None else None)
+    trained = train_bundle(described, data=data, out=None if out is None else fspath(out))
     return load(trained.path)

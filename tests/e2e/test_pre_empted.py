@@ -76,7 +76,7 @@ def _wait(s3: Any, process: subprocess.Popen[str], checkpoints: int) -> None:
     seen: set[str] = set()
     while len(seen) < checkpoints and process.poll() is None and time.monotonic() < deadline:
         seen |= set(_whole(s3))
-        time.sleep(0.05)
+        time.sleep(0.3)
     assert process.poll() is None, process.communicate()[1]
 
 

@@ -31,11 +31,9 @@ def _trust(context: typer.Context, file: Path | None) -> Path | None:
 
 
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="The recipe file (YAML), or its address.")]
-ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a recipe, or models:/NAME@ALIAS.")]
-WatchedModel = Annotated[
-    str,
-    typer.Argument(envvar="COPYDESK_MODEL", metavar="MODEL", help="A bundle folder, a recipe, or models:/NAME@ALIAS."),
-]
+_MODEL = "A bundle's folder or address, a recipe, or models:/NAME@ALIAS."
+ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL)]
+WatchedModel = Annotated[str, typer.Argument(envvar="COPYDESK_MODEL", metavar="MODEL", help=_MODEL)]
 """MODEL of the commands that run for months: an image is told by its environment."""
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for a model that is not there yet, instead of ending.")]
 DataPath = Annotated[
