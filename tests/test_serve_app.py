@@ -226,6 +226,7 @@ def test_keys_guard_what_costs_and_nothing_else(tmp_path: Path) -> None:
             ({"authorization": "Basic 0123456789abcdef-first"}, 401),
             ({"authorization": "Bearer 0123456789abcdef-first"}, 200),
             ({"x-api-key": "0123456789abcdef-second"}, 200),
+            ({"x-api-key": "0123456789abcdef-second", "authorization": "Bearer a-token-for-a-gate"}, 200),
             ({"authorization": "bearer 0123456789abcdef-third"}, 200),
         ):
             answer = client.post("/v1/classify", json={"text": "good"}, headers=headers)

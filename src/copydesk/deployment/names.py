@@ -78,7 +78,7 @@ Quantity = Annotated[str, Like(r"[1-9]\d{0,5}(?:Mi|Gi|Ti)", "amount such as 512M
 MachineType = Annotated[str, Like(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+", "machine type such as g2-standard-8")]
 Word = Annotated[str, Like(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", "name")]
 Folder = Annotated[
-    str, Like(r"/(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._@+-]+/?)*", "folder such as /srv/model, without spaces or '..'")
+    str, Like(r"/(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._@+-]+/?)*", "folder such as /opt/bundle, without spaces or '..'")
 ]
 Path = Annotated[
     str, Like(r"(?!/)(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._@+-]+/?)+", "path within the volume, without spaces or '..'")

@@ -148,8 +148,10 @@ def _is_guarded(scope: Scope) -> bool:
 
 
 def _key(headers: dict[bytes, bytes]) -> str:
+    if own := headers.get(b"x-api-key", b"").decode("latin-1").strip():
+        return own  # `Authorization` may hold a token for a gate before us, as Cloud Run's
     kind, _, value = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return value.strip() if kind.lower() == "bearer" else headers.get(b"x-api-key", b"").decode("latin-1").strip()
+    return value.strip() if kind.lower() == "bearer" else ""
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
