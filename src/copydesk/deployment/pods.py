@@ -60,7 +60,7 @@ def environment(settings: Settings, *, jobs: bool = False, **more: Any) -> list[
 
 def mounts(settings: Settings, *, state: bool = False) -> list[Manifest]:
     """Return where a container may write, and where the model is."""
-    found = [{"name": "cache", "mountPath": CACHE}, {"name": "tmp", "mountPath": "/tmp"}]
+    found = [{"name": "cache", "mountPath": CACHE}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 (the container's)
     if state:
         found.append({"name": "state", "mountPath": STATE})
     return [*found, {"name": "models", "mountPath": MOUNT, "readOnly": True}] if settings.place.bucket else found

@@ -68,7 +68,7 @@ def _pod(settings: Settings, part: str, cpus: int, memory: str) -> Manifest:
     container = {
         "name": part,
         "image": settings.images.ray,
-        "env": environment(settings, HOME="/tmp"),
+        "env": environment(settings, HOME="/tmp"),  # noqa: S108 (the container's)
         "resources": {
             "requests": {"cpu": str(cpus), "memory": memory},
             "limits": {"cpu": str(cpus), "memory": memory},
