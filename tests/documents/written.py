@@ -18,6 +18,8 @@ from copydesk.behaviour.file import read_suite_file
 from copydesk.checks.settings import load_settings
 from copydesk.checks.table import CHECKS
 from copydesk.data.aliases import load_aliases
+from copydesk.deployment.load import load_settings as load_deployment
+from copydesk.deployment.settings import Settings
 from copydesk.labelling.file import LabellingFile
 from copydesk.models.keyword_file import Vocabulary, read_keywords
 from copydesk.recipe import Recipe, load_recipe
@@ -92,6 +94,22 @@ def _compose(path: Path, values: Values) -> None:
         assert list(DEPLOY.glob(Path(file).name)), f"there is no deploy/{file}"
 
 
+def _is_deployment(values: Values) -> bool:
+    """Tell whether these are settings of a deployment, of which a recipe has some keys too."""
+    own = set(Settings.model_fields) - set(Recipe.model_fields)
+    return set(values) <= set(Settings.model_fields) and (
+        bool(own & set(values)) or "machine" in values.get("train", {})
+    )
+
+
+def _deployment(path: Path, values: Values) -> object:
+    """Load a fragment as settings; what is not said is as in the example that comes with Copydesk."""
+    example = yaml.safe_load((DEPLOY / "deploy.yaml").read_text("utf-8"))
+    merged = {**example, **values}
+    path.write_text(yaml.safe_dump(merged), "utf-8")
+    return load_deployment(path)
+
+
 def _has(value: Mapping[str, Any], *keys: str) -> bool:
     return all(key in value for key in keys)
 
@@ -115,6 +133,7 @@ KINDS: dict[str, Kind] = {
     "keywords": Kind(
         lambda values: all(_is_language(key) and isinstance(value, dict) for key, value in values.items()), _keywords
     ),
+    "deployment": Kind(_is_deployment, _deployment),
     "recipe": Kind(_only(*Recipe.model_fields), _recipe),
     "aliases": Kind(
         lambda values: all(isinstance(value, str) for value in values.values()), lambda path, _: load_aliases(str(path))
