@@ -18,12 +18,12 @@ import struct
 import sys
 import time
 
+from documents.ports import SERVERS
+
 SIZE = struct.Struct("!I")
 STATE = os.environ["DOCUMENTS_STATE"]
 PORTS = json.loads(os.environ["DOCUMENTS_PORTS"])
 EXITS = json.loads(os.environ["DOCUMENTS_EXITS"])
-SERVERS = {"serve": "8000", "monitor watch": "9464", "review": "8470", "worker": ""}
-"""What does not end by itself, and the port by which it is known to be ready: else it says so."""
 STARTS_IN_S = 90.0
 
 

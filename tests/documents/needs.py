@@ -21,12 +21,14 @@ from documents.preparing import (
     labelling,
     labels_of_the_log,
     lessons,
+    of_the_repository,
     packed,
     postgres,
     redis,
     repository,
     runs,
     some_headlines,
+    somebody,
 )
 
 
@@ -72,6 +74,14 @@ RECIPES = ("recipes", "headlines.csv")
 MODEL = (*RECIPES, "datasets/clickbait-1", "bundles/clickbait-1")
 SERVED = (*MODEL, "mlflow.db")
 LOGGED = (*SERVED, "log")
+SETTINGS = of_the_repository(("deploy/deploy.yaml", "deploy.yaml"))
+LINEAR = Replaced(
+    "cd demo",
+    "cd demo\n"
+    "sed -i 's/kind: encoder/kind: linear/; s/floors: .accuracy.*/floors: {{accuracy: 0.6}}/' recipe.yaml\n"
+    "sed -i 's/required: [0-9.]*/required: 0/' behaviours/*.yaml",
+    "a model that trains in seconds; the encoder's story is in e2e/test_project.py",
+)
 
 NEEDS: dict[str, Needs] = {
     "README.md": Needs(
@@ -132,6 +142,7 @@ NEEDS: dict[str, Needs] = {
         before=(runs("COPYDESK_API_KEYS=at-least-16-characters copydesk serve bundles/clickbait-1"),),
         python="headlines = ['17 things you did not know', 'Parliament passes budget']",
     ),
+    "docs/cloud.md": Needs(before=(SETTINGS, of_the_repository(("recipes/clickbait.yaml", "recipe.yaml")))),
     "docs/coming-from-autotrain.md": Needs(
         before=(
             coming_from(
@@ -145,6 +156,13 @@ NEEDS: dict[str, Needs] = {
     ),
     "docs/coming-from-spacy.md": Needs(
         before=(coming_from("docs/coming-from-spacy.md", "headlines.yaml", "label", "train.jsonl", "dev.jsonl"),),
+    ),
+    "docs/compose.md": Needs(
+        made=MODEL,
+        before=(of_the_repository(("deploy", "deploy")),),
+        replaced=(
+            Replaced("http://127.0.0.1:5000", "sqlite:///mlflow.db", "e2e/test_compose.py promotes through a server"),
+        ),
     ),
     "docs/describe.md": Needs(made=(*MODEL, "reviews.csv"), before=(abstracts,)),
     "docs/feedback.md": Needs(
@@ -170,6 +188,8 @@ NEEDS: dict[str, Needs] = {
             for options in ("--data fresh.csv", "--recipe clickbait.yaml")
         ),
     ),
+    "docs/distributed.md": Needs(before=(SETTINGS,)),
+    "docs/images.md": Needs(made=MODEL, before=(repository,)),
     "docs/incidents.md": Needs(
         made=SERVED,
         before=(
@@ -186,11 +206,13 @@ NEEDS: dict[str, Needs] = {
             ),
         ),
     ),
+    "docs/init.md": Needs(before=(somebody,), replaced=(LINEAR,)),
     "docs/jobs.md": Needs(
         made=SERVED,
         before=(redis,),
         replaced=(Replaced("redis://queue:6379/0", "{redis}", "the tests' Redis is on this machine"),),
     ),
+    "docs/kubernetes.md": Needs(before=(SETTINGS,)),
     "docs/label.md": Needs(before=(labelling,)),
     "docs/monitor.md": Needs(
         made=SERVED,
@@ -198,6 +220,10 @@ NEEDS: dict[str, Needs] = {
     ),
     "docs/operations.md": Needs(before=(compose,)),
     "docs/personal.md": Needs(python="texts = ['Call Ann, 212-555-0123', 'nothing']"),
+    "docs/pipeline.md": Needs(
+        before=(somebody, bucket("newsroom")),
+        replaced=(Replaced("s3://BUCKET/PATH", "s3://newsroom/desk", "the tests' S3"),),
+    ),
     "docs/prediction-log.md": Needs(
         made=LOGGED,
         before=(postgres,),
@@ -261,10 +287,16 @@ NEEDS: dict[str, Needs] = {
     ),
     "docs/train.md": Needs(
         made=RECIPES,
+        before=(bucket("newsroom", "recipes", "headlines.csv"),),
         replaced=(
             Replaced(
                 "train recipes/clickbait.yaml",
                 "train recipes/clickbait.yaml --set model.kind=encoder",
+                "a tiny encoder",
+            ),
+            Replaced(
+                "train s3://newsroom/recipes/clickbait.yaml",
+                "train s3://newsroom/recipes/clickbait.yaml --set model.kind=encoder",
                 "a tiny encoder",
             ),
         ),
@@ -275,16 +307,6 @@ NEEDS: dict[str, Needs] = {
             Replaced("--trials 20", "--trials 2 --set model.kind=encoder", "a tiny encoder, and one training a trial"),
         ),
     ),
-    "docs/quickstart.md": Needs(
-        replaced=(
-            Replaced(
-                "cd demo",
-                "cd demo\n"
-                "sed -i 's/kind: encoder/kind: linear/; s/floors: .accuracy.*/floors: {{accuracy: 0.6}}/' recipe.yaml\n"
-                "sed -i 's/required: [0-9.]*/required: 0/' behaviours/*.yaml",
-                "a model that trains in seconds; the encoder's story is in e2e/test_project.py",
-            ),
-        ),
-    ),
+    "docs/quickstart.md": Needs(before=(somebody,), replaced=(LINEAR,)),
     "docs/upgrades.md": Needs(made=SERVED, before=(copied("headlines.csv", "YOUR.csv"),)),
 }

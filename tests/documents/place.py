@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from documents.pages import ROOT
+from documents.ports import PORTS, with_ports
 
 if TYPE_CHECKING:
     from documents.world import World
 
 HERE = Path(__file__).parent
 PROGRAMS = ("copydesk", "python", "torchrun", "end-all")
-USUAL_PORTS = ("8000", "9464", "8470", "8080", "5000")
-"""Ports that commands take unless they are told, or that pages name. Each page has its own in their place."""
 ALWAYS = {"BROWSER": "true", "COLUMNS": "120", "COPYDESK_ALLOW_PRIVATE_HOSTS": "1"}
 """A review opens no browser; tables have one width; the tests' servers are on this machine."""
 _LIMIT_S = 600
@@ -46,12 +45,12 @@ class Place:
         programs.mkdir(parents=True)
         self.folder.mkdir()
         for program in PROGRAMS:
-            _link_program(programs / program, HERE / "client.py")
+            _link_program(programs / program, "client")
         for program in STAND_INS:
-            _link_program(programs / program, HERE / "stand_in.py")
+            _link_program(programs / program, "stand_in")
         (self.folder / ".venv").mkdir()
         (self.folder / ".venv" / "bin").symlink_to(programs)
-        self.ports = {usual: str(_free_port()) for usual in USUAL_PORTS}
+        self.ports = {usual: str(_free_port()) for usual in PORTS}
         kept = ("HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS")
         self.environment = {
             **{name: os.environ[name] for name in kept if name in os.environ},
@@ -114,9 +113,7 @@ class Place:
 
     def with_ports(self, text: str) -> str:
         """Return a text with the page's own ports."""
-        for usual, own in self.ports.items():
-            text = text.replace(f":{usual}", f":{own}").replace(f" {usual}", f" {own}")
-        return text
+        return with_ports(text, self.ports)
 
     def set(self, variables: Mapping[str, str]) -> None:
         """Let commands find variables in their environment."""
@@ -137,9 +134,9 @@ def _move_artifacts(database: Path, source: Path, target: Path) -> None:
                 db.execute(change, (str(source), str(target)))
 
 
-def _link_program(path: Path, source: Path) -> None:
-    start = f"#!{sys.executable} -SE\nimport sys\nsys.path.insert(0, {str(source.parent)!r})\n"
-    path.write_text(f"{start}from {source.stem} import main\nsys.exit(main({path.name!r}, sys.argv[1:]))\n")
+def _link_program(path: Path, module: str) -> None:
+    start = f"#!{sys.executable} -SE\nimport sys\nsys.path.insert(0, {str(HERE.parent)!r})\n"
+    path.write_text(f"{start}from documents.{module} import main\nsys.exit(main({path.name!r}, sys.argv[1:]))\n")
     path.chmod(0o755)
 
 

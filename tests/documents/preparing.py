@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
+from urllib.request import Request, urlopen
 
 import polars as pl
 import yaml
@@ -31,6 +32,23 @@ def copied(made: str, name: str) -> Prepare:
 def repository(place: Place) -> None:
     """Let the page find the repository's `deploy/`."""
     (place.folder / "deploy").symlink_to(ROOT / "deploy")
+
+
+def of_the_repository(*pairs: tuple[str, str]) -> Prepare:
+    """Copy files and folders of the repository, each under a name of the page's own."""
+
+    def prepare(place: Place) -> None:
+        for source, name in pairs:
+            (shutil.copytree if (ROOT / source).is_dir() else shutil.copy2)(ROOT / source, place.folder / name)
+
+    return prepare
+
+
+def somebody(place: Place) -> None:
+    """Be somebody with an empty home, whom git knows by name."""
+    (place.state / "home").mkdir()
+    who = {f"GIT_{role}_{what}": "ada@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    place.set({**who, "HOME": str(place.state / "home")})
 
 
 def packed(name: str) -> Prepare:
@@ -126,8 +144,8 @@ def hub(place: Place) -> None:
     place.set({**switches, "HF_ENDPOINT": server.root, "DOCUMENTS_FORK": "off"})
 
 
-def bucket(name: str, key: str) -> Prepare:
-    """Start an S3 with a bucket that holds headlines."""
+def bucket(name: str, *made: str) -> Prepare:
+    """Start an S3 with a bucket that holds what is made for all pages, under the same names."""
 
     def prepare(place: Place) -> None:
         import boto3
@@ -137,19 +155,18 @@ def bucket(name: str, key: str) -> Prepare:
         server.start()
         place.closers.append(server.stop)
         host, port = server.get_host_and_port()
-        secrets = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-        place.set({"AWS_ENDPOINT_URL": f"http://{host}:{port}", **secrets})
-        client = boto3.client(
-            "s3",
-            endpoint_url=f"http://{host}:{port}",
-            aws_access_key_id="key",
-            aws_secret_access_key="secret",
-            region_name="us-east-1",
-        )
+        address = f"http://{host}:{port}"
+        with urlopen(Request(f"{address}/moto-api/reset", method="POST")):
+            pass  # a new server still has the last one's objects
+        who = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+        place.set({"AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": who["region_name"]})
+        place.set({key.upper(): value for key, value in who.items() if key.startswith("aws")})
+        client = boto3.client("s3", endpoint_url=address, **who)
         client.create_bucket(Bucket=name)
-        file = place.state / "rows.parquet"
-        _texts().write_parquet(file)
-        client.upload_file(str(file), name, key)
+        for path in map(place.world.made, made):
+            for file in [path, *path.rglob("*")]:
+                if file.is_file():
+                    client.upload_file(str(file), name, str(file.relative_to(place.world.place.folder)))
 
     return prepare
 
@@ -159,7 +176,7 @@ def some_headlines(folder: str) -> Prepare:
 
     def prepare(place: Place) -> None:
         (place.folder / folder).mkdir(parents=True)
-        _texts().write_parquet(place.folder / folder / "01.parquet")
+        place.take("2026/01.parquet", f"{folder}/01.parquet")
 
     return prepare
 
@@ -185,10 +202,6 @@ def an_encoders_bundle(name: str) -> Prepare:
     return runs(
         f"copydesk train recipes/clickbait.yaml --set model.kind=encoder --set runtime.precision=none --out {name}"
     )
-
-
-def _texts() -> pl.DataFrame:
-    return pl.DataFrame({"text": [text for text, _ in of(ASKED)]})
 
 
 def _opened(place: Place, server: Any) -> Any:  # noqa: ANN401 (whatever a server is)

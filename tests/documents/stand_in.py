@@ -6,13 +6,15 @@ be. What it does not know, it refuses: then it has to be taught, or the document
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import re
 import sys
 import tomllib
 from pathlib import Path
+
+from documents.cloud_programs import GCLOUD, KUBECTL, check, require
+from documents.docker_program import docker
 
 ROOT = Path(os.environ["DOCUMENTS_ROOT"])
 
@@ -26,19 +28,14 @@ def main(program: str, words: list[str]) -> None:
         "make": make,
         "gh": gh,
         "docker": docker,
-        "kubectl": kubectl,
-        "gcloud": gcloud,
+        "kubectl": lambda words: check("kubectl", KUBECTL, words),
+        "gcloud": lambda words: check("gcloud", GCLOUD, words),
         "ray": ray,
     }.get(program, unknown)(words)
 
 
 def unknown(words: list[str]) -> None:
     sys.exit(f"no stand-in knows this program: {' '.join(words)}")
-
-
-def require(holds: object, why: str) -> None:
-    if not holds:
-        sys.exit(f"stand-in: {why}")
 
 
 def pip(words: list[str]) -> None:
@@ -82,104 +79,3 @@ def ray(words: list[str]) -> None:
     """`ray start --head`, or `--address=HOST:PORT`; a cluster is not started here: `tests/e2e` has one."""
     require(words[0] == "start" and len(words) == 2, f"ray {' '.join(words)}")
     require(words[1] == "--head" or re.fullmatch(r"--address=[\w.-]+:\d+", words[1]), f"ray {words[1]}")
-
-
-def docker(words: list[str]) -> None:
-    """`docker compose [-f FILE] up|down|ps|logs|pull|build|config`: its files exist and are YAML with services."""
-    if words[0] == "compose":
-        return compose(words[1:])
-    files = {"build": ("-f", "--file")}
-    require(
-        words[0] in ("build", "run", "push", "tag", "pull", "load", "save", "image", "stop", "logs", "login"), words[0]
-    )
-    for option in files.get(words[0], ()):
-        if option in words:
-            require(Path(words[words.index(option) + 1]).is_file(), f"docker: {option}")
-    if words[0] == "build":
-        require(Path(words[-1]).is_dir(), f"docker build: the context {words[-1]} is no folder")
-    return None
-
-
-def compose(words: list[str]) -> None:
-    files = []
-    while words and words[0].startswith("-"):
-        require(words[0] in ("-f", "--file", "--profile", "--env-file"), f"docker compose {words[0]}")
-        files += [words[1]] if words[0] in ("-f", "--file") else []
-        words = words[2:]
-    files = files or [file for file in ("compose.yaml", "docker-compose.yml") if Path(file).is_file()]
-    require(files, "docker compose: no compose.yaml here")
-    known = ("up", "down", "ps", "logs", "pull", "build", "config", "exec", "run", "restart", "stop", "start", "cp")
-    require(words and words[0] in known, f"docker compose {' '.join(words)}")
-    services = set().union(*(services_of(Path(file)) for file in files))
-    require(services, "docker compose: no services")
-    if words[0] in ("logs", "restart", "stop", "start", "exec", "run"):
-        named = [word for word in words[1:] if not word.startswith("-")][:1]
-        require(set(named) <= services, f"docker compose {' '.join(words)}: services are {', '.join(sorted(services))}")
-
-
-def services_of(file: Path) -> set[str]:
-    require(file.is_file(), f"docker compose: there is no {file}")
-    values = read_yaml(file)
-    included = [name if isinstance(name, str) else name["path"] for name in values.get("include", [])]
-    secrets = {name: one.get("file") for name, one in (values.get("secrets") or {}).items()}
-    for name, where in secrets.items():
-        if where:
-            variable = re.fullmatch(r"\$\{(\w+)(?::?[?-]([^}]*))?\}", where)
-            path = os.environ.get(variable[1], "") if variable else where
-            require(
-                path and (file.parent / path).is_file() or Path(path).is_file(),
-                f"docker compose: secret {name}: {path}",
-            )
-    return set(values.get("services", {})).union(*(services_of(file.parent / name) for name in included))
-
-
-def kubectl(words: list[str]) -> None:
-    """`kubectl apply|delete|diff -f FILES` of objects with kind and name; other known subcommands are taken as said."""
-    known = ("apply", "delete", "diff", "get", "rollout", "logs", "create", "describe", "scale", "set", "wait", "top")
-    words = [word for word in words if not word.startswith("--namespace")]
-    require(words[0] in known, f"kubectl {words[0]}")
-    for option in ("-f", "-k", "--filename"):
-        if option in words:
-            where = Path(words[words.index(option) + 1])
-            require(where.exists(), f"kubectl: there is no {where}")
-            for file in sorted(where.glob("*.yaml")) if where.is_dir() else [where]:
-                for value in read_all_yaml(file):
-                    require({"apiVersion", "kind"} <= set(value), f"kubectl: {file} holds no object")
-
-
-def gcloud(words: list[str]) -> None:
-    """`gcloud GROUP… COMMAND`: files named by options must exist."""
-    known = (
-        "run",
-        "ai",
-        "artifacts",
-        "storage",
-        "builds",
-        "iam",
-        "projects",
-        "auth",
-        "container",
-        "services",
-        "secrets",
-    )
-    words = [word for word in words if word not in ("beta", "alpha")]
-    require(words[0] in (*known, "config"), f"gcloud {words[0]}")
-    if words[:3] == ["run", "services", "replace"]:
-        require(Path(words[3]).is_file(), f"gcloud: there is no {words[3]}")
-    for word in words:
-        option, _, value = word.partition("=")
-        if option in ("--config", "--file", "--source-file", "--data-file"):
-            require(Path(value).is_file(), f"gcloud: {word}")
-
-
-def read_yaml(file: Path) -> dict:
-    return read_all_yaml(file)[0]
-
-
-def read_all_yaml(file: Path) -> list[dict]:
-    sys.path += glob.glob(str(Path(sys.executable).parent.parent / "lib" / "python3*" / "site-packages"))
-    prefix = Path(os.environ["DOCUMENTS_PYTHON"]).parent.parent
-    sys.path += glob.glob(str(prefix / "lib" / "python3*" / "site-packages"))
-    import yaml
-
-    return [value for value in yaml.safe_load_all(file.read_text("utf-8")) if value]

@@ -134,6 +134,15 @@ def _reviews(world: World) -> Path:
     return path
 
 
+def _texts(world: World) -> Path:
+    import polars as pl
+
+    path = world.place.folder / "2026" / "01.parquet"
+    path.parent.mkdir()
+    pl.DataFrame({"text": [text for text, _ in of(ASKED)]}).write_parquet(path)
+    return path
+
+
 def _encoder(world: World) -> Path:
     from fakes import write_tiny_encoder
 
@@ -193,6 +202,7 @@ MAKERS: dict[str, Callable[[World], Path]] = {
     "earlier.csv": _earlier,
     "reviews.csv": _reviews,
     "reviews.tsv": lambda world: world.made("reviews.csv").with_suffix(".tsv"),
+    "2026/01.parquet": _texts,
     "encoder": _encoder,
     "recipes": _recipes,
     "datasets/clickbait-1": _by(
