@@ -59,7 +59,7 @@ def run_page(page: str, place: Place) -> None:
         run_python(python, page, names, place)
     printed, printed_at = "", 0
     for block in blocks(page):
-        text = place.with_ports(replaced(block, place))
+        text = replaced(block, place)
         if block.language == "text" and block.line == printed_at + 2:
             check_shape(block, printed)
         elif not is_run(block):
@@ -73,10 +73,10 @@ def run_page(page: str, place: Place) -> None:
 
 
 def replaced(block: Block, place: Place) -> str:
-    """Return a block's text as it is run."""
-    text = block.text
+    """Return a block's text as it is run: with the page's own ports, and what its entry declares replaced."""
+    text = place.with_ports(block.text)
     for one in needs(block).replaced:
-        text = text.replace(one.old, one.new.format(**place.values))
+        text = text.replace(place.with_ports(one.old), place.with_ports(one.new).format(**place.values))
     return text
 
 
