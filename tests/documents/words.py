@@ -40,9 +40,13 @@ def commands(script: str) -> Iterator[list[str]]:
 
 
 def copydesk_words(words: list[str]) -> list[str] | None:
-    """Return what a command tells Copydesk, or None if it is another program's."""
+    """Return what a command tells Copydesk, in a container too, or None if it is another program's."""
     if words[0] in ("copydesk", ".venv/bin/copydesk"):
         return words[1:]
+    if words[:2] == ["docker", "compose"] and "train" in words and "run" in words:
+        return words[words.index("train") + 1 :]
+    if words[:2] == ["docker", "run"] and "copydesk-serve" in words:
+        return ["serve", "MODEL", *words[words.index("copydesk-serve") + 1 :]]
     if "copydesk" in words and words[words.index("copydesk") - 1] == "-m":
         return words[words.index("copydesk") + 1 :]
     return None
