@@ -282,7 +282,7 @@ NEEDS: dict[str, Needs] = {
                 "cd demo\n"
                 "sed -i 's/kind: encoder/kind: linear/; s/floors: .accuracy.*/floors: {{accuracy: 0.6}}/' recipe.yaml\n"
                 "sed -i 's/required: [0-9.]*/required: 0/' behaviours/*.yaml",
-                "a model that trains in seconds; the encoder's story is in e2e/test_project.py",
+                "a model that trains in seconds; the encoder's story is in e2e/test_project_story.py",
             ),
         ),
     ),
