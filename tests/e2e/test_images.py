@@ -43,7 +43,9 @@ def refused(path):
 print(json.dumps({
     "user": os.getuid(), "groups": os.getgroups(),
     "read_only": all(map(refused, ["/x", "/opt/copydesk/x", "/etc/x", "/opt/bundle/x"])),
-    "written": [not refused(f"{path}/x") for path in (tempfile.gettempdir(), "/var/lib/copydesk", "/var/cache/copydesk")],
+    "written": [
+        not refused(f"{path}/x") for path in (tempfile.gettempdir(), "/var/lib/copydesk", "/var/cache/copydesk")
+    ],
     "programs": [name for name in ("cc", "gcc", "g++", "make", "pip", "git", "curl") if shutil.which(name)],
     "modules": [name for name in NAMES if importlib.util.find_spec(name)],
 }))
