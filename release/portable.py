@@ -26,6 +26,8 @@ MARKS = {"path": re.compile(r"#.*\ba path: \S"), "unseeded": re.compile(r"#.*\bu
 TEXT = (".py", ".sh", ".yml", ".yaml", ".toml", ".cfg", ".json", ".jsonl", ".js", ".html", ".css", ".conf", ".tf")
 PLANTED = "test_portable.py"
 """Its own test holds what it must find."""
+IN_A_CONTAINER = ("Dockerfile", "compose.yaml")
+_CONTAINERS = "/tmp/"  # a path: in a container it is nobody else's  # noqa: S108
 NAMED = ("Makefile", "Dockerfile", "run", ".gitignore", ".dockerignore")
 _MODULE_FUNCTIONS = frozenset(
     """random uniform triangular randint choice randrange sample shuffle choices normalvariate lognormvariate
@@ -64,16 +66,18 @@ class Fault:
 def faults_of(name: str, text: str) -> list[Fault]:
     """Return a file's faults; Python is read as Python, anything else line by line."""
     lines = text.splitlines()
-    found = [*_python(text)] if name.endswith(".py") else [*_plain(lines)]
+    own = _CONTAINERS if Path(name).name in IN_A_CONTAINER else None
+    found = [*_python(text)] if name.endswith(".py") else [*_plain(lines, own)]
     return sorted(
         {Fault(name, line, what) for line, what, kind in found if not MARKS[kind].search(lines[line - 1])},
     )
 
 
-def _plain(lines: list[str]) -> Iterator[tuple[int, str, str]]:
+def _plain(lines: list[str], own: str | None) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(lines, 1):
-        if found := PATH.search(line):
-            yield number, _of_one_machine(line[found.start() :]), "path"
+        seen = line.replace(own, "own/") if own else line
+        if found := PATH.search(seen):
+            yield number, _of_one_machine(seen[found.start() :]), "path"
 
 
 def _of_one_machine(text: str) -> str:

@@ -234,10 +234,15 @@ def try_cloud(materials: Path) -> None:
 
 
 def try_scale(materials: Path) -> None:
-    """A file scored over a Ray cluster, and jobs by Celery and Redis."""
+    """A file scored over a Ray cluster."""
     absent("torch", "sklearn")
     copydesk("score", materials / "linear", materials / "headlines.csv", "scored.parquet", "--engine", "ray", "--quiet")
     assert Path("scored.parquet").exists()
+
+
+def try_jobs(materials: Path) -> None:
+    """Jobs by Celery and Redis, without Ray."""
+    absent("torch", "ray", "polars")
     redis = os.environ.get("COPYDESK_TRIAL_REDIS")
     if not redis:
         print("  (no redis-server here: jobs were not tried)")
@@ -246,7 +251,7 @@ def try_scale(materials: Path) -> None:
     try:
         with served(materials / "linear", "--jobs", redis) as address:
             job = json.loads(asked(f"{address}/v1/jobs", {"texts": TEXTS * 20}))["id"]
-            _until(lambda: json.loads(asked(f"{address}/v1/jobs/{job}"))["status"] == "succeeded")
+            _until(partial(_has_succeeded, f"{address}/v1/jobs/{job}"))
     finally:
         worker.terminate()
         worker.wait(_ENDS_IN_S)

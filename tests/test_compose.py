@@ -1,4 +1,4 @@
-"""The rules that deploy/compose.yaml keeps; tests/e2e/test_compose.py runs its services as processes."""
+"""The rules that deploy/compose.yaml keeps; tests/e2e/test_compose_processes.py runs its services as processes."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def test_what_a_part_says_is_replaced_by_what_is_enough_for_the_command() -> Non
     reading = MissingExtra("Reading data", "data", "polars")
     assert whole("train", reading).extra == "train"
     assert whole("prepare", reading) is reading
-    jobs = MissingExtra("A job store in Redis", "scale", "celery")
+    jobs = MissingExtra("A job store in Redis", "jobs", "celery")
     assert whole("serve", jobs) is jobs, "serve does not bring celery"
 
 

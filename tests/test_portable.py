@@ -82,6 +82,12 @@ def test_what_is_portable_and_repeatable_is_left_alone(code: str) -> None:
     assert faults_of("planted.py", code) == []
 
 
+def test_a_containers_own_folder_is_no_machines() -> None:
+    line = 'ENTRYPOINT ["copydesk", "worker", "--alive", "/tmp/alive"]'
+    assert not faults_of("deploy/Dockerfile", line) and faults_of("deploy/start.sh", line)
+    assert faults_of("deploy/Dockerfile", "COPY /home/ada/model /opt")
+
+
 def test_a_mark_without_a_reason_marks_nothing() -> None:
     assert faults_of("planted.py", "import random\nrandom.random()  # unseeded:\n")
 

@@ -17,7 +17,7 @@ source: [{url: data/toy.csv}, {url: "https://example.com/more.csv"}]
 behaviours: behaviours/toy.yaml
 aliases: ../shared/aliases.yaml
 weak: {functions: [rules.yaml, own.py]}
-prepare: {reviewed: [/mnt/reviewed.jsonl]}
+prepare: {reviewed: [/data/reviewed.jsonl]}
 """
 
 
@@ -48,7 +48,7 @@ def test_its_files_are_local_copies_and_its_sources_addresses(place: str) -> Non
     assert Path(recipe.behaviours or "").read_text() == "behaviours"
     assert Path(recipe.aliases or "").read_text() == "aliases"
     assert [Path(path).read_text() for path in recipe.weak.functions] == ["rules", "code"]
-    assert recipe.prepare.reviewed == ["/mnt/reviewed.jsonl"] and recipe.train.seed == 7
+    assert recipe.prepare.reviewed == ["/data/reviewed.jsonl"] and recipe.train.seed == 7
     assert recipe.behaviours is not None and "/memory/" in recipe.behaviours
     assert recipe.behaviours.endswith("/team/behaviours/toy.yaml")  # an error that names it says which
 

@@ -413,7 +413,7 @@ def test_a_reference_leads_to_a_verified_folder(
     weights = b"x" * 5_000
     server.large[hashlib.sha256(weights).hexdigest()] = weights
     _edit(repository, place=repository.commit({**repository.files, "bundle/model/model.safetensors": weights}))
-    with pytest.raises(RegistryError, match="is not what was registered, and was not kept"):
+    with pytest.raises(RegistryError, match="is not what was put there, and was not kept"):
         opened("hf://owner/toy@v1")
 
 

@@ -278,7 +278,7 @@ def test_a_reference_leads_to_a_verified_folder(
     monkeypatch.setenv("COPYDESK_CACHE", str(tmp_path / "another"))
     (name,) = (name for name, content in server.state.files.items() if content == b"weights 3")
     server.state.files[name] = b"weights X"
-    with pytest.raises(RegistryError, match="is not what was registered, and was not kept"):
+    with pytest.raises(RegistryError, match="is not what was put there, and was not kept"):
         opened("wandb://team/desk/toy:v3")
 
 

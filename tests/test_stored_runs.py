@@ -130,7 +130,7 @@ def test_runs_of_one_name_do_not_see_each_other(stored: StoredRun, url: str, fir
     assert len(stored.whole()) == 1
 
 
-@pytest.mark.parametrize("place", ["https://example.com/x", "checkpoints", "/mnt/checkpoints", "hf://a/b"])
+@pytest.mark.parametrize("place", ["https://example.com/x", "checkpoints", "/data/checkpoints", "hf://a/b"])
 def test_what_is_no_store_is_refused_with_what_is(place: str) -> None:
     with pytest.raises(UsageError, match="Expected gs://BUCKET/FOLDER"):
         StoredRun(place, "toy", "0" * 16)

@@ -86,7 +86,7 @@ LINEAR = Replaced(
     "sed -i 's/kind: encoder/kind: linear/; s/floors: .accuracy.*/floors: {{accuracy: 0.6}}/' recipe.yaml\n"
     "sed -i 's/required: [0-9.]*/required: 0/' behaviours/*.yaml\n"
     f"{FEWER_CHECKS}",
-    "a model that trains in seconds, some of the checks (README.md: all); e2e/test_project.py has the encoder's story",
+    "a model that trains in seconds, some of the checks; e2e/test_project_story.py has the encoder and all of them",
 )
 
 NEEDS: dict[str, Needs] = {
@@ -136,7 +136,7 @@ NEEDS: dict[str, Needs] = {
         "bundle, test_texts = open_bundle(Path('bundles/clickbait-1')), ['17 things you did not know']",
     ),
     "docs/capacity.md": Needs(made=MODEL, before=(copied("headlines.csv", "YOUR.csv"),)),
-    "docs/cascade.md": Needs(made=(*MODEL, "bundles/c-compare-1")),
+    "docs/cascade.md": Needs(made=MODEL),
     "docs/checks.md": Needs(
         made=("recipes", "reviews.tsv", "bundles/restaurant-1"),
         before=(runs("copydesk register bundles/restaurant-1 --alias staging"),),
@@ -168,7 +168,7 @@ NEEDS: dict[str, Needs] = {
         made=MODEL,
         before=(of_the_repository(("deploy", "deploy")),),
         replaced=(
-            Replaced("http://127.0.0.1:5000", "sqlite:///mlflow.db", "e2e/test_compose.py promotes through a server"),
+            Replaced("http://127.0.0.1:5000", "sqlite:///mlflow.db", "e2e/test_compose_processes.py has a server"),
         ),
     ),
     "docs/describe.md": Needs(made=(*MODEL, "reviews.csv"), before=(abstracts,)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ def mistake(words: list[str], *, whole: bool) -> str | None:
         name, command = f"{name} {rest[0]}", command.commands[rest.pop(0)]
     if not whole:
         rest = [_filled_in(word) for word in rest if not word.startswith("[") and word != "…"]
+    before = dict(os.environ)  # an option such as --trust sets a variable, for the command alone
     try:
         command.make_context(name, rest)
     except typer.Exit:  # --help
@@ -74,6 +76,9 @@ def mistake(words: list[str], *, whole: bool) -> str | None:
     except _REFUSED as error:
         is_missing = type(error).__name__ in ("MissingParameter", "BadOptionUsage")
         return None if is_missing and not whole else str(error.format_message())
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     return None
 
 

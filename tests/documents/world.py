@@ -225,11 +225,6 @@ MAKERS: dict[str, Callable[[World], Path]] = {
         "recipes",
         "reviews.csv",
     ),
-    "bundles/c-compare-1": _by(
-        "copydesk compare recipes/clickbait.yaml --data datasets/clickbait-1 --out bundles/c-compare-1",
-        "bundles/c-compare-1",
-        "datasets/clickbait-1",
-    ),
     "bundles/signals-1": _by("copydesk run recipes/signals.yaml", "bundles/signals-1", "recipes"),
     "recipes/clickbait.yaml": lambda world: world.made("recipes") / "clickbait.yaml",
     "raw/signals-1.parquet": lambda world: world.made("bundles/signals-1").parents[1] / "raw" / "signals-1.parquet",

@@ -34,7 +34,7 @@ ROOT = DOCKERFILE.parent.parent
 TEXTS = [text for text, _ in toy_rows(40, seed=11)]
 MOST_ADDED_MB = 300.0
 _LOOK = """
-import importlib.util, json, os, shutil
+import importlib.util, json, os, shutil, tempfile
 NAMES = "torch", "transformers", "pip", "ensurepip", "setuptools"
 def refused(path):
     try: open(path, "w").close()
@@ -43,7 +43,9 @@ def refused(path):
 print(json.dumps({
     "user": os.getuid(), "groups": os.getgroups(),
     "read_only": all(map(refused, ["/x", "/opt/copydesk/x", "/etc/x", "/opt/bundle/x"])),
-    "written": [not refused(path) for path in ("/tmp/x", "/var/lib/copydesk/x", "/var/cache/copydesk/x")],
+    "written": [
+        not refused(f"{path}/x") for path in (tempfile.gettempdir(), "/var/lib/copydesk", "/var/cache/copydesk")
+    ],
     "programs": [name for name in ("cc", "gcc", "g++", "make", "pip", "git", "curl") if shutil.which(name)],
     "modules": [name for name in NAMES if importlib.util.find_spec(name)],
 }))

@@ -23,7 +23,7 @@ from copydesk.deployment.settings import Settings
 
 Manifest = dict[str, Any]
 _CHUNK_S = 120
-_ALIVE = "/tmp/alive"  # in the container, whose it is  # noqa: S108
+_ALIVE = "/tmp/alive"  # a path: the container's  # noqa: S108
 _SILENT_S = 30
 _REDIS_USER = 999
 """The user `redis` in the images of Redis and Valkey."""
