@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,12 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.mark.e2e
 def test_the_demo_trains_compares_predicts_and_says_what_to_do_next(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "copydesk", "demo", str(ROOT / "recipes" / "clickbait.yaml"), "--sample"]
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    recipe = tmp_path / "recipes" / "clickbait.yaml"
+    text = recipe.read_text("utf-8")
+    assert text.count("epochs: auto") == 1
+    recipe.write_text(text.replace("epochs: auto", "epochs: 1"), "utf-8")  # minutes less; the rest is as it is
+    command = [sys.executable, "-m", "copydesk", "demo", str(recipe), "--sample"]
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
