@@ -119,7 +119,7 @@ def try_base(materials: Path) -> None:
         refuses("monitor", "monitor", command, linear, "--log", "log")
     refuses("registry", "models", "--registry", "hf://example")
     refuses("wandb", "models", "--registry", "wandb://example/news")
-    refuses("scale", "worker", "--jobs", "redis://127.0.0.1:1/0")
+    refuses("jobs", "worker", "--jobs", "redis://127.0.0.1:1/0")
 
 
 def try_data(materials: Path) -> None:
@@ -148,7 +148,7 @@ def try_serve(materials: Path) -> None:
             assert "<html" in asked(f"{address}/") and "copydesk_" in asked(f"{address}/metrics")
             job = json.loads(asked(f"{address}/v1/jobs", {"texts": TEXTS * 20}))["id"]
             _until(partial(_has_succeeded, f"{address}/v1/jobs/{job}"))
-    refuses("scale", "serve", materials / "linear", "--jobs", "redis://127.0.0.1:1/0")
+    refuses("jobs", "serve", materials / "linear", "--jobs", "redis://127.0.0.1:1/0")
     refuses("monitor", "serve", materials / "linear", "--log", "log")
 
 
