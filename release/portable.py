@@ -27,7 +27,7 @@ TEXT = (".py", ".sh", ".yml", ".yaml", ".toml", ".cfg", ".json", ".jsonl", ".js"
 PLANTED = "test_portable.py"
 """Its own test holds what it must find."""
 IN_A_CONTAINER = ("Dockerfile", "compose.yaml")
-_CONTAINERS = "/tmp/"  # a path: in a container it is nobody else's  # noqa: S108
+_CONTAINERS = "/tmp/"  # a path: a container's own  # noqa: S108  # nosec B108 # only compared with
 NAMED = ("Makefile", "Dockerfile", "run", ".gitignore", ".dockerignore")
 _MODULE_FUNCTIONS = frozenset(
     """random uniform triangular randint choice randrange sample shuffle choices normalvariate lognormvariate

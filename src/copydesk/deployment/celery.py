@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from copydesk.deployment.capacity import capacity_of
-from copydesk.deployment.commented import Because
+from copydesk.deployment.commented import Because, Manifest
+from copydesk.deployment.containers import TMP
 from copydesk.deployment.kubernetes import OPEN_JOBS
 from copydesk.deployment.network import REDIS_PORT
 from copydesk.deployment.pods import (
@@ -15,15 +14,13 @@ from copydesk.deployment.pods import (
     metadata,
     mounts,
     pod_annotations,
+    pod_of,
     pod_security,
-    spread,
-    volumes,
 )
 from copydesk.deployment.settings import Settings
 
-Manifest = dict[str, Any]
 _CHUNK_S = 120
-_ALIVE = "/tmp/alive"  # a path: the container's  # noqa: S108
+_ALIVE = f"{TMP}/alive"
 _SILENT_S = 30
 _REDIS_USER = 999
 """The user `redis` in the images of Redis and Valkey."""
@@ -39,19 +36,15 @@ def workers(settings: Settings) -> Manifest:
             "selector": {"matchLabels": labels_of(settings, "worker")},
             "template": {
                 "metadata": {"labels": labels_of(settings, "worker"), "annotations": pod_annotations(settings)},
-                "spec": {
-                    "serviceAccountName": settings.name,
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "securityContext": pod_security(),
-                    "topologySpreadConstraints": spread(settings, "worker"),
-                    "terminationGracePeriodSeconds": Because(
+                "spec": pod_of(
+                    settings,
+                    "worker",
+                    _worker(settings),
+                    grace=Because(
                         _CHUNK_S,
                         "A worker finishes its chunk (512 texts) first. What it cannot finish another does.",
                     ),
-                    "containers": [_worker(settings)],
-                    "volumes": volumes(settings),
-                },
+                ),
             },
         },
     }

@@ -9,13 +9,12 @@ import json
 from typing import Any
 
 from copydesk.deployment.capacity import capacity_of
-from copydesk.deployment.commented import Because
+from copydesk.deployment.commented import Because, Manifest
 from copydesk.deployment.containers import CACHE, PORT, STATE, USER, secrets_of, serve_arguments, variables
 from copydesk.deployment.places import MOUNT
 from copydesk.deployment.settings import Google, Settings
 from copydesk.errors import UsageError
 
-Manifest = dict[str, Any]
 _PROBE_S = 2
 _DRAIN_S = 1
 _LEAST_MB, _MOST_MB = {1: 512, 2: 512, 4: 2_048, 6: 4_096, 8: 4_096}, {1: 4_096, 2: 8_192}

@@ -19,6 +19,8 @@ _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z][A-Za-z0
 """Texts that no reader of YAML, of whichever version, takes for a number, a truth value or nothing."""
 
 Steps = tuple[str | int, ...]
+Manifest = dict[str, Any]
+"""An object of a cluster or a cloud; values in it may be wrapped in `Because`."""
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from copydesk.deployment.commented import Because
 from copydesk.deployment.settings import Settings
 
 PORT = 8000
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  # nosec B104 # a container's: what reaches it, its platform says
 USER = 10001
 """The user and the group in the images; see docs/images.md."""
 STATE, CACHE = "/var/lib/copydesk", "/var/cache/copydesk"
+TMP, SHARED_MEMORY = "/tmp", "/dev/shm"  # noqa: S108  # nosec B108 # in a container they are nobody else's
 
 
 def serve_arguments(settings: Settings, drain_seconds: int) -> list[str]:
     """Return the arguments of `copydesk` that serve the model. Where jobs are, COPYDESK_JOBS says."""
-    arguments = ["serve", settings.place.model, "--host", "0.0.0.0", "--port", str(PORT), "--state", STATE]
+    arguments = ["serve", settings.place.model, "--host", EVERY_ADDRESS, "--port", str(PORT), "--state", STATE]
     arguments += ["--drain", str(drain_seconds)]
     return arguments if settings.jobs.store == "redis" else [*arguments, "--jobs", "off"]
 

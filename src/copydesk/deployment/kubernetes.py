@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from copydesk.deployment.capacity import GRACE_S, capacity_of
-from copydesk.deployment.commented import Because
+from copydesk.deployment.commented import Because, Manifest
 from copydesk.deployment.containers import PORT, serve_arguments
 from copydesk.deployment.pods import (
     container_security,
@@ -14,13 +14,10 @@ from copydesk.deployment.pods import (
     metadata,
     mounts,
     pod_annotations,
-    pod_security,
-    spread,
-    volumes,
+    pod_of,
 )
 from copydesk.deployment.settings import Settings
 
-Manifest = dict[str, Any]
 QUEUE_METRIC = "copydesk_queue_texts"
 REFUSALS, OVERLOADED = "copydesk_refusals_total", "Overloaded"
 REFUSED_METRIC = "copydesk_overloaded_per_second"
@@ -86,19 +83,16 @@ def deployment(settings: Settings) -> Manifest:
                     "labels": labels_of(settings, "api"),
                     "annotations": {**scraped, **pod_annotations(settings)},
                 },
-                "spec": {
-                    "serviceAccountName": settings.name,
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "securityContext": pod_security(),
-                    "topologySpreadConstraints": spread(settings, "api"),
-                    "terminationGracePeriodSeconds": Because(
+                "spec": pod_of(
+                    settings,
+                    "api",
+                    _container(settings),
+                    grace=Because(
                         serve.drain_seconds + GRACE_S + _SPARE_S,
                         f"--drain, then what was accepted is answered: {serve.drain_seconds} + at most {GRACE_S} s.",
                     ),
-                    "containers": [_container(settings)],
-                    "volumes": volumes(settings, state=True),
-                },
+                    state=True,
+                ),
             },
         },
     }

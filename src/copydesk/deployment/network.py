@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from copydesk.deployment.commented import Because
+from copydesk.deployment.commented import Because, Manifest
 from copydesk.deployment.containers import PORT
 from copydesk.deployment.pods import labels_of, metadata
 from copydesk.deployment.settings import Reachable, Settings
 
-Manifest = dict[str, Any]
 REDIS_PORT = 6379
 _PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
 _GOOGLE_METADATA = [("169.254.169.254/32", 80), ("169.254.169.252/32", 988)]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from copydesk.deployment.commented import Because
-from copydesk.deployment.containers import CACHE, STATE, USER, secrets_of, variables
+from copydesk.deployment.commented import Because, Manifest
+from copydesk.deployment.containers import CACHE, STATE, TMP, USER, secrets_of, variables
 from copydesk.deployment.places import MOUNT
 from copydesk.deployment.settings import Settings
 
-Manifest = dict[str, Any]
 PART = "app.kubernetes.io/component"
 
 
@@ -60,7 +59,7 @@ def environment(settings: Settings, *, jobs: bool = False, **more: Any) -> list[
 
 def mounts(settings: Settings, *, state: bool = False) -> list[Manifest]:
     """Return where a container may write, and where the model is."""
-    found = [{"name": "cache", "mountPath": CACHE}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 (the container's)
+    found = [{"name": "cache", "mountPath": CACHE}, {"name": "tmp", "mountPath": TMP}]
     if state:
         found.append({"name": "state", "mountPath": STATE})
     return [*found, {"name": "models", "mountPath": MOUNT, "readOnly": True}] if settings.place.bucket else found
@@ -105,3 +104,17 @@ def spread(settings: Settings, part: str) -> list[Manifest]:
         }
         for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
     ]
+
+
+def pod_of(settings: Settings, part: str, container: Manifest, *, grace: Because, state: bool = False) -> Manifest:
+    """Return the pod of one container that runs until it is told to end; `grace` is how long it may take then."""
+    return {
+        "serviceAccountName": settings.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "topologySpreadConstraints": spread(settings, part),
+        "terminationGracePeriodSeconds": grace,
+        "containers": [container],
+        "volumes": volumes(settings, state=state),
+    }

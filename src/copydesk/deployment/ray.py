@@ -6,10 +6,9 @@ KubeRay's schemas are not to be had offline. Its pod templates are Kubernetes' o
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
-from copydesk.deployment.commented import Because
-from copydesk.deployment.containers import USER, score_arguments
+from copydesk.deployment.commented import Because, Manifest
+from copydesk.deployment.containers import TMP, USER, score_arguments
 from copydesk.deployment.pods import (
     container_security,
     environment,
@@ -22,7 +21,6 @@ from copydesk.deployment.pods import (
 )
 from copydesk.deployment.settings import Settings
 
-Manifest = dict[str, Any]
 _HEAD_CPUS, _HEAD_MEMORY = 1, "4Gi"
 
 
@@ -68,7 +66,7 @@ def _pod(settings: Settings, part: str, cpus: int, memory: str) -> Manifest:
     container = {
         "name": part,
         "image": settings.images.ray,
-        "env": environment(settings, HOME="/tmp"),  # noqa: S108 (the container's)
+        "env": environment(settings, HOME=TMP),
         "resources": {
             "requests": {"cpu": str(cpus), "memory": memory},
             "limits": {"cpu": str(cpus), "memory": memory},

@@ -6,14 +6,11 @@ each is started again in its place, they meet anew, and `--resume` goes on from 
 
 from __future__ import annotations
 
-from typing import Any
-
-from copydesk.deployment.commented import Because
-from copydesk.deployment.containers import CACHE, MEETING_PORT, launch_arguments, training_variables
+from copydesk.deployment.commented import Because, Manifest
+from copydesk.deployment.containers import CACHE, MEETING_PORT, SHARED_MEMORY, TMP, launch_arguments, training_variables
 from copydesk.deployment.pods import container_security, environment, labels_of, metadata, pod_security
 from copydesk.deployment.settings import Settings, Torchrun
 
-Manifest = dict[str, Any]
 WORKSPACE = "/workspace"
 _RANK = "$(JOB_COMPLETION_INDEX)"
 """Kubernetes puts the pod's index here."""
@@ -74,8 +71,8 @@ def _pod(settings: Settings, task: Torchrun, name: str) -> Manifest:
         "volumeMounts": [
             {"name": "workspace", "mountPath": WORKSPACE},
             {"name": "cache", "mountPath": CACHE},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (the container's)
-            {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108 (the container's)
+            {"name": "tmp", "mountPath": TMP},
+            {"name": "shared-memory", "mountPath": SHARED_MEMORY},
         ],
     }
     return {

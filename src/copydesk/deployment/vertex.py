@@ -6,13 +6,9 @@ goes on from the newest whole checkpoint in the bucket.
 
 from __future__ import annotations
 
-from typing import Any
-
-from copydesk.deployment.commented import Because
+from copydesk.deployment.commented import Because, Manifest
 from copydesk.deployment.containers import train_arguments, training_variables, variables
 from copydesk.deployment.settings import Settings, Train
-
-Manifest = dict[str, Any]
 
 
 def vertex_job(settings: Settings) -> Manifest:
