@@ -1,4 +1,4 @@
-"""The example workflows as plain values, and their shell steps run on this machine as GitHub's runner runs them."""
+"""Workflows as plain values, and their shell steps run on this machine as GitHub's runner runs them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
-FOLDER = Path(__file__).parent.parent / "deploy" / "github"
-FILES = sorted(FOLDER.glob("*.yml"))
+_ROOT = Path(__file__).parent.parent
+EXAMPLES, OWN = _ROOT / "deploy" / "github", _ROOT / ".github" / "workflows"
+FILES = {folder: sorted(folder.glob("*.yml")) for folder in (EXAMPLES, OWN)}
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ def shells(file: Path, job: str | None = None) -> Iterator[Shell]:
         for step in found.get("steps", []) if job in (None, name) else []:
             if "run" in step:
                 yield Shell(step.get("name", "?"), step["run"])
+
+
+def used_by(job: dict[str, Any], action: str = "") -> list[dict[str, Any]]:
+    """Return the steps of a job that use an action, or this one."""
+    return [step for step in job.get("steps", []) if step.get("uses", "").startswith(action) and "uses" in step]
 
 
 class Runner:

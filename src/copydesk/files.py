@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,18 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def locked(lock_file: Path, held: ExitStack) -> bool:
+    """Hold a file, whose folder is made, until `held` is closed or the process ends; tell whether nobody else did."""
+    from filelock import FileLock, Timeout
+
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        held.enter_context(FileLock(lock_file, timeout=0))
+    except Timeout:
+        return False
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -17,36 +17,14 @@ import httpx
 import pytest
 
 from compose_processes import Processes, Service
-from copydesk.data.prepare import prepare_dataset
-from copydesk.fitting import Run
-from copydesk.progress import Silent
-from copydesk.recipe import parse_recipe
-from copydesk.training import train_on
-from fakes import noisy, toy_rows, write_csv
+from fakes import toy_rows
 from prometheus_server import needed as prometheus_needed
 from redis_server import needed as redis_needed
+from trained import weak_and_good
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 _TEXTS = [text for text, _ in toy_rows(40, seed=11)]
 _ORDER = ("postgres", "redis", "mlflow", "api", "worker", "monitor", "prometheus")
-
-
-def _bundles(folder: Path) -> dict[str, Path]:
-    """Return two bundles of one name, the second better than the first."""
-    rows = write_csv(folder / "rows.csv", toy_rows(900))
-    recipe = parse_recipe(
-        {
-            "name": "toy",
-            "source": {"url": str(rows), "format": "csv"},
-            "prepare": {"split": {"validation": 0.1, "test": 0.4}, "dedupe": "exact"},
-            "model": {"kind": "linear"},
-            "gate": {"max_leaks": {"near": 0.5}, "floors": {"accuracy": 0.5}},
-        }
-    )
-    dataset = prepare_dataset(recipe)
-    dataset.save(folder / "dataset")
-    learnt = {"weak": noisy(dataset, 0.85), "good": dataset}
-    return {name: train_on(recipe, of, folder / name, run=Run(Silent())).path for name, of in learnt.items()}
 
 
 def _until(found: Callable[[], Any], what: str) -> Any:
@@ -105,7 +83,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COPYDESK_TRACKING", "off")
         patch.setenv("COPYDESK_CACHE", str(folder / "cache"))
-        bundles = _bundles(folder)
+        bundles = weak_and_good(folder)
     stack = Processes(folder / "stack", {"COPYDESK_MODEL": "models:/toy@production"})
     with stack.run(*_ORDER) as services:
         yield Running(stack, services, bundles)

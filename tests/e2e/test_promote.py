@@ -20,6 +20,7 @@ from copydesk.registry.base import Change, Facts
 from copydesk.registry.moves import Mover
 from copydesk.training import train_on
 from fakes import MONEY, SPORT, FakeRegistry, Listener, noisy, toy_rows, write_csv
+from trained import gated_recipe
 
 pytestmark = pytest.mark.e2e
 ADA = Mover("ada", "2026-11-21T10:00:00+00:00")
@@ -32,16 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recipe(folder: Path) -> Recipe:
-    rows = write_csv(folder / "rows.csv", toy_rows(900))
-    return parse_recipe(
-        {
-            "name": "toy",
-            "source": {"url": str(rows), "format": "csv"},
-            "prepare": {"split": {"validation": 0.1, "test": 0.4}, "dedupe": "exact"},
-            "model": {"kind": "linear"},
-            "gate": {"max_leaks": {"near": 0.5}, "floors": {"accuracy": 0.6}},
-        }
-    )
+    return gated_recipe(folder, accuracy=0.6)
 
 
 @pytest.fixture(scope="module")

@@ -15,34 +15,15 @@ import httpx
 import pytest
 
 import copydesk
-from copydesk.data.prepare import prepare_dataset
-from copydesk.fitting import Run
-from copydesk.progress import Silent
-from copydesk.recipe import parse_recipe
-from copydesk.training import train_on
-from fakes import noisy, toy_rows, write_csv
 from server_process import server_process
+from trained import weak_and_good
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> dict[str, Path]:
-    """Return two bundles of one name: one that has learnt little, and a better one."""
-    rows = write_csv(tmp_path / "rows.csv", toy_rows(900))
-    recipe = parse_recipe(
-        {
-            "name": "toy",
-            "source": {"url": str(rows), "format": "csv"},
-            "prepare": {"split": {"validation": 0.1, "test": 0.4}, "dedupe": "exact"},
-            "model": {"kind": "linear"},
-            "gate": {"max_leaks": {"near": 0.5}, "floors": {"accuracy": 0.5}},
-        }
-    )
-    dataset = prepare_dataset(recipe)
-    dataset.save(tmp_path / "dataset")
-    learnt = {"weak": noisy(dataset, 0.85), "good": dataset}
-    return {name: train_on(recipe, of, tmp_path / name, run=Run(Silent())).path for name, of in learnt.items()}
+    return weak_and_good(tmp_path)
 
 
 def _copydesk(*words: str, exit_code: int = 0) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes import toy_rows, write_csv
-from workflows import FOLDER, Runner
+from workflows import EXAMPLES, Runner
 
 pytestmark = pytest.mark.e2e
 RECIPE = """
@@ -64,17 +64,17 @@ def _copydesk(words: str, folder: Path, environment: dict[str, str]) -> str:
 
 
 def test_a_week_of_a_project(tmp_path: Path, environment: dict[str, str], keys: dict[str, str]) -> None:
-    trained = Runner(tmp_path, {**environment, **keys}).run(FOLDER / "retrain.yml", "train", skip=INSTALLED)
+    trained = Runner(tmp_path, {**environment, **keys}).run(EXAMPLES / "retrain.yml", "train", skip=INSTALLED)
     assert trained == {"name": "toy", "version": "1"}
 
     asked = {"NAME": trained["name"], "VERSION": trained["version"]}
     promoting = Runner(tmp_path, {**environment, **keys, **asked})
-    promoting.run(FOLDER / "promote.yml", "promote", skip=INSTALLED)
+    promoting.run(EXAMPLES / "promote.yml", "promote", skip=INSTALLED)
     assert (tmp_path / "decision.txt").read_text() and list((tmp_path / "checks").iterdir())
     shown = _copydesk("models toy --json", tmp_path, environment)
     assert {"production", "staging"} <= set(json.loads(shown)["versions"][0]["aliases"])
 
-    Runner(tmp_path, {**environment, **keys, "TAG": "toy-v1"}).run(FOLDER / "release.yml", "pack", skip=INSTALLED)
+    Runner(tmp_path, {**environment, **keys, "TAG": "toy-v1"}).run(EXAMPLES / "release.yml", "pack", skip=INSTALLED)
     check = ["sha256sum", "--check", "toy-v1.tar.gz.sha256"]
     assert subprocess.run(check, cwd=tmp_path / "dist", check=True, capture_output=True).stdout
     _copydesk("unpack dist/toy-v1.tar.gz --out taken --trust trusted.pem", tmp_path, environment)
@@ -86,9 +86,9 @@ def test_an_unsigned_version_is_not_promoted_where_keys_are_trusted(
     tmp_path: Path, environment: dict[str, str], keys: dict[str, str]
 ) -> None:
     unsigned = {**environment, "SIGNING_KEY": ""}
-    trained = Runner(tmp_path, unsigned).run(FOLDER / "retrain.yml", "train", skip=INSTALLED)
+    trained = Runner(tmp_path, unsigned).run(EXAMPLES / "retrain.yml", "train", skip=INSTALLED)
     asked = {"NAME": trained["name"], "VERSION": trained["version"]}
     promoting = Runner(tmp_path, {**environment, **keys, **asked})
     with pytest.raises(subprocess.CalledProcessError):
-        promoting.run(FOLDER / "promote.yml", "promote", skip=INSTALLED)
+        promoting.run(EXAMPLES / "promote.yml", "promote", skip=INSTALLED)
     assert "is not signed" in promoting.printed

@@ -24,17 +24,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from copydesk.behaviour.cases import DEFAULT_TOLERANCE, Kind
 from copydesk.errors import RecipeError
 from copydesk.recipe.base import Section, as_list
-from copydesk.recipe.mistakes import mistakes
+from copydesk.recipe.mistakes import parsed
 from copydesk.recipe.strict_yaml import read_yaml
 
-S = TypeVar("S", bound=Section)
 Text = str | dict[str, str]
 """One text, or its columns by name."""
 Listed = Annotated[list[str], BeforeValidator(as_list)]
@@ -161,11 +160,3 @@ def read_suite_file(path: str | Path) -> tuple[SuiteFile, dict[str, Behaviour]]:
 def _behaviours(written: Mapping[str, Any], path: str | Path) -> dict[str, Behaviour]:
     where = f"Behaviours file '{path}', behaviours"
     return {str(name): parsed(Behaviour, value, f"{where}.{name}") for name, value in written.items()}
-
-
-def parsed(section: type[S], value: Any, where: str) -> S:  # noqa: ANN401 (whatever YAML holds)
-    """Return the value as a section. Raises `RecipeError`, a line for each mistake."""
-    try:
-        return section.model_validate(value)
-    except ValidationError as error:
-        raise RecipeError(f"{where}: {mistakes(error, section)}") from None

@@ -8,12 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from copydesk.collect.journal import SUFFIX, Journal
 from copydesk.data.raw import PARQUET, RAW
 from copydesk.errors import UsageError
-from copydesk.files import next_free, refuse_existing, writing
+from copydesk.files import locked, next_free, refuse_existing, writing
 from copydesk.progress import Progress
 from copydesk.recipe import Gdelt
 
@@ -96,9 +94,4 @@ def _locked_or_refused(journal: Journal, held: ExitStack) -> Journal:
 def _locked(journal: Journal, held: ExitStack) -> bool:
     """Hold the collection until `held` is closed or the process ends; tell whether nobody else did."""
     with writing(journal.out):
-        journal.root.mkdir(parents=True, exist_ok=True)
-        try:
-            held.enter_context(FileLock(journal.lock_file, timeout=0))
-        except Timeout:
-            return False
-    return True
+        return locked(journal.lock_file, held)

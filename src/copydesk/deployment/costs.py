@@ -11,11 +11,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from copydesk.errors import RecipeError
 from copydesk.recipe.base import Section
-from copydesk.recipe.mistakes import mistakes
+from copydesk.recipe.mistakes import parsed
 from copydesk.recipe.strict_yaml import read_yaml
 from copydesk.shipped import shipped
 
@@ -124,7 +123,4 @@ class Costs(Section):
 def load_costs(path: Path | None = None) -> Costs:
     """Read rates and prices; those that come with Copydesk unless a file is given. Raises `RecipeError`."""
     found = path or shipped("deploy/costs.yaml")
-    try:
-        return Costs.model_validate(read_yaml(found, "The prices"))
-    except ValidationError as error:
-        raise RecipeError(f"The prices '{found}': {mistakes(error, Costs)}") from None
+    return parsed(Costs, read_yaml(found, "The prices"), f"The prices '{found}'")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from copydesk.deployment.settings import Settings
 from copydesk.errors import RecipeError
-from copydesk.recipe.load import set_key
-from copydesk.recipe.mistakes import mistakes
+from copydesk.recipe.load import overridden
+from copydesk.recipe.mistakes import parsed
 from copydesk.recipe.strict_yaml import read_yaml
 
 
@@ -32,13 +29,7 @@ def parse_settings(
     values: Mapping[str, Any], *, where: str = "Settings", overrides: Mapping[str, Any] | None = None
 ) -> Settings:
     """Validate plain values as settings. Raises `RecipeError`, one line per mistake."""
-    merged = json.loads(json.dumps(values, default=str))
-    for key, value in (overrides or {}).items():
-        set_key(merged, key, value)
-    try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        raise RecipeError(f"{where}: {mistakes(error, Settings)}") from None
+    return parsed(Settings, overridden(values, overrides), where)
 
 
 def json_schema() -> dict[str, Any]:

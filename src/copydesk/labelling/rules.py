@@ -17,17 +17,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from copydesk.errors import RecipeError
 from copydesk.models.keyword_file import Vocabulary, require_known
 from copydesk.recipe.base import Section, as_list
-from copydesk.recipe.mistakes import mistakes
+from copydesk.recipe.mistakes import parsed
 from copydesk.recipe.strict_yaml import read_yaml
 
-S = TypeVar("S", bound=Section)
 _RESEMBLES = 0.8
 
 
@@ -150,14 +149,6 @@ def require_fits(rule: Rule, vocabulary: Vocabulary, where: str) -> None:
             require_known(label, vocabulary.labels or (), where)
     if rule.tag:
         require_known(rule.tag, (vocabulary.tags or {})[rule.label], where)
-
-
-def parsed(section: type[S], value: Any, where: str) -> S:  # noqa: ANN401 (whatever YAML holds)
-    """Return the value as a section. Raises `RecipeError`, a line for each mistake."""
-    try:
-        return section.model_validate(value)
-    except ValidationError as error:
-        raise RecipeError(f"{where}: {mistakes(error, section)}") from None
 
 
 def _is_rule_file(value: Mapping[Any, Any]) -> bool:

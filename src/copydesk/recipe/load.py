@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from copydesk.errors import RecipeError
-from copydesk.recipe.mistakes import mistakes
+from copydesk.recipe.mistakes import parsed
 from copydesk.recipe.recipe import Recipe
 from copydesk.recipe.source import SourceFile
 from copydesk.recipe.strict_yaml import parse_yaml, read_yaml
@@ -46,13 +45,7 @@ def parse_recipe(
     values: Mapping[str, Any], *, where: str = "Recipe", overrides: Mapping[str, Any] | None = None
 ) -> Recipe:
     """Validate plain values as a recipe. Raises `RecipeError`, one line per mistake."""
-    merged = json.loads(json.dumps(values, default=str))
-    for key, value in (overrides or {}).items():
-        set_key(merged, key, value)
-    try:
-        return Recipe.model_validate(merged)
-    except ValidationError as error:
-        raise RecipeError(f"{where}: {mistakes(error, Recipe)}") from None
+    return parsed(Recipe, overridden(values, overrides), where)
 
 
 def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
@@ -91,7 +84,15 @@ def shipped_recipe(name: str) -> Path:
     return path
 
 
-def set_key(values: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 (any YAML value)
+def overridden(values: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return plain values with dotted keys replaced. Raises `RecipeError`."""
+    merged: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    for key, value in (overrides or {}).items():
+        _set_key(merged, key, value)
+    return merged
+
+
+def _set_key(values: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 (any YAML value)
     """Replace the value at a dotted key; a number leads into a list: `source.0.url`."""
     *parents, last = key.split(".")
     place: Any = values

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from copydesk.errors import RecipeError
 from copydesk.recipe.base import sections_of
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def parsed(section: type[S], value: Any, where: str) -> S:  # noqa: ANN401 (whatever YAML holds)
+    """Return the value as a section. Raises `RecipeError`, a line for each mistake."""
+    try:
+        return section.model_validate(value)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {mistakes(error, section)}") from None
 
 
 def mistakes(error: ValidationError, root: type[BaseModel]) -> str:

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from copydesk.bundle import BUNDLES
 from copydesk.data.dataset import Dataset
 from copydesk.errors import UsageError
-from copydesk.files import next_free, writing
+from copydesk.files import locked, next_free, writing
 from copydesk.models import distributed
 from copydesk.models.checkpoints import Work, unfinished
 from copydesk.progress import Progress
@@ -88,9 +86,4 @@ def _lock_or_refuse(work: Work, held: ExitStack) -> Work:
 def _locked(work: Work, held: ExitStack) -> bool:
     """Hold the run until `held` is closed or the process ends; tell whether nobody else did."""
     with writing(work.root):
-        work.root.mkdir(parents=True, exist_ok=True)
-        try:
-            held.enter_context(FileLock(work.lock_file, timeout=0))
-        except Timeout:
-            return False
-    return True
+        return locked(work.lock_file, held)
