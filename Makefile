@@ -29,7 +29,7 @@ test: setup
 		--junit-xml=build/tests.xml
 
 test-e2e: setup
-	$(PYTEST) -m e2e --durations=15 --junit-xml=build/tests-e2e.xml
+	$(PYTEST) --no-loadscope-reorder -m e2e --durations=15 --junit-xml=build/tests-e2e.xml
 
 # Needs Docker, or buildah as root; IMAGE_BUILD may name a program that builds. Half an hour and 10 GB the first time.
 images: setup

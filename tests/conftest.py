@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from copydesk.recipe import Recipe, parse_recipe
 from fakes import exported_once, tiny_recipe, toy_rows, write_csv, write_tiny_encoder
@@ -25,16 +28,30 @@ def _own_cache_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COPYDESK_TRACKING", "off")
 
 
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that is filled once for all processes that run these tests together."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, made = base / name, base / f"{name}.made"
+    with FileLock(base / f"{name}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed in the middle
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny random encoder."""
-    return write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny")
+    return _once(tmp_path_factory, "encoder", lambda folder: write_tiny_encoder(folder / "tiny")) / "tiny"
 
 
 @pytest.fixture(scope="session")
 def toy_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a CSV of 240 texts about sport and money."""
-    return write_csv(tmp_path_factory.mktemp("data") / "toy.csv", toy_rows())
+    return _once(tmp_path_factory, "data", lambda folder: write_csv(folder / "toy.csv", toy_rows())) / "toy.csv"
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +59,13 @@ def checked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a trained bundle and its data, for the checks. Nobody changes it."""
     from checked import noisy_rows, recipe_of, trained  # heavy: only those who check pay for it
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COPYDESK_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("COPYDESK_TRACKING", "off")
-        return trained(tmp_path_factory.mktemp("checked"), recipe_of(), noisy_rows())
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COPYDESK_CACHE", str(folder / "cache"))
+            patch.setenv("COPYDESK_TRACKING", "off")
+            trained(folder, recipe_of(), noisy_rows())
+
+    return _once(tmp_path_factory, "checked", make)
 
 
 @pytest.fixture
@@ -68,15 +88,17 @@ def encoder_bundles(tiny_encoder: Path, toy_csv: Path, tmp_path_factory: pytest.
     from copydesk.runtime import compile as compile_module
     from copydesk.training import train_bundle
 
-    folder = tmp_path_factory.mktemp("bundles")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COPYDESK_CACHE", str(folder / "cache"))
-        patch.setenv("COPYDESK_TRACKING", "off")
-        patch.setattr(compile_module, "exported", exported_once)
-        trained = train_bundle(tiny_recipe(tiny_encoder), data=toy_csv, out=folder / "torch").path
-        for precision in ("fp32", "int8"):
-            settings = {"runtime.precision": precision}
-            export_bundle(open_bundle(trained), data=toy_csv, out=folder / precision, settings=settings)
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COPYDESK_CACHE", str(folder / "cache"))
+            patch.setenv("COPYDESK_TRACKING", "off")
+            patch.setattr(compile_module, "exported", exported_once)
+            trained = train_bundle(tiny_recipe(tiny_encoder), data=toy_csv, out=folder / "torch").path
+            for precision in ("fp32", "int8"):
+                settings = {"runtime.precision": precision}
+                export_bundle(open_bundle(trained), data=toy_csv, out=folder / precision, settings=settings)
+
+    folder = _once(tmp_path_factory, "bundles", make)
     return {name: folder / name for name in ("torch", "fp32", "int8")}
 
 

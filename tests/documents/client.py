@@ -8,19 +8,17 @@ the page's own, and a server drains no requests (`--drain 0`): that would be two
 
 from __future__ import annotations
 
-import array
 import json
 import os
 import re
 import signal
 import socket
-import struct
 import sys
 import time
 
+from documents import forked
 from documents.ports import SERVERS
 
-SIZE = struct.Struct("!I")
 STATE = os.environ["DOCUMENTS_STATE"]
 PORTS = json.loads(os.environ["DOCUMENTS_PORTS"])
 EXITS = json.loads(os.environ["DOCUMENTS_EXITS"])
@@ -75,11 +73,11 @@ def torchrun(words: list[str]) -> int:
     return main("copydesk", words[2:])
 
 
-def spawn(command: list[str], files: tuple[int, int, int]) -> int:
+def spawn(command: list[str], files: forked.Files) -> int:
     """Run a program with these open files, and return how it ended."""
     actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
     pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
-    forward(pid)
+    forked.forward(pid)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -112,30 +110,11 @@ def decide_all(output: str) -> None:
             ask("/api/decide", {"place": item["place"], "revision": item["revision"], **said})
 
 
-def run(words: list[str], files: tuple[int, int, int]) -> int:
+def run(words: list[str], files: forked.Files) -> int:
     """Have the preloaded process run Copydesk, or where it must be a new one, start it; return how it ended."""
     if os.environ.get("DOCUMENTS_FORK") == "off":
         return spawn([os.environ["DOCUMENTS_PYTHON"], "-m", "copydesk", *words], files)
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(os.environ["DOCUMENTS_SOCKET"])
-        command = {"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}
-        data = json.dumps(command).encode()
-        line.sendall(SIZE.pack(len(data)))
-        handed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
-        sent = line.sendmsg([data], handed)
-        line.sendall(data[sent:])
-        forward(number(line))
-        return number(line)
-
-
-def number(line: socket.socket) -> int:
-    return SIZE.unpack(line.recv(SIZE.size, socket.MSG_WAITALL))[0]
-
-
-def forward(pid: int) -> None:
-    """Pass on what tells this process to end."""
-    for which in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(which, lambda which, _: os.kill(pid, which))
+    return forked.run(os.environ["DOCUMENTS_SOCKET"], words, files)
 
 
 def expected(words: list[str], code: int) -> int:

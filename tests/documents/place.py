@@ -59,7 +59,7 @@ class Place:
             "COPYDESK_CACHE": str(self.state / "cache"),
             "COPYDESK_TRACKING": "off",
             "HF_HUB_OFFLINE": "1",
-            "DOCUMENTS_SOCKET": str(self.world.socket),
+            "DOCUMENTS_SOCKET": str(self.world.preloaded.socket),
             "DOCUMENTS_STATE": str(self.state),
             "DOCUMENTS_TRUTH": str(self.world.truth),
             "DOCUMENTS_PORTS": json.dumps(self.ports),

@@ -17,11 +17,11 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NoReturn
+
+from documents.forked import SIZE
 
 MODULES = (
     "copydesk.cli.main",
@@ -59,7 +59,6 @@ MODULES = (
     "transformers.trainer",
     "uvicorn",
 )
-SIZE = struct.Struct("!I")
 
 
 def main(path: str) -> None:
@@ -162,5 +161,4 @@ def end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
     main(sys.argv[1])

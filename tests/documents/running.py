@@ -37,7 +37,6 @@ def first_line_is(block: Block, line: str) -> bool:
 @contextmanager
 def page_place(page: str, folder: Path, world: World) -> Iterator[Place]:
     """Yield the folder of a page with what it needs; what is left running is ended with the block."""
-    world.wait()
     place = Place(folder / "page", world)
     found = NEEDS.get(page, Needs())
     exits = [[one.command, one.code] for one in found.fails]

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache, cached_property
@@ -22,6 +18,7 @@ import yaml
 from documents.pages import ROOT
 from documents.place import Place
 from gdelt_server import SINCE, UNTIL
+from preloaded import Preloaded
 
 TRAINED, MORE, EARLIER, ASKED = (0, 700), (700, 1_000), (1_000, 1_200), (1_200, 1_500)
 """Which of the sample's headlines are trained with, are more of them, an earlier model's, asked for in production."""
@@ -41,12 +38,8 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.socket = folder / "preloaded"
         self._made: dict[str, Path] = {}
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])}
-        environment |= {"HF_HUB_OFFLINE": "1", "COPYDESK_TRACKING": "off", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "documents.preload", str(self.socket)]
-        self._process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
+        self.preloaded = Preloaded(folder)
         self._place: Place | None = None
         self._servers = ExitStack()
         self.truth = folder / "truth.json"
@@ -73,23 +66,14 @@ class World:
     def place(self) -> Place:
         """The folder in which things are made."""
         if self._place is None:
-            self.wait()
             self._place = Place(self.folder / "made", self)
         return self._place
-
-    def wait(self) -> None:
-        """Wait until the imports are done."""
-        deadline = time.monotonic() + 120
-        while not self.socket.exists():
-            assert time.monotonic() < deadline and self._process.poll() is None, "nothing is preloaded"
-            time.sleep(0.05)
 
     def end(self) -> None:
         """End the process that has everything imported."""
         if self._place is not None:
             self._place.end()
-        self._process.terminate()
-        self._process.wait(20)
+        self.preloaded.end()
         self._servers.close()
 
 

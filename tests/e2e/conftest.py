@@ -10,7 +10,31 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from preloaded import Preloaded
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+LONGEST = (
+    "test_project_story.py",
+    "test_documents_run.py",
+    "test_scoring_files.py",
+    "test_serving_hostile.py",
+    "test_recipes.py",
+    "test_killed_runs.py",
+    "test_run.py",
+    "test_installed.py",
+    "test_pre_empted.py",
+    "test_torchrun_machines.py",
+    "test_registry_story.py",
+    "test_demo.py",
+)
+"""What takes minutes comes first: at the end there is then something short left for each core."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +50,14 @@ def browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=found)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
+    """Yield the process of which commands are forks, for stories that are long without that."""
+    process = Preloaded(tmp_path_factory.mktemp("preloaded"))
+    yield process
+    process.end()
 
 
 @pytest.fixture

@@ -60,9 +60,12 @@ def test_they_are_read_in_half_a_gigabyte(headlines: Path, name: str) -> None:
     assert _peak_mb(_READ, headlines / name) < 500
 
 
-def test_they_are_prepared_within_two_gigabytes(headlines: Path, tmp_path: Path) -> None:
+def test_a_quarter_of_them_is_prepared_in_600_megabytes(headlines: Path, tmp_path: Path) -> None:
+    """130 MB are the program's; all of them are prepared within 2 GB, which takes minutes more."""
+    quarter = tmp_path / "quarter.csv"
+    pl.read_csv(headlines / "rows.csv", n_rows=ROWS // 4).write_csv(quarter)
     recipe = tmp_path / "toy.yaml"
     recipe.write_text("name: toy\n", "utf-8")
     out = tmp_path / "dataset"
-    assert _peak_mb(_PREPARE, "prepare", recipe, "--data", headlines / "rows.csv", "--out", out) < 2_000
-    assert pl.read_parquet(out / "data.parquet", columns=["id"])["id"].n_unique() > 0.99 * ROWS
+    assert _peak_mb(_PREPARE, "prepare", recipe, "--data", quarter, "--out", out) < 600
+    assert pl.read_parquet(out / "data.parquet", columns=["id"])["id"].n_unique() > 0.99 * ROWS / 4

@@ -1,4 +1,4 @@
-"""The registry on a real MLflow server: what every registry does, on SQLite and on PostgreSQL."""
+"""The registry on a real MLflow server with PostgreSQL behind it; test_mlflow_registry.py has a file of SQLite."""
 
 from __future__ import annotations
 
@@ -24,15 +24,10 @@ from registry_contract import RegistryContract, promoted
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the address of a server on each kind of database."""
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "sqlite":
-        with mlflow_server(folder, f"sqlite:///{folder / 'server.db'}") as found:
-            yield found
-        return
-    with postgres() as database, mlflow_server(folder, database) as found:
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the server's address."""
+    with postgres() as database, mlflow_server(tmp_path_factory.mktemp("server"), database) as found:
         yield found
 
 

@@ -26,7 +26,7 @@ RECIPE = """name: toy
 source: [{{url: data/toy.csv}}]
 model: {{encoder: {encoder}, max_tokens: 32}}
 train: {{epochs: 12, learning_rate: 0.003, batch_tokens: 128, frozen_layers: 1, early_stop: 0, precision: fp32,
-  checkpoint_minutes: 0.01}}
+  checkpoint_minutes: 0.03}}
 behaviours: behaviours/toy.yaml
 runtime: {{precision: none}}
 """

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes import toy_rows, write_csv
+from preloaded import Preloaded
 from workflows import EXAMPLES, Runner
 
 pytestmark = pytest.mark.e2e
@@ -24,13 +25,12 @@ INSTALLED = ("Install",)
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, preloaded: Preloaded) -> dict[str, str]:
     """What GitHub's settings and a runner would give: variables, and `copydesk` on the path."""
     write_csv(tmp_path / "data.csv", toy_rows(600))
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "copydesk").write_text(f'#!/bin/sh\nexec {sys.executable} -m copydesk "$@"\n')
-    (tmp_path / "bin" / "copydesk").chmod(0o755)
+    preloaded.write_program(tmp_path / "bin" / "copydesk")
     kept = {name: os.environ[name] for name in ("PYTHONPATH", "OMP_NUM_THREADS", "HOME") if name in os.environ}
     return {
         **kept,
