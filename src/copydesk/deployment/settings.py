@@ -16,6 +16,7 @@ from copydesk.deployment.names import (
     Label,
     MachineType,
     Namespace,
+    Network,
     Path,
     Project,
     Quantity,
@@ -131,8 +132,8 @@ class Google(Section):
     cpu: Literal["auto", "always", "requests"] = Field(
         "auto", description="auto: always, where work goes on between requests; else only while it answers."
     )
-    network: Label | None = Field(None, description="A VPC, where Redis or a registry is at a private address.")
-    subnet: Label | None = None
+    network: Network | None = Field(None, description="A VPC, where Redis or a registry is at a private address.")
+    subnet: Network | None = None
     metrics_image: Image | None = Field(
         None, description="Google's collector for Managed Prometheus, as a second container."
     )
