@@ -15,7 +15,7 @@ from copydesk.cli.main import app
 from copydesk.deployment import TARGETS, render, write
 from copydesk.deployment.capacity import BATCH_TOKENS, GRACE_S
 from copydesk.deployment.kubernetes import OPEN_JOBS, OVERLOADED, QUEUE_METRIC, REFUSED_METRIC
-from copydesk.errors import UsageError
+from copydesk.errors import CopydeskError, UsageError
 from copydesk.models.compiled import BATCH_TOKENS as BUDGET
 from copydesk.serve import process
 from copydesk.serve.metrics import DECLARED, JOBS
@@ -311,6 +311,19 @@ def test_rendering_again_replaces_what_was_rendered_and_nothing_else(target: str
     with pytest.raises(UsageError, match=first[0].name):
         write(render(target, example()), folder)
     assert first[0].read_text() == "changed: by hand\n"
+
+
+def test_another_rendering_in_a_folder_below_is_not_touched(tmp_path: Path) -> None:
+    production, staging = tmp_path / "cluster", tmp_path / "cluster" / "staging"
+    kept = write(render("kubernetes", example()), staging)
+    write(render("kubernetes", example()), production)
+    assert all(path.is_file() for path in kept)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CopydeskError, match="file/below.* cannot be written: Not a directory"):
+        write(render("kubernetes", example()), tmp_path / "file" / "below")
 
 
 def test_what_a_target_lacks_is_named() -> None:
