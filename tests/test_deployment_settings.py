@@ -114,6 +114,7 @@ def test_an_unknown_key_is_refused_with_the_nearest() -> None:
         ("secrets.PATH", "x", "no secret that Copydesk reads"),
         ("environment.COPYDESK_API_KEYS", "0123456789abcdef", "is a secret"),
         ("environment.DB_PASSWORD", "x", "is a secret"),
+        ("environment.MLFLOW_TRACKING_URI", "https://me:hunter2@mlflow.example.org", "holds a password"),
         ("environment.A-B", "x", "no name of an environment variable"),
         ("serve.cpus", 3, "1, 2, 4, 6 or 8"),
         ("serve.memory_mb", 16, "not between"),
@@ -160,6 +161,12 @@ except RecipeError:
 raise SystemExit("it was taken")
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT / "tests", check=True, timeout=60)
+
+
+def test_a_password_that_is_refused_is_not_repeated() -> None:
+    with pytest.raises(RecipeError) as refused:
+        example(environment__MLFLOW_TRACKING_URI="https://me:hunter2@mlflow.example.org")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_names_of_networks_may_be_as_long_as_google_has_them() -> None:
