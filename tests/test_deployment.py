@@ -289,6 +289,13 @@ def test_redis_is_reached_by_servers_and_workers_alone() -> None:
     assert sorted(parts) == ["api", "worker"] and policy["egress"] == []
 
 
+def test_redis_refuses_before_its_container_is_ended() -> None:
+    (container,) = one("kubernetes", variant("jobs"), "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    own = container["args"][container["args"].index("--maxmemory") + 1]
+    limit = container["resources"]["limits"]["memory"]
+    assert own.endswith("mb") and int(own.removesuffix("mb")) <= 0.75 * int(limit.removesuffix("Mi"))
+
+
 def test_words_that_a_shell_would_read_are_quoted_for_ray() -> None:
     job = one("ray", example(**BUCKET), "RayJob")
     assert shlex.split(job["spec"]["entrypoint"])[:3] == [
