@@ -30,7 +30,10 @@ from published import (
 )
 
 JUDGED_ELSEWHERE = {"kustomization.yaml", "prometheus/adapter-values.yaml", "prometheus/scrape.yaml"}
-RAY_JOB = {"entrypoint", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished", "backoffLimit", "rayClusterSpec"}
+RAY_JOB = {
+    "entrypoint", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished", "submitterPodTemplate", "backoffLimit",
+    "rayClusterSpec",
+}  # fmt: skip
 """Read from KubeRay's source (ray.io/v1, rayjob_types.go): its schema is not to be had offline."""
 
 
@@ -79,7 +82,8 @@ def test_a_ray_jobs_pods_are_what_the_published_schemas_take(name: str) -> None:
     assert set(job["spec"]) == RAY_JOB
     cluster = job["spec"]["rayClusterSpec"]
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
-    assert [fault for group in groups for fault in pod_template_faults(group["template"])] == []
+    templates = [*(group["template"] for group in groups), job["spec"]["submitterPodTemplate"]]
+    assert [fault for template in templates for fault in pod_template_faults(template)] == []
     assert all(isinstance(value, str) for group in groups for value in group["rayStartParams"].values())
 
 
@@ -266,6 +270,24 @@ def test_secrets_are_referred_to_and_never_written(target: str) -> None:
     assert "COPYDESK_JOBS" in by_name["worker"] and "COPYDESK_API_KEYS" not in by_name["worker"]
     for item in by_name["api"].values():
         assert ("valueFrom" in item) == (item["name"] in settings.secrets)
+
+
+@pytest.mark.parametrize("target", ["torchrun", "ray"])
+def test_a_task_that_ends_gets_no_secret_of_the_server(target: str) -> None:
+    settings = example(
+        **{key.replace(".", "__"): value for key, value in WITH_JOBS.items()},
+        secrets__COPYDESK_LOG="copydesk-log",
+        secrets__HF_TOKEN="hub",
+    )
+    found = {item["name"] for container in containers(_all(target, settings)) for item in container["env"]}
+    assert "HF_TOKEN" in found and not found & {"COPYDESK_API_KEYS", "COPYDESK_JOBS", "COPYDESK_LOG"}
+
+
+def test_every_pod_of_a_ray_job_is_ours_the_one_that_submits_it_too() -> None:
+    spec = one("ray", example(), "RayJob")["spec"]["submitterPodTemplate"]["spec"]
+    assert pod_security_faults(spec) == [] and spec["restartPolicy"] == "Never"
+    (container,) = spec["containers"]
+    assert "command" not in container and not any("valueFrom" in item for item in container["env"])
 
 
 def test_all_that_kubectl_takes_is_in_the_kustomization_and_names_one_another() -> None:

@@ -62,7 +62,7 @@ def _worker(settings: Settings) -> Manifest:
             ["worker", "--alive", _ALIVE],
             "Where jobs are, COPYDESK_JOBS says: on a command line everyone could read it.",
         ),
-        "env": environment(settings, jobs=True),
+        "env": environment(settings, "worker"),
         "startupProbe": {"exec": _looks_alive(), "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 24},
         "livenessProbe": {
             "exec": Because(

@@ -10,7 +10,7 @@ from typing import Any
 
 from copydesk.deployment.capacity import capacity_of
 from copydesk.deployment.commented import Because, Manifest
-from copydesk.deployment.containers import CACHE, PORT, STATE, USER, secrets_of, serve_arguments, variables
+from copydesk.deployment.containers import CACHE, PORT, STATE, USER, Reader, secrets_of, serve_arguments, variables
 from copydesk.deployment.places import MOUNT
 from copydesk.deployment.settings import Google, Settings
 from copydesk.errors import UsageError
@@ -53,7 +53,7 @@ def cloud_run_workers(settings: Settings) -> Manifest:
         "image": settings.images.worker,
         "command": ["copydesk"],
         "args": Because(["worker"], "Where jobs are, COPYDESK_JOBS says: on a command line everyone could read it."),
-        "env": _environment(settings, settings.jobs.worker_cpus, jobs=True),
+        "env": _environment(settings, settings.jobs.worker_cpus, "worker"),
         "resources": _resources(settings.jobs.worker_cpus, _memory_mb(settings, settings.jobs.worker_cpus)),
         "volumeMounts": _mounts(settings, state=False),
     }
@@ -164,7 +164,7 @@ def _api(settings: Settings) -> Manifest:
             "Hardly any --drain: Cloud Run sends nothing more to an instance that it ends, and kills it after 10 s.",
         ),
         "ports": [{"name": "http1", "containerPort": PORT}],
-        "env": _environment(settings, serve.cpus),
+        "env": _environment(settings, serve.cpus, "api"),
         "resources": _resources(serve.cpus, _memory_mb(settings, serve.cpus)),
         "volumeMounts": _mounts(settings, state=True),
         "startupProbe": {
@@ -212,13 +212,13 @@ def monitoring(settings: Settings) -> Manifest:
     }
 
 
-def _environment(settings: Settings, cpus: int, *, jobs: bool = False) -> list[Manifest]:
+def _environment(settings: Settings, cpus: int, reader: Reader) -> list[Manifest]:
     threads = Because(
         str(cpus), "One engine thread a core, also where more cores are there while it starts (startup-cpu-boost)."
     )
     hidden = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": secret.split(":")[0], "key": _version(secret)}}}
-        for name, secret in secrets_of(settings, jobs=jobs).items()
+        for name, secret in secrets_of(settings, reader).items()
     ]
     return [*variables(settings, OMP_NUM_THREADS=threads), *hidden]
 
