@@ -247,7 +247,24 @@ def test_cores_are_kept_between_requests_where_something_goes_on() -> None:
     assert throttled(model="models:/clickbait/3") == "true"
     assert throttled(model="/opt/bundle") == "true"
     assert throttled(model="/opt/bundle", secrets__COPYDESK_LOG="copydesk-log") == "false"
+    assert throttled(model="/opt/bundle", google__metrics_image="us-docker.pkg.dev/google/gmp-sidecar:1.2.0") == "false"
     assert throttled(model="/opt/bundle", google__cpu="always") == "false"
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("kind", ["Service", "WorkerPool"])
+def test_an_instance_has_memory_for_all_that_its_cache_may_hold(name: str, kind: str) -> None:
+    settings = variant(name)
+    found = [item for item in _all("cloudrun", settings) if item["kind"] == kind]
+    for spec in (item["spec"]["template"]["spec"] for item in found):
+        memory = _mib(spec["containers"][0]["resources"]["limits"]["memory"])
+        (cache,) = [volume for volume in spec["volumes"] if volume["name"] == "cache"]
+        process, two_models = 243, 2 * settings.serve.model_mb  # as measured; both while versions change
+        assert _mib(cache["emptyDir"]["sizeLimit"]) <= max(memory - process - two_models, 64)
+
+
+def _mib(amount: str) -> int:
+    return int(amount.removesuffix("Mi"))
 
 
 def test_a_bucket_is_mounted_where_the_server_looks_for_its_model() -> None:

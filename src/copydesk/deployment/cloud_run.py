@@ -17,8 +17,10 @@ from copydesk.errors import UsageError
 
 _PROBE_S = 2
 _DRAIN_S = 1
-_LEAST_MB, _MOST_MB = {1: 512, 2: 512, 4: 2_048, 6: 4_096, 8: 4_096}, {1: 4_096, 2: 8_192}
-"""The second generation's memory by cores, in MB; beyond two cores up to 4 GiB a core."""
+_LEAST_MB, _MOST_MB_A_CORE = {1: 512, 2: 512, 4: 2_048, 6: 4_096, 8: 4_096}, 4_096
+"""The second generation's memory: the least by cores, and the most for each."""
+_CACHED_MODELS = 3
+"""The versions of a registered model that there is room for in the cache, while an instance lives."""
 _COLLECTOR_CPUS, _COLLECTOR_MB = 1, 512
 
 
@@ -79,8 +81,8 @@ def cloud_run_workers(settings: Settings) -> Manifest:
 
 
 def works_between_requests(settings: Settings) -> bool:
-    """Tell whether something must go on while nobody asks: following an alias, or writing the prediction log."""
-    return settings.place.moves or "COPYDESK_LOG" in {*settings.environment, *settings.secrets}
+    """Tell whether something must go on while nobody asks: following an alias, writing the log, telling metrics."""
+    return settings.place.moves or "COPYDESK_LOG" in settings.secrets or bool(_google(settings).metrics_image)
 
 
 def has_cpu_always(settings: Settings) -> bool:
@@ -98,7 +100,8 @@ def _annotations(settings: Settings, google: Google) -> Manifest:
     serve = settings.serve
     always = has_cpu_always(settings)
     why = (
-        "Cores between requests too: the server follows its alias every two seconds, or writes its log."
+        "Cores between requests too: the server follows its alias every two seconds, writes its log, or the collector "
+        "reads its metrics."
         if works_between_requests(settings)
         else "Nothing goes on between requests (the batcher's threads run only while a request waits for them)."
     )
@@ -233,15 +236,19 @@ def _resources(cpus: int, memory_mb: int) -> Manifest:
 
 def _memory_mb(settings: Settings, cpus: int) -> int:
     """Return the memory, with what is written into files: Cloud Run keeps these in memory. Raises `UsageError`."""
-    cached = 2 if settings.place.is_registered else 0
-    wanted = max(capacity_of(settings, cached_models=cached).memory_mb, _LEAST_MB[cpus])
-    most = _MOST_MB.get(cpus, 4_096 * cpus)
+    wanted = max(capacity_of(settings, cached_models=_cached_models(settings)).memory_mb, _LEAST_MB[cpus])
+    most = _MOST_MB_A_CORE * cpus
     if wanted > most:
         raise UsageError(
             f"{wanted} MB are more than Cloud Run gives to {cpus} cores, {most} MB: set serve.cpus (or "
             "jobs.worker_cpus) higher, or serve.memory_mb lower."
         )
     return wanted
+
+
+def _cached_models(settings: Settings) -> int:
+    """Return how many models the cache may hold: what is in the image or in a bucket is read where it is."""
+    return _CACHED_MODELS if settings.place.is_registered else 0
 
 
 def _mounts(settings: Settings, *, state: bool) -> list[Manifest]:
@@ -252,7 +259,7 @@ def _mounts(settings: Settings, *, state: bool) -> list[Manifest]:
 
 
 def _volumes(settings: Settings, *, state: bool) -> list[Manifest]:
-    cache = max(3 * settings.serve.model_mb, 64)
+    cache = max(_cached_models(settings) * settings.serve.model_mb, 64)
     volumes: list[Any] = [
         {
             "name": "cache",
