@@ -119,7 +119,7 @@ ALLOWED: dict[str, set[str]] = {
     "rendering": set(),
     "report_page": {"plots", "metrics", "rendering"},
     "report_tables": set(),
-    "project": {"data", "pipeline"},
+    "project": {"data", "deployment", "pipeline"},
     "card": {"bundle"},
     "runs": {"bundle", "data", "models", "remote"},
     "tracking": {"mlflow_client"},

@@ -25,7 +25,7 @@ _SILENT_S = 30
 _REDIS_USER = 999
 """The user `redis` in the images of Redis and Valkey."""
 _REDIS_MB, _REDIS_DATA_MB = 512, 384
-"""What its container may take, and where Redis itself refuses: while it rewrites its file it needs more than its data."""
+"""What its container may take, and where Redis refuses: while it rewrites its file it needs more than its data."""
 
 
 def workers(settings: Settings) -> Manifest:

@@ -42,14 +42,15 @@ _HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?/)?"
 _TAGGED = r"(?::(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9._-]{0,127})"
 _DIGEST = r"(?:@sha256:[0-9a-f]{64})"
 
+_LABEL_CHARS = 42
+"""Short enough for `NAME-worker` on Cloud Run, which takes fewer than 50."""
 Label = Annotated[
     str,
     Like(
-        r"[a-z](?:[a-z0-9-]{0,40}[a-z0-9])?",
-        "name: 1 to 42 of a-z, 0-9 and '-', beginning with a letter and not ending with '-'",
+        rf"[a-z](?:[a-z0-9-]{{0,{_LABEL_CHARS - 2}}}[a-z0-9])?",
+        f"name: 1 to {_LABEL_CHARS} of a-z, 0-9 and '-', beginning with a letter and not ending with '-'",
     ),
 ]
-"""Short enough for `NAME-worker` on Cloud Run, which takes fewer than 50."""
 Network = Annotated[
     str, Like(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "network's name: up to 63 of a-z, 0-9 and '-', first a letter")
 ]
@@ -86,3 +87,9 @@ Word = Annotated[str, Like(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", "
 Folder = Annotated[str, Like(rf"/(?:{_PATH})?", "folder such as /opt/bundle, without spaces or '..'")]
 Path = Annotated[str, Like(_PATH, "path within the volume, without spaces or '..'")]
 Cidr = Annotated[str, Like(r"\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}", "range of addresses such as 10.0.0.0/8")]
+
+
+def label_of(name: str) -> str:
+    """Return a `Label` that resembles a recipe's name, which may hold '.' and '_', begin with a digit, be longer."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
+    return (plain if plain[:1].isalpha() else f"model-{plain}")[:_LABEL_CHARS].rstrip("-")

@@ -248,8 +248,8 @@ class Settings(Section):
                 raise ValueError(f"{name} is a secret: put it under 'secrets', by the name of where it is kept")
             if _CREDENTIALS.search(text):
                 raise ValueError(
-                    f"{name} holds a password (…://USER:PASSWORD@…), which anybody could read there. Leave it out of the "
-                    "address; for MLflow put MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD under 'secrets'"
+                    f"{name} holds a password (…://USER:PASSWORD@…), which anybody could read there. Leave it out; for "
+                    "MLflow put MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD under 'secrets'"
                 )
         return value
 
