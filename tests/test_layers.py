@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"ngrams", "phrases", "tasks", "data"},
     "labelling": {"data", "metrics", "models", "phrases", "slices", "tasks"},
     "slices": {"data", "languages", "metrics"},
-    "runtime": {"bundle", "tasks", "models", "phrases", "registry", "remote"},
+    "runtime": {"bundle", "bundle_store", "tasks", "models", "phrases", "registry", "remote"},
     "score": {"bundle", "data", "registry", "remote", "runtime", "tasks"},
     "registry": {"bundle", "bundle_store", "manifest", "mlflow_client", "remote"},
     "behaviour": {"bundle", "manifest", "runtime", "tasks", "metrics", "models", "data", "labelling"},
