@@ -123,6 +123,8 @@ def test_an_unknown_key_is_refused_with_the_nearest() -> None:
         ("train.recipe", "recipe.yaml", "no address"),
         ("train.accelerator", "NVIDIA_K80", "NVIDIA_L4"),
         ("kubernetes.reaches", [{"port": 1}], "one of them"),
+        ("kubernetes.reaches", [{"port": 1, "cidr": "10.0.0.256/8"}], "no range of addresses"),
+        ("kubernetes.reaches", [{"port": 1, "cidr": "10.0.0.0/33"}], "no range of addresses"),
         ("torchrun.recipe", "/etc/passwd", "no path"),
         ("torchrun.recipe", "a/../b", "no path"),
         ("torchrun.gpus", 2, "each process takes one GPU"),

@@ -86,7 +86,8 @@ MachineType = Annotated[str, Like(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+", "machine typ
 Word = Annotated[str, Like(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", "name")]
 Folder = Annotated[str, Like(rf"/(?:{_PATH})?", "folder such as /opt/bundle, without spaces or '..'")]
 Path = Annotated[str, Like(_PATH, "path within the volume, without spaces or '..'")]
-Cidr = Annotated[str, Like(r"\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}", "range of addresses such as 10.0.0.0/8")]
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+Cidr = Annotated[str, Like(rf"{_BYTE}(?:\.{_BYTE}){{3}}/(?:3[0-2]|[12]?\d)", "range of addresses such as 10.0.0.0/8")]
 
 
 def label_of(name: str) -> str:
