@@ -307,6 +307,15 @@ def test_every_pod_of_a_ray_job_is_ours_the_one_that_submits_it_too() -> None:
     assert "command" not in container and not any("valueFrom" in item for item in container["env"])
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_machine_of_a_ray_job_has_room_for_the_files_that_it_fetches(name: str) -> None:
+    cluster = one("ray", variant(name), "RayJob")["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        volumes = {volume["name"]: volume for volume in group["template"]["spec"]["volumes"]}
+        assert set(volumes) == {"cache", "tmp"}  # a model in a bucket is fetched, as the texts are, and not mounted
+        assert volumes["cache"]["emptyDir"] == {}
+
+
 def test_all_that_kubectl_takes_is_in_the_kustomization_and_names_one_another() -> None:
     for name in ("example", "jobs"):
         found = manifests("kubernetes", variant(name))

@@ -71,7 +71,7 @@ def volumes(settings: Settings, *, state: bool = False) -> list[Manifest]:
     found: list[Manifest] = [
         {
             "name": "cache",
-            "emptyDir": Because({"sizeLimit": f"{cache_mb}Mi"}, "Models that were fetched; as many as fit four times."),
+            "emptyDir": Because({"sizeLimit": f"{cache_mb}Mi"}, "Models that were fetched: room for four versions."),
         },
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
