@@ -14,12 +14,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from release import packages
 from release.extras import INSTALLED, Installed, install, try_all
 from release.packages import ROOT
-from release.ready import Checkout, checkout, faults_of
+from release.ready import Checkout, checkout, faults_of, faults_of_folder
 from release.sbom import bill_of, summary
 
 ALL = ("data", "serve", "registry", "client", "monitor", "cloud", "scale", "train", "minilm", "sign", "wandb")
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     options = parser.parse_args()
     found = checkout()
-    _stop(faults_of(found, tag=options.tag, dated=options.tag is not None))
+    _stop([*faults_of(found, tag=options.tag, dated=options.tag is not None), *faults_of_folder(options.out)])
     with tempfile.TemporaryDirectory(prefix="copydesk-release-") as name:
         folder = Path(name)
         wheel, sdist = _built(found, folder)
@@ -72,12 +73,11 @@ def _built(found: Checkout, folder: Path) -> tuple[Path, Path]:
 
 def _metadata_faults(wheel: Path, sdist: Path, found: Checkout) -> list[str]:
     """Return what an index would refuse, or show wrongly, of the metadata."""
-    import zipfile
-
     from packaging.metadata import Metadata
 
     name = next(name for name in packages.names_in(wheel) if name.endswith(".dist-info/METADATA"))
-    content = zipfile.ZipFile(wheel).read(name)
+    with zipfile.ZipFile(wheel) as files:
+        content = files.read(name)
     metadata = Metadata.from_email(content)  # raises for what PyPI refuses
     with tarfile.open(sdist) as archive:
         own = archive.extractfile(f"copydesk-{found.version}/PKG-INFO")
@@ -118,7 +118,7 @@ def _tried(
 
 def _kept(out: Path, wheel: Path, sdist: Path, bills: dict[str, dict[str, object]]) -> None:
     """Put what is published, and nothing else, into the folder."""
-    shutil.rmtree(out, ignore_errors=True)
+    shutil.rmtree(out, ignore_errors=True)  # `faults_of_folder` has found nothing else in it
     out.mkdir(parents=True)
     for file in (wheel, sdist):
         shutil.copy(file, out)

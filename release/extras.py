@@ -141,9 +141,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the small ones that every test run tries")
     parser.add_argument("--only", metavar="NAME;…", help="only these environments")
     options = parser.parse_args()
-    only = (
-        options.only.split(";") if options.only else [one.name for one in INSTALLED if one.quick or not options.quick]
-    )
+    known = [one.name for one in INSTALLED if one.quick or not options.quick]
+    only = options.only.split(";") if options.only else known
+    if unknown := set(only) - {one.name for one in INSTALLED}:
+        parser.error(f"--only: no {', '.join(sorted(unknown))}. There are: {'; '.join(one.name for one in INSTALLED)}")
     with tempfile.TemporaryDirectory(prefix="copydesk-extras-") as folder:
         chosen = [one for one in INSTALLED if one.name in only]
         outcomes = try_all(options.wheel.resolve(), chosen, Path(folder))

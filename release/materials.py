@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -102,8 +101,3 @@ def _s3(materials: Path, folder: Path) -> Iterator[dict[str, str]]:
 def _copydesk(materials: Path, folder: Path) -> Iterator[dict[str, str]]:
     with _of_tests("server_process").server_process(materials / "linear", folder) as server:
         yield {"COPYDESK_TRIAL_SERVER": server.url}
-
-
-def run(command: list[str], *, cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command, its output kept."""
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)

@@ -1,16 +1,18 @@
-"""Whether a checkout may become a release: nothing uncommitted, and a changelog that tells of this version."""
+"""Whether a checkout may become a release: all committed, a changelog that tells of this version, a place for it."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from release.packages import ROOT
 
 _HEADING = re.compile(r"^## (?P<version>\S+) (?:—|-) (?P<when>.+)$", re.MULTILINE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_RELEASED = ("copydesk-*.whl", "copydesk-*.tar.gz", "copydesk-*.cdx.json", ".gitignore")
 VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?")
 
 
@@ -60,6 +62,13 @@ def faults_of(found: Checkout, *, tag: str | None = None, dated: bool = False) -
     if tag is None and found.tag in found.tags:
         faults.append(f"the tag {found.tag} exists. Raise __version__ in src/copydesk/__init__.py.")
     return faults
+
+
+def faults_of_folder(out: Path) -> list[str]:
+    """Return why a folder may not be replaced by a release: it holds what none put there."""
+    files = sorted(out.iterdir()) if out.is_dir() else [out] if out.exists() else []
+    strange = [file.name for file in files if not any(fnmatch(file.name, form) for form in _RELEASED)]
+    return [f"--out '{out}' would be replaced, and holds {', '.join(strange[:5])}. Name another."] if strange else []
 
 
 def _git(root: Path, *words: str) -> str:

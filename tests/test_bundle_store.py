@@ -98,6 +98,8 @@ def test_a_bundle_that_cannot_be_uploaded_stays_here(
         raise CopydeskError("The bucket is full.")
 
     monkeypatch.setattr(BundleStore, "upload", fail)
-    with pytest.raises(CopydeskError, match=r"full. The bundle is whole in 'bundles/toy-1': the same command"):
+    with pytest.raises(
+        CopydeskError, match=r"full. The bundle is whole in 'bundles/toy-1'. The same command trains again"
+    ):
         train_bundle(toy_recipe, data=toy_csv, out=url)
     assert open_bundle(Path("bundles/toy-1"))

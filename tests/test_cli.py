@@ -57,6 +57,11 @@ def bundle(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> str:
     return run("train", recipe, "--data", toy_csv, "--quiet").out.strip().removeprefix("bundle: ")
 
 
+def test_every_command_is_there_once() -> None:
+    names = [command.name for command in cli.app.registered_commands]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_train_ends_with_the_bundles_folder(run: Callable[..., Run], recipe: Path, toy_csv: Path) -> None:
     done = run("train", recipe, "--data", toy_csv)
     assert done.code == 0, done.err

@@ -86,6 +86,11 @@ def test_the_stores_are_reached_by_those_who_need_them_and_by_nobody_outside() -
         assert all(STACK.networks[network]["internal"] for network in SERVICES[name]["networks"])
 
 
+def test_redis_refuses_before_its_container_is_ended() -> None:
+    command, limits = SERVICES["redis"]["command"], SERVICES["redis"]["deploy"]["resources"]["limits"]
+    assert (command[command.index("--maxmemory") + 1], limits["memory"]) == ("768mb", "1g")
+
+
 @each
 def test_who_depends_on_a_service_waits_until_it_is_healthy(name: str) -> None:
     for other, needed in SERVICES[name].get("depends_on", {}).items():

@@ -93,6 +93,9 @@ def test_a_real_redis_takes_what_it_is_told(tmp_path: Path) -> None:
         client = redis.Redis(unix_socket_path=str(place), password="a-password-of-this-test", decode_responses=True)
         told = client.config_get("appendonly", "appendfsync", "maxmemory-policy")
         assert told == {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+        client.config_set("maxmemory", client.info("memory")["used_memory"] - 1)
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            client.set("one", "more")
         client.close()
         with pytest.raises(redis.AuthenticationError):
             redis.Redis(unix_socket_path=str(place)).ping()

@@ -15,7 +15,7 @@ from copydesk.cli.main import app
 from copydesk.deployment import TARGETS, render, write
 from copydesk.deployment.capacity import BATCH_TOKENS, GRACE_S
 from copydesk.deployment.kubernetes import OPEN_JOBS, OVERLOADED, QUEUE_METRIC, REFUSED_METRIC
-from copydesk.errors import UsageError
+from copydesk.errors import CopydeskError, UsageError
 from copydesk.models.compiled import BATCH_TOKENS as BUDGET
 from copydesk.serve import process
 from copydesk.serve.metrics import DECLARED, JOBS
@@ -30,7 +30,10 @@ from published import (
 )
 
 JUDGED_ELSEWHERE = {"kustomization.yaml", "prometheus/adapter-values.yaml", "prometheus/scrape.yaml"}
-RAY_JOB = {"entrypoint", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished", "backoffLimit", "rayClusterSpec"}
+RAY_JOB = {
+    "entrypoint", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished", "submitterPodTemplate", "backoffLimit",
+    "rayClusterSpec",
+}  # fmt: skip
 """Read from KubeRay's source (ray.io/v1, rayjob_types.go): its schema is not to be had offline."""
 
 
@@ -79,7 +82,8 @@ def test_a_ray_jobs_pods_are_what_the_published_schemas_take(name: str) -> None:
     assert set(job["spec"]) == RAY_JOB
     cluster = job["spec"]["rayClusterSpec"]
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
-    assert [fault for group in groups for fault in pod_template_faults(group["template"])] == []
+    templates = [*(group["template"] for group in groups), job["spec"]["submitterPodTemplate"]]
+    assert [fault for template in templates for fault in pod_template_faults(template)] == []
     assert all(isinstance(value, str) for group in groups for value in group["rayStartParams"].values())
 
 
@@ -243,7 +247,24 @@ def test_cores_are_kept_between_requests_where_something_goes_on() -> None:
     assert throttled(model="models:/clickbait/3") == "true"
     assert throttled(model="/opt/bundle") == "true"
     assert throttled(model="/opt/bundle", secrets__COPYDESK_LOG="copydesk-log") == "false"
+    assert throttled(model="/opt/bundle", google__metrics_image="us-docker.pkg.dev/google/gmp-sidecar:1.2.0") == "false"
     assert throttled(model="/opt/bundle", google__cpu="always") == "false"
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("kind", ["Service", "WorkerPool"])
+def test_an_instance_has_memory_for_all_that_its_cache_may_hold(name: str, kind: str) -> None:
+    settings = variant(name)
+    found = [item for item in _all("cloudrun", settings) if item["kind"] == kind]
+    for spec in (item["spec"]["template"]["spec"] for item in found):
+        memory = _mib(spec["containers"][0]["resources"]["limits"]["memory"])
+        (cache,) = [volume for volume in spec["volumes"] if volume["name"] == "cache"]
+        process, two_models = 243, 2 * settings.serve.model_mb  # as measured; both while versions change
+        assert _mib(cache["emptyDir"]["sizeLimit"]) <= max(memory - process - two_models, 64)
+
+
+def _mib(amount: str) -> int:
+    return int(amount.removesuffix("Mi"))
 
 
 def test_a_bucket_is_mounted_where_the_server_looks_for_its_model() -> None:
@@ -268,6 +289,33 @@ def test_secrets_are_referred_to_and_never_written(target: str) -> None:
         assert ("valueFrom" in item) == (item["name"] in settings.secrets)
 
 
+@pytest.mark.parametrize("target", ["torchrun", "ray"])
+def test_a_task_that_ends_gets_no_secret_of_the_server(target: str) -> None:
+    settings = example(
+        **{key.replace(".", "__"): value for key, value in WITH_JOBS.items()},
+        secrets__COPYDESK_LOG="copydesk-log",
+        secrets__HF_TOKEN="hub",
+    )
+    found = {item["name"] for container in containers(_all(target, settings)) for item in container["env"]}
+    assert "HF_TOKEN" in found and not found & {"COPYDESK_API_KEYS", "COPYDESK_JOBS", "COPYDESK_LOG"}
+
+
+def test_every_pod_of_a_ray_job_is_ours_the_one_that_submits_it_too() -> None:
+    spec = one("ray", example(), "RayJob")["spec"]["submitterPodTemplate"]["spec"]
+    assert pod_security_faults(spec) == [] and spec["restartPolicy"] == "Never"
+    (container,) = spec["containers"]
+    assert "command" not in container and not any("valueFrom" in item for item in container["env"])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_machine_of_a_ray_job_has_room_for_the_files_that_it_fetches(name: str) -> None:
+    cluster = one("ray", variant(name), "RayJob")["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        volumes = {volume["name"]: volume for volume in group["template"]["spec"]["volumes"]}
+        assert set(volumes) == {"cache", "tmp"}  # a model in a bucket is fetched, as the texts are, and not mounted
+        assert volumes["cache"]["emptyDir"] == {}
+
+
 def test_all_that_kubectl_takes_is_in_the_kustomization_and_names_one_another() -> None:
     for name in ("example", "jobs"):
         found = manifests("kubernetes", variant(name))
@@ -287,6 +335,13 @@ def test_redis_is_reached_by_servers_and_workers_alone() -> None:
     policy = one("kubernetes", variant("jobs"), "NetworkPolicy", "clickbait-redis")["spec"]
     parts = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in policy["ingress"][0]["from"]]
     assert sorted(parts) == ["api", "worker"] and policy["egress"] == []
+
+
+def test_redis_refuses_before_its_container_is_ended() -> None:
+    (container,) = one("kubernetes", variant("jobs"), "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    own = container["args"][container["args"].index("--maxmemory") + 1]
+    limit = container["resources"]["limits"]["memory"]
+    assert own.endswith("mb") and int(own.removesuffix("mb")) <= 0.75 * int(limit.removesuffix("Mi"))
 
 
 def test_words_that_a_shell_would_read_are_quoted_for_ray() -> None:
@@ -311,6 +366,19 @@ def test_rendering_again_replaces_what_was_rendered_and_nothing_else(target: str
     with pytest.raises(UsageError, match=first[0].name):
         write(render(target, example()), folder)
     assert first[0].read_text() == "changed: by hand\n"
+
+
+def test_another_rendering_in_a_folder_below_is_not_touched(tmp_path: Path) -> None:
+    production, staging = tmp_path / "cluster", tmp_path / "cluster" / "staging"
+    kept = write(render("kubernetes", example()), staging)
+    write(render("kubernetes", example()), production)
+    assert all(path.is_file() for path in kept)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CopydeskError, match="file/below.* cannot be written: Not a directory"):
+        write(render("kubernetes", example()), tmp_path / "file" / "below")
 
 
 def test_what_a_target_lacks_is_named() -> None:

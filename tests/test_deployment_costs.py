@@ -44,6 +44,13 @@ def test_prices_of_ones_own_are_checked(tmp_path: Path) -> None:
     file.write_text(text.replace("    cpus: 2\n    source", "    source"))
     with pytest.raises(RecipeError, match="hour and cpus"):
         load_costs(file)
+    for wrong in ("0", "30"):  # a share: 0.3
+        file.write_text(text.replace("[1.0, 0.3, 0.05]", f"[1.0, {wrong}]"))
+        with pytest.raises(RecipeError, match=r"utilisation\.1"):
+            load_costs(file)
+    file.write_text("- 1\n")
+    with pytest.raises(RecipeError, match=r"prices.yaml': \[1\] is not valid"):
+        load_costs(file)
 
 
 def test_the_command_prints_the_table_and_json() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,7 @@ def test_an_unknown_key_is_refused_with_the_nearest() -> None:
     ("key", "value", "says"),
     [
         ("name", "Clickbait", "no name"),
-        ("name", "a" * 49, "no name"),
+        ("name", "a" * 43, "no name"),  # NAME-worker is a worker pool's name on Cloud Run, which takes fewer than 50
         ("name", "a\nb", "no name"),
         ("name", "a-", "no name"),
         ("images.serve", "copydesk-serve", "no image with a tag"),
@@ -112,6 +114,7 @@ def test_an_unknown_key_is_refused_with_the_nearest() -> None:
         ("secrets.PATH", "x", "no secret that Copydesk reads"),
         ("environment.COPYDESK_API_KEYS", "0123456789abcdef", "is a secret"),
         ("environment.DB_PASSWORD", "x", "is a secret"),
+        ("environment.MLFLOW_TRACKING_URI", "https://me:hunter2@mlflow.example.org", "holds a password"),
         ("environment.A-B", "x", "no name of an environment variable"),
         ("serve.cpus", 3, "1, 2, 4, 6 or 8"),
         ("serve.memory_mb", 16, "not between"),
@@ -120,6 +123,8 @@ def test_an_unknown_key_is_refused_with_the_nearest() -> None:
         ("train.recipe", "recipe.yaml", "no address"),
         ("train.accelerator", "NVIDIA_K80", "NVIDIA_L4"),
         ("kubernetes.reaches", [{"port": 1}], "one of them"),
+        ("kubernetes.reaches", [{"port": 1, "cidr": "10.0.0.256/8"}], "no range of addresses"),
+        ("kubernetes.reaches", [{"port": 1, "cidr": "10.0.0.0/33"}], "no range of addresses"),
         ("torchrun.recipe", "/etc/passwd", "no path"),
         ("torchrun.recipe", "a/../b", "no path"),
         ("torchrun.gpus", 2, "each process takes one GPU"),
@@ -142,6 +147,32 @@ def test_what_no_cloud_would_take_is_refused(key: str, value: Any, says: str) ->
 )
 def test_images_that_stay_what_they_are_are_taken(image: str) -> None:
     assert example(images__serve=image).images.serve == image
+
+
+@pytest.mark.parametrize(
+    ("key", "start"), [("model", "/opt/"), ("model", "gs://newsroom/"), ("torchrun.recipe", ""), ("images.serve", "")]
+)
+def test_a_mistake_at_the_end_of_a_long_name_is_found_at_once(key: str, start: str) -> None:
+    code = f"""
+from deployed import example
+from copydesk.errors import RecipeError
+try:
+    example(**{{{key.replace(".", "__")!r}: {start!r} + "long-name-of-a-model" * 3 + " x"}})
+except RecipeError:
+    raise SystemExit(0)
+raise SystemExit("it was taken")
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "tests", check=True, timeout=60)
+
+
+def test_a_password_that_is_refused_is_not_repeated() -> None:
+    with pytest.raises(RecipeError) as refused:
+        example(environment__MLFLOW_TRACKING_URI="https://me:hunter2@mlflow.example.org")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_names_of_networks_may_be_as_long_as_google_has_them() -> None:
+    assert example(google__network="n" * 63, google__subnet="s" * 63).google
 
 
 def test_files_that_are_no_settings_are_refused(tmp_path: Path) -> None:

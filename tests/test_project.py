@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ruamel.yaml
 import yaml
 
 from copydesk import __version__
+from copydesk.deployment import load_settings
 from copydesk.errors import CopydeskError, UsageError
 from copydesk.pipeline.needs import KEYS, needed
 from copydesk.project.contents import KINDS, SAMPLED
@@ -176,6 +178,26 @@ def test_the_deployments_settings_name_the_projects_model(projects: dict[tuple[s
     assert (settings["name"], settings["model"]) == ("tweets", "models:/tweets@production")
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("2024", "model-2024"),
+        ("no", "no"),
+        ("1e5", "model-1e5"),
+        ("my_news.v2", "my-news-v2"),
+        ("x" * 41 + "-" + "x" * 22, "x" * 41),
+    ],
+)
+def test_every_name_that_a_project_may_have_names_a_recipe_and_a_deployment(
+    tmp_path: Path, name: str, label: str
+) -> None:
+    write_project(tmp_path / name, "blank", git=False)
+    assert load_recipe(tmp_path / name / "recipe.yaml").name == name
+    assert ruamel.yaml.YAML(typ="safe").load(tmp_path / name / "recipe.yaml")["name"] == name  # as DVC reads it
+    settings = load_settings(tmp_path / name / "deploy.yaml")
+    assert (settings.name, settings.model) == (label, f"models:/{name}@production")
+
+
 def test_every_requirement_is_pinned(projects: dict[tuple[str, bool], Path]) -> None:
     project = projects["tweets", False]
     lines = [line for line in (project / "requirements.txt").read_text("utf-8").splitlines() if line[0] not in "#-"]
@@ -206,6 +228,20 @@ def test_without_git_dvc_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     made = write_project(tmp_path / "desk", "blank")
     assert not made.git and any("Not in git" in note for note in made.notes)
     assert "no_scm = true" in (tmp_path / "desk" / ".dvc" / "config").read_text("utf-8")
+
+
+def test_a_git_that_makes_no_repository_is_told_with_the_way_around(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text("#!/bin/sh\necho \"error: unknown option 'initial-branch=main'\" >&2\nexit 129\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:/usr/bin:/bin")
+    with pytest.raises(CopydeskError, match=r"unknown option 'initial-branch=main'.* 2\.28 or newer; --no-git"):
+        write_project(tmp_path / "desk", "blank")
+    assert not (tmp_path / "desk").exists()
+    assert not write_project(tmp_path / "desk", "blank", git=False).git
 
 
 @pytest.mark.parametrize(

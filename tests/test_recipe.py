@@ -145,6 +145,7 @@ def test_settings_are_read_as_yaml() -> None:
     assert parse_setting("train.epochs=3") == ("train.epochs", 3)
     assert parse_setting("train.learning_rate=auto") == ("train.learning_rate", "auto")
     assert parse_setting("text=[a, b]") == ("text", ["a", "b"])
+    assert parse_setting("source.0.gdelt.since=2026-02-30") == ("source.0.gdelt.since", "2026-02-30")
     with pytest.raises(RecipeError, match="is not KEY=VALUE"):
         parse_setting("train.epochs")
 
@@ -166,6 +167,9 @@ def test_relative_sources_are_taken_from_the_recipes_folder(tmp_path: Path) -> N
         ),
         (b"name: x\ntrain:\n  epochs: 1\n  epochs: 2\n", "the key 'epochs' stands twice, in line 3 and in line 4"),
         (b"- a\n- b\n", "holds list, not a mapping"),
+        (b"name: x\nsource: {since: 2026-02-30}\n", r"'2026-02-30' in line 2 is not valid: day .*put it in quotes"),
+        (b"name: x\ntrain:\n  epochs: !!int many\n", "'many' in line 3 is not valid"),
+        (b"name: x\n2026-01-31: 1\n", "unknown key '2026-01-31'"),
         (b"name: x\ntask: \xff\xfe", "is not UTF-8: byte 0xff in line 2. Save it as UTF-8"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from copydesk.errors import RecipeError, SourceError
 from copydesk.files import cache_folder
 from copydesk.recipe import SourceFile
+from copydesk.remote.fetch import Fetched
 from copydesk.remote.recipes import recipe_at
 
 RECIPE = """name: toy
@@ -84,6 +85,24 @@ def test_a_path_that_leads_out_of_the_bucket_is_refused(place: str, file: str) -
 def test_python_from_the_web_is_not_run(place: str) -> None:
     with pytest.raises(RecipeError, match="'https://example.com/own.py' is Python, and would be run unseen"):
         recipe_at(f"{place}/team/toy.yaml", {"weak.functions": ["https://example.com/own.py"]})
+
+
+@pytest.mark.parametrize(
+    "file", ["https://example.com/own.py?x=1", "https://example.com/own.py#2", "hf://team/rules/own.py@3"]
+)
+def test_python_with_a_revision_after_its_name_is_python(place: str, file: str) -> None:
+    with pytest.raises(RecipeError, match=r"own\.py.* is Python, and would be run unseen"):
+        recipe_at(f"{place}/team/toy.yaml", {"weak.functions": [file]})
+
+
+@pytest.mark.parametrize("file", ["own.py", "s3://anybodys/own.py", "file:///data/own.py", "/data/own.py"])
+def test_a_recipe_from_the_web_has_no_python_run_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    (tmp_path / "fetched").write_text(f"name: toy\nevaluate: {{functions: ['{file}']}}\n", "utf-8")
+    monkeypatch.setattr("copydesk.remote.fetch.fetch", lambda *_, **__: Fetched(tmp_path / "fetched", None))
+    with pytest.raises(RecipeError, match=r"own\.py' is Python, and would be run unseen"):
+        recipe_at("https://example.com/toy.yaml")
 
 
 def test_a_path_is_read_as_ever(tmp_path: Path) -> None:

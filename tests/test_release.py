@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from release import audit, badges, packages, sbom
+from release import audit, badges, extras, packages, sbom
 from release.extras import INSTALLED
-from release.ready import Checkout, faults_of
+from release.ready import Checkout, faults_of, faults_of_folder
 from release.trial import TRIALS
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +47,24 @@ def test_a_clean_checkout_with_its_version_in_the_changelog_is_a_release() -> No
 def test_what_is_no_release_is_refused_with_the_reason(other: dict[str, Any], tag: str | None, told: str) -> None:
     (fault,) = [fault for fault in faults_of(_found(**other), tag=tag, dated=True) if told in fault]
     assert fault
+
+
+def test_a_folder_with_anything_but_a_release_is_not_replaced(tmp_path: Path) -> None:
+    for name in ("copydesk-0.1.0-py3-none-any.whl", "copydesk-0.1.0.tar.gz", "copydesk-serve.cdx.json"):
+        (tmp_path / name).touch()
+    assert faults_of_folder(tmp_path) == faults_of_folder(tmp_path / "new") == []
+    (tmp_path / "thesis.tex").touch()
+    for out in (tmp_path, tmp_path / "thesis.tex"):
+        assert faults_of_folder(out) == [f"--out '{out}' would be replaced, and holds thesis.tex. Name another."]
+
+
+def test_an_environment_that_there_is_not_is_not_taken_for_one_that_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["release.extras", "copydesk.whl", "--only", "serve;sevre"])
+    with pytest.raises(SystemExit) as ended:
+        extras.main()
+    assert ended.value.code == 2 and "no sevre. There are: base; serve;" in capsys.readouterr().err
 
 
 def test_a_wheel_holds_every_tracked_file_of_the_package_and_nothing_else() -> None:

@@ -115,6 +115,26 @@ def test_a_run_that_fails_after_a_checkpoint_can_be_resumed(toy_recipe: Recipe, 
     assert work.last_whole()[0] == work.root / "checkpoint-3"
 
 
+def test_a_run_that_fails_with_its_bundle_written_is_over(toy_recipe: Recipe, dataset: Dataset) -> None:
+    with (
+        pytest.raises(RuntimeError, match="the upload"),
+        claimed_work(toy_recipe, dataset, None, resume=False, progress=Listener()) as work,
+    ):
+        (work.root / "checkpoint-4").mkdir()
+        seal(work.root / "checkpoint-4")
+        work.bundle.mkdir()
+        raise RuntimeError("the upload failed")
+    assert not work.root.exists()
+
+
+def test_a_run_whose_bundle_is_there_is_not_resumed(toy_recipe: Recipe, dataset: Dataset) -> None:
+    _begin(Path("bundles/toy-1"), toy_recipe, dataset)  # killed before its folder went
+    Path("bundles/toy-1").mkdir()
+    listener = Listener()
+    assert _claimed(toy_recipe, dataset, None, True, listener).bundle == Path("bundles/toy-2")
+    assert listener.said == ["nothing to resume: a new run"]
+
+
 def test_a_thinned_curve_keeps_every_evaluation_and_the_means_of_the_updates() -> None:
     updates = [Step(n, n / 10, n, loss=float(n), examples_per_second=2.0 * n) for n in range(1, 11)]
     history = [*updates[:5], Step(5, 0.5, 5, validation_quality=0.9), *updates[5:]]

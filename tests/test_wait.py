@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from copydesk.errors import RegistryError, UsageError
+from copydesk.bundle_store import BundleStore
+from copydesk.errors import CopydeskError, RegistryError, UsageError
 from copydesk.runtime.wait import LOOK_S, wait_for_model
 
 
@@ -60,3 +61,29 @@ def test_a_folder_is_waited_for_too(tmp_path: Path) -> None:
     told: list[str] = []
     wait_for_model(str(tmp_path), told.append, sleep=sleep)
     assert len(told) == 1
+
+
+def test_an_address_is_waited_for_too(tmp_path: Path) -> None:
+    place = tmp_path / "bundle"
+    place.mkdir()
+
+    def sleep(_: float) -> None:
+        (place / "manifest.json").write_text("{}", "utf-8")
+
+    told: list[str] = []
+    wait_for_model(f"file://{place}", told.append, sleep=sleep)
+    assert len(told) == 1 and f"no bundle at 'file://{place}'" in told[0]
+
+
+def test_a_bucket_that_does_not_answer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = [CopydeskError("The bucket cannot be reached."), None]
+
+    def manifest(_: BundleStore) -> bytes:
+        if fault := faults.pop(0):
+            raise fault
+        return b"{}"
+
+    monkeypatch.setattr(BundleStore, "manifest", manifest)
+    told: list[str] = []
+    wait_for_model("memory://bundle", told.append, sleep=lambda _: None)
+    assert len(told) == 1 and "cannot be reached" in told[0]

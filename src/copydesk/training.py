@@ -136,7 +136,10 @@ def _upload(out: Path, store: BundleStore, progress: Progress) -> None:
     try:
         store.upload(open_bundle(out, ours=True))
     except CopydeskError as error:
-        raise CopydeskError(f"{error} The bundle is whole in '{out}': the same command tries again.") from None
+        raise CopydeskError(
+            f"{error} The bundle is whole in '{out}'. The same command trains again, with --checkpoints only from the "
+            "last one, and uploads that."
+        ) from None
 
 
 def write_fitted(

@@ -134,7 +134,6 @@ for stage in (
     check,
     predict,
     export,
-    init,
     score,
     register,
     models,

@@ -24,6 +24,8 @@ _ALIVE = f"{TMP}/alive"
 _SILENT_S = 30
 _REDIS_USER = 999
 """The user `redis` in the images of Redis and Valkey."""
+_REDIS_MB, _REDIS_DATA_MB = 512, 384
+"""What its container may take, and where Redis refuses: while it rewrites its file it needs more than its data."""
 
 
 def workers(settings: Settings) -> Manifest:
@@ -60,7 +62,7 @@ def _worker(settings: Settings) -> Manifest:
             ["worker", "--alive", _ALIVE],
             "Where jobs are, COPYDESK_JOBS says: on a command line everyone could read it.",
         ),
-        "env": environment(settings, jobs=True),
+        "env": environment(settings, "worker"),
         "startupProbe": {"exec": _looks_alive(), "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 24},
         "livenessProbe": {
             "exec": Because(
@@ -146,6 +148,7 @@ REDIS_ARGUMENTS = (
     "/etc/redis/redis.conf",
     *("--appendonly", "yes"),
     *("--appendfsync", "everysec"),
+    *("--maxmemory", f"{_REDIS_DATA_MB}mb"),
     *("--maxmemory-policy", "noeviction"),
     *("--dir", "/data"),
 )
@@ -166,8 +169,8 @@ def _redis_pod(settings: Settings, secret: str) -> Manifest:
         "readinessProbe": alive,
         "livenessProbe": alive,
         "resources": {
-            "requests": {"cpu": "250m", "memory": "512Mi"},
-            "limits": {"memory": "512Mi"},
+            "requests": {"cpu": "250m", "memory": f"{_REDIS_MB}Mi"},
+            "limits": {"memory": f"{_REDIS_MB}Mi"},
         },
         "securityContext": container_security(),
         "volumeMounts": [

@@ -10,15 +10,17 @@ from typing import Any
 
 from copydesk.deployment.capacity import capacity_of
 from copydesk.deployment.commented import Because, Manifest
-from copydesk.deployment.containers import CACHE, PORT, STATE, USER, secrets_of, serve_arguments, variables
+from copydesk.deployment.containers import CACHE, PORT, STATE, USER, Reader, secrets_of, serve_arguments, variables
 from copydesk.deployment.places import MOUNT
 from copydesk.deployment.settings import Google, Settings
 from copydesk.errors import UsageError
 
 _PROBE_S = 2
 _DRAIN_S = 1
-_LEAST_MB, _MOST_MB = {1: 512, 2: 512, 4: 2_048, 6: 4_096, 8: 4_096}, {1: 4_096, 2: 8_192}
-"""The second generation's memory by cores, in MB; beyond two cores up to 4 GiB a core."""
+_LEAST_MB, _MOST_MB_A_CORE = {1: 512, 2: 512, 4: 2_048, 6: 4_096, 8: 4_096}, 4_096
+"""The second generation's memory: the least by cores, and the most for each."""
+_CACHED_MODELS = 3
+"""The versions of a registered model that there is room for in the cache, while an instance lives."""
 _COLLECTOR_CPUS, _COLLECTOR_MB = 1, 512
 
 
@@ -53,7 +55,7 @@ def cloud_run_workers(settings: Settings) -> Manifest:
         "image": settings.images.worker,
         "command": ["copydesk"],
         "args": Because(["worker"], "Where jobs are, COPYDESK_JOBS says: on a command line everyone could read it."),
-        "env": _environment(settings, settings.jobs.worker_cpus, jobs=True),
+        "env": _environment(settings, settings.jobs.worker_cpus, "worker"),
         "resources": _resources(settings.jobs.worker_cpus, _memory_mb(settings, settings.jobs.worker_cpus)),
         "volumeMounts": _mounts(settings, state=False),
     }
@@ -79,8 +81,8 @@ def cloud_run_workers(settings: Settings) -> Manifest:
 
 
 def works_between_requests(settings: Settings) -> bool:
-    """Tell whether something must go on while nobody asks: following an alias, or writing the prediction log."""
-    return settings.place.moves or "COPYDESK_LOG" in {*settings.environment, *settings.secrets}
+    """Tell whether something must go on while nobody asks: following an alias, writing the log, telling metrics."""
+    return settings.place.moves or "COPYDESK_LOG" in settings.secrets or bool(_google(settings).metrics_image)
 
 
 def has_cpu_always(settings: Settings) -> bool:
@@ -98,7 +100,8 @@ def _annotations(settings: Settings, google: Google) -> Manifest:
     serve = settings.serve
     always = has_cpu_always(settings)
     why = (
-        "Cores between requests too: the server follows its alias every two seconds, or writes its log."
+        "Cores between requests too: the server follows its alias every two seconds, writes its log, or the collector "
+        "reads its metrics."
         if works_between_requests(settings)
         else "Nothing goes on between requests (the batcher's threads run only while a request waits for them)."
     )
@@ -164,7 +167,7 @@ def _api(settings: Settings) -> Manifest:
             "Hardly any --drain: Cloud Run sends nothing more to an instance that it ends, and kills it after 10 s.",
         ),
         "ports": [{"name": "http1", "containerPort": PORT}],
-        "env": _environment(settings, serve.cpus),
+        "env": _environment(settings, serve.cpus, "api"),
         "resources": _resources(serve.cpus, _memory_mb(settings, serve.cpus)),
         "volumeMounts": _mounts(settings, state=True),
         "startupProbe": {
@@ -212,13 +215,13 @@ def monitoring(settings: Settings) -> Manifest:
     }
 
 
-def _environment(settings: Settings, cpus: int, *, jobs: bool = False) -> list[Manifest]:
+def _environment(settings: Settings, cpus: int, reader: Reader) -> list[Manifest]:
     threads = Because(
         str(cpus), "One engine thread a core, also where more cores are there while it starts (startup-cpu-boost)."
     )
     hidden = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": secret.split(":")[0], "key": _version(secret)}}}
-        for name, secret in secrets_of(settings, jobs=jobs).items()
+        for name, secret in secrets_of(settings, reader).items()
     ]
     return [*variables(settings, OMP_NUM_THREADS=threads), *hidden]
 
@@ -233,15 +236,19 @@ def _resources(cpus: int, memory_mb: int) -> Manifest:
 
 def _memory_mb(settings: Settings, cpus: int) -> int:
     """Return the memory, with what is written into files: Cloud Run keeps these in memory. Raises `UsageError`."""
-    cached = 2 if settings.place.is_registered else 0
-    wanted = max(capacity_of(settings, cached_models=cached).memory_mb, _LEAST_MB[cpus])
-    most = _MOST_MB.get(cpus, 4_096 * cpus)
+    wanted = max(capacity_of(settings, cached_models=_cached_models(settings)).memory_mb, _LEAST_MB[cpus])
+    most = _MOST_MB_A_CORE * cpus
     if wanted > most:
         raise UsageError(
             f"{wanted} MB are more than Cloud Run gives to {cpus} cores, {most} MB: set serve.cpus (or "
             "jobs.worker_cpus) higher, or serve.memory_mb lower."
         )
     return wanted
+
+
+def _cached_models(settings: Settings) -> int:
+    """Return how many models the cache may hold: what is in the image or in a bucket is read where it is."""
+    return _CACHED_MODELS if settings.place.is_registered else 0
 
 
 def _mounts(settings: Settings, *, state: bool) -> list[Manifest]:
@@ -252,7 +259,7 @@ def _mounts(settings: Settings, *, state: bool) -> list[Manifest]:
 
 
 def _volumes(settings: Settings, *, state: bool) -> list[Manifest]:
-    cache = max(3 * settings.serve.model_mb, 64)
+    cache = max(_cached_models(settings) * settings.serve.model_mb, 64)
     volumes: list[Any] = [
         {
             "name": "cache",

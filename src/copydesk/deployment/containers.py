@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from copydesk.deployment.commented import Because
 from copydesk.deployment.settings import Settings
@@ -62,9 +62,16 @@ def training_variables(settings: Settings) -> dict[str, Any]:
     return {"COPYDESK_TRACKING": Because("off", "No MLflow server is named: a file in the container would be lost.")}
 
 
-def secrets_of(settings: Settings, *, jobs: bool = False) -> dict[str, str]:
-    """Return the secrets of a container by variable; a worker needs no API keys, an API without jobs no Redis."""
-    unwanted = {"COPYDESK_API_KEYS"} if jobs else set()
-    if settings.jobs.store == "off":
-        unwanted.add("COPYDESK_JOBS")
+Reader = Literal["api", "worker", "task"]
+"""Who reads secrets: a server, a worker, or a training or a scoring that ends."""
+_OTHERS: dict[Reader, frozenset[str]] = {
+    "api": frozenset(),
+    "worker": frozenset({"COPYDESK_API_KEYS"}),
+    "task": frozenset({"COPYDESK_API_KEYS", "COPYDESK_JOBS", "COPYDESK_LOG"}),
+}
+
+
+def secrets_of(settings: Settings, reader: Reader) -> dict[str, str]:
+    """Return the secrets that a container needs by variable: no keys where nobody asks, no Redis without jobs."""
+    unwanted = _OTHERS[reader] | ({"COPYDESK_JOBS"} if settings.jobs.store == "off" else set())
     return {name: secret for name, secret in settings.secrets.items() if name not in unwanted}

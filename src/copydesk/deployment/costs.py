@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -73,7 +73,7 @@ class Costs(Section):
     """Rates and prices."""
 
     currency: str
-    utilisation: list[float] = Field(min_length=1)
+    utilisation: list[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
     rates: list[Rate] = Field(min_length=1)
     machine: Machine
     prices: list[Price] = Field(min_length=1)

@@ -109,7 +109,7 @@ def _container(settings: Settings) -> Manifest:
             "--drain: on SIGTERM the server is not ready, and goes on answering until the last proxy has heard of it. "
             "So no preStop hook has to wait.",
         ),
-        "env": environment(settings),
+        "env": environment(settings, "api"),
         "ports": [{"name": "http", "containerPort": PORT}],
         "startupProbe": {
             "httpGet": {"path": "/readyz", "port": "http"},

@@ -35,17 +35,24 @@ class Like:
 
 
 _BUCKET = r"(?!goog)(?!\d+\.\d+\.\d+\.\d+(?:/|$))[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){1,61}[a-z0-9]"
-_KEY = r"(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._=@+-]+/?)+"
+_NO_DOTS = r"(?!\.{1,2}(?:/|$))"
+_KEY = rf"{_NO_DOTS}[A-Za-z0-9._=@+-]+(?:/{_NO_DOTS}[A-Za-z0-9._=@+-]+)*/?"
+_PATH = rf"{_NO_DOTS}[A-Za-z0-9._@+-]+(?:/{_NO_DOTS}[A-Za-z0-9._@+-]+)*/?"
 _HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?/)?"
 _TAGGED = r"(?::(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9._-]{0,127})"
 _DIGEST = r"(?:@sha256:[0-9a-f]{64})"
 
+_LABEL_CHARS = 42
+"""Short enough for `NAME-worker` on Cloud Run, which takes fewer than 50."""
 Label = Annotated[
     str,
     Like(
-        r"[a-z](?:[a-z0-9-]{0,46}[a-z0-9])?",
-        "name: 1 to 48 of a-z, 0-9 and '-', beginning with a letter and not ending with '-'",
+        rf"[a-z](?:[a-z0-9-]{{0,{_LABEL_CHARS - 2}}}[a-z0-9])?",
+        f"name: 1 to {_LABEL_CHARS} of a-z, 0-9 and '-', beginning with a letter and not ending with '-'",
     ),
+]
+Network = Annotated[
+    str, Like(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "network's name: up to 63 of a-z, 0-9 and '-', first a letter")
 ]
 Namespace = Annotated[str, Like(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", "DNS label: up to 63 of a-z, 0-9 and '-'")]
 Project = Annotated[str, Like(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "project id: 6 to 30 of a-z, 0-9 and '-'")]
@@ -77,10 +84,13 @@ Variable = Annotated[str, Like(r"[A-Za-z_][A-Za-z0-9_]*", "name of an environmen
 Quantity = Annotated[str, Like(r"[1-9]\d{0,5}(?:Mi|Gi|Ti)", "amount such as 512Mi or 10Gi")]
 MachineType = Annotated[str, Like(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+", "machine type such as g2-standard-8")]
 Word = Annotated[str, Like(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", "name")]
-Folder = Annotated[
-    str, Like(r"/(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._@+-]+/?)*", "folder such as /opt/bundle, without spaces or '..'")
-]
-Path = Annotated[
-    str, Like(r"(?!/)(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._@+-]+/?)+", "path within the volume, without spaces or '..'")
-]
-Cidr = Annotated[str, Like(r"\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}", "range of addresses such as 10.0.0.0/8")]
+Folder = Annotated[str, Like(rf"/(?:{_PATH})?", "folder such as /opt/bundle, without spaces or '..'")]
+Path = Annotated[str, Like(_PATH, "path within the volume, without spaces or '..'")]
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+Cidr = Annotated[str, Like(rf"{_BYTE}(?:\.{_BYTE}){{3}}/(?:3[0-2]|[12]?\d)", "range of addresses such as 10.0.0.0/8")]
+
+
+def label_of(name: str) -> str:
+    """Return a `Label` that resembles a recipe's name, which may hold '.' and '_', begin with a digit, be longer."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
+    return (plain if plain[:1].isalpha() else f"model-{plain}")[:_LABEL_CHARS].rstrip("-")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from copydesk.deployment.commented import Because, Manifest
-from copydesk.deployment.containers import CACHE, STATE, TMP, USER, secrets_of, variables
+from copydesk.deployment.containers import CACHE, STATE, TMP, USER, Reader, secrets_of, variables
 from copydesk.deployment.places import MOUNT
 from copydesk.deployment.settings import Settings
 
@@ -48,11 +48,11 @@ def container_security(*, read_only: bool = True) -> Manifest:
     }
 
 
-def environment(settings: Settings, *, jobs: bool = False, **more: Any) -> list[Manifest]:  # noqa: ANN401
+def environment(settings: Settings, reader: Reader, **more: Any) -> list[Manifest]:  # noqa: ANN401
     """Return the variables of a container, the secret ones by reference."""
     hidden = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": secret.split(":")[0], "key": name}}}
-        for name, secret in secrets_of(settings, jobs=jobs).items()
+        for name, secret in secrets_of(settings, reader).items()
     ]
     return [*variables(settings, **more), *hidden]
 
@@ -71,7 +71,7 @@ def volumes(settings: Settings, *, state: bool = False) -> list[Manifest]:
     found: list[Manifest] = [
         {
             "name": "cache",
-            "emptyDir": Because({"sizeLimit": f"{cache_mb}Mi"}, "Models that were fetched; as many as fit four times."),
+            "emptyDir": Because({"sizeLimit": f"{cache_mb}Mi"}, "Models that were fetched: room for four versions."),
         },
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]

@@ -8,17 +8,8 @@ from __future__ import annotations
 import shlex
 
 from copydesk.deployment.commented import Because, Manifest
-from copydesk.deployment.containers import TMP, USER, score_arguments
-from copydesk.deployment.pods import (
-    container_security,
-    environment,
-    labels_of,
-    metadata,
-    mounts,
-    pod_annotations,
-    pod_security,
-    volumes,
-)
+from copydesk.deployment.containers import CACHE, TMP, score_arguments
+from copydesk.deployment.pods import container_security, environment, labels_of, metadata, pod_security
 from copydesk.deployment.settings import Settings
 
 _HEAD_CPUS, _HEAD_MEMORY = 1, "4Gi"
@@ -52,6 +43,9 @@ def ray_job(settings: Settings) -> Manifest:
             ),
             "shutdownAfterJobFinishes": Because(True, "The machines are paid for while the cluster is there."),
             "ttlSecondsAfterFinished": 600,
+            "submitterPodTemplate": Because(
+                _submitter(settings), "KubeRay's own has no security context, and the namespace lets no such pod in."
+            ),
             "backoffLimit": Because(2, "Each time a new cluster, which goes on where the last one stopped."),
             "rayClusterSpec": {
                 "rayVersion": ray.version,
@@ -62,11 +56,35 @@ def ray_job(settings: Settings) -> Manifest:
     }
 
 
+def _submitter(settings: Settings) -> Manifest:
+    """Return the pod that tells the cluster of the job and follows its log; KubeRay puts the command into it."""
+    container = {
+        "name": "ray-job-submitter",
+        "image": settings.images.ray,
+        "env": [{"name": "HOME", "value": TMP}],
+        "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+        "securityContext": container_security(read_only=False),
+        "volumeMounts": [{"name": "tmp", "mountPath": TMP}],
+    }
+    return {
+        "metadata": {"labels": labels_of(settings, "ray-submitter")},
+        "spec": {
+            "restartPolicy": "Never",
+            "serviceAccountName": settings.name,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": pod_security(),
+            "containers": [container],
+            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+        },
+    }
+
+
 def _pod(settings: Settings, part: str, cpus: int, memory: str) -> Manifest:
     container = {
         "name": part,
         "image": settings.images.ray,
-        "env": environment(settings, HOME=TMP),
+        "env": environment(settings, "task", HOME=TMP),
         "resources": {
             "requests": {"cpu": str(cpus), "memory": memory},
             "limits": {"cpu": str(cpus), "memory": memory},
@@ -74,21 +92,22 @@ def _pod(settings: Settings, part: str, cpus: int, memory: str) -> Manifest:
         "securityContext": Because(
             container_security(read_only=False), "Ray was not tried on a read-only file system."
         ),
-        "volumeMounts": mounts(settings),
+        "volumeMounts": [{"name": "cache", "mountPath": CACHE}, {"name": "tmp", "mountPath": TMP}],
     }
     return {
-        "metadata": {"labels": labels_of(settings, part), "annotations": pod_annotations(settings)},
+        "metadata": {"labels": labels_of(settings, part)},
         "spec": {
             "serviceAccountName": settings.name,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "securityContext": pod_security(USER),
+            "securityContext": pod_security(),
             "containers": [container],
-            "volumes": [*_roomy(volumes(settings))],
+            "volumes": [
+                {
+                    "name": "cache",
+                    "emptyDir": Because({}, "The model and every input file are fetched to each machine."),
+                },
+                {"name": "tmp", "emptyDir": Because({"sizeLimit": "20Gi"}, "Ray's sessions, and what it spills.")},
+            ],
         },
     }
-
-
-def _roomy(found: list[Manifest]) -> list[Manifest]:
-    """Return the volumes with room for Ray in /tmp: its sessions and what it spills."""
-    return [one if one["name"] != "tmp" else {"name": "tmp", "emptyDir": {"sizeLimit": "20Gi"}} for one in found]

@@ -21,7 +21,7 @@ from copydesk.deployment.settings import Settings
 from copydesk.deployment.torchrun import torchrun
 from copydesk.deployment.vertex import vertex_job
 from copydesk.errors import UsageError
-from copydesk.files import replace_text
+from copydesk.files import replace_text, writing
 
 MARK = "Rendered by `copydesk deploy render"
 Manifests = dict[str, list[Any]]
@@ -73,21 +73,22 @@ def render(target: str, settings: Settings) -> Rendered:
 def write(rendered: Rendered, folder: Path) -> list[Path]:
     """Write the files, and take away those of an earlier rendering that are none any more.
 
-    Raises `UsageError` where a file stands that Copydesk did not render.
+    Raises `UsageError` where a file stands that Copydesk did not render, `CopydeskError` if it may not be written.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out '{folder}' is a file. Name a folder.")
-    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
+    places = sorted({(folder / name).parent for name in rendered.files})  # not below: another rendering may be there
+    found = {path.relative_to(folder).as_posix(): path for place in places for path in sorted(place.glob("*.yaml"))}
     strange = [name for name in rendered.files if name in found and not _is_ours(found[name], rendered.target)]
     if strange:
         raise UsageError(
             f"'{folder}' holds {', '.join(strange)}, which `copydesk deploy render {rendered.target}` did not write. "
             "Move it away, or name another folder with --out."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     for name, path in found.items():
         if name not in rendered.files and _is_ours(path, rendered.target):
-            path.unlink()
+            with writing(path):
+                path.unlink()
     for name, text in rendered.files.items():
         replace_text(folder / name, text)
     return [folder / name for name in rendered.files]
@@ -96,16 +97,16 @@ def write(rendered: Rendered, folder: Path) -> list[Path]:
 def notes_on(target: str, settings: Settings) -> list[str]:
     """Return what a user must know of what was rendered, and would find out too late."""
     notes = []
-    hidden = {*settings.secrets, *settings.environment}
+    given = {*settings.secrets, *settings.environment}
     if target in ("cloudrun", "kubernetes"):
-        if "COPYDESK_LOG" not in hidden:
+        if "COPYDESK_LOG" not in given:
             notes.append(
                 "No prediction log is set (the secret COPYDESK_LOG): corrections end with their server, and nothing "
                 "can be monitored but its metrics."
             )
-        if "COPYDESK_API_KEYS" not in hidden and target == "kubernetes":
+        if "COPYDESK_API_KEYS" not in given and target == "kubernetes":
             notes.append("No API keys are set (the secret COPYDESK_API_KEYS): whoever reaches the Service may ask.")
-        if settings.model.startswith("models:/") and "MLFLOW_TRACKING_URI" not in hidden:
+        if settings.model.startswith("models:/") and "MLFLOW_TRACKING_URI" not in given:
             notes.append("The model is in MLflow, but 'environment' names no MLFLOW_TRACKING_URI.")
     if target == "vertex" and settings.secrets:
         notes.append(

@@ -5,6 +5,7 @@ Settings name secrets and never hold them. They do not know whether what they na
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +17,7 @@ from copydesk.deployment.names import (
     Label,
     MachineType,
     Namespace,
+    Network,
     Path,
     Project,
     Quantity,
@@ -40,6 +42,7 @@ SECRET_VARIABLES = (
 )
 """What a server or a worker reads from the environment that nobody else may see."""
 _HIDDEN = ("PASSWORD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "ACCESS_KEY", "CREDENTIAL")
+_CREDENTIALS = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 Accelerator = Literal[
     "NVIDIA_TESLA_T4",
     "NVIDIA_L4",
@@ -131,8 +134,8 @@ class Google(Section):
     cpu: Literal["auto", "always", "requests"] = Field(
         "auto", description="auto: always, where work goes on between requests; else only while it answers."
     )
-    network: Label | None = Field(None, description="A VPC, where Redis or a registry is at a private address.")
-    subnet: Label | None = None
+    network: Network | None = Field(None, description="A VPC, where Redis or a registry is at a private address.")
+    subnet: Network | None = None
     metrics_image: Image | None = Field(
         None, description="Google's collector for Managed Prometheus, as a second container."
     )
@@ -240,9 +243,14 @@ class Settings(Section):
     @field_validator("environment")
     @classmethod
     def _nothing_hidden(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
+        for name, text in value.items():
             if name in SECRET_VARIABLES or any(word in name.upper() for word in _HIDDEN):
                 raise ValueError(f"{name} is a secret: put it under 'secrets', by the name of where it is kept")
+            if _CREDENTIALS.search(text):
+                raise ValueError(
+                    f"{name} holds a password (…://USER:PASSWORD@…), which anybody could read there. Leave it out; for "
+                    "MLflow put MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD under 'secrets'"
+                )
         return value
 
     @field_validator("secrets")

@@ -64,7 +64,7 @@ def _pod(settings: Settings, task: Torchrun, name: str) -> Manifest:
         "command": ["torchrun"],
         "args": launch_arguments(settings, rank=_RANK, leader=f"{name}-0.{name}"),
         "workingDir": Because(WORKSPACE, "Recipe, data, checkpoints and bundle: one volume that all machines see."),
-        "env": environment(settings, **training_variables(settings)),
+        "env": environment(settings, "task", **training_variables(settings)),
         "ports": [{"name": "meeting", "containerPort": MEETING_PORT}],
         "resources": {"requests": amounts, "limits": amounts},
         "securityContext": container_security(),

@@ -14,6 +14,7 @@ import yaml
 
 from copydesk import __version__
 from copydesk.data.sample import sample_csv
+from copydesk.deployment.names import label_of
 from copydesk.errors import UsageError
 from copydesk.project.pipeline import RECIPE, keys_of, pipeline
 from copydesk.project.recipe_text import blocks_of, swapped, with_defaults
@@ -102,8 +103,8 @@ def _copied(recipe: Recipe, kind: str) -> Iterator[tuple[str, bytes]]:
         yield f".github/workflows/{file.name}", file.read_bytes()
     for file in sorted(file for pattern in _DEPLOYED for file in deploy.glob(pattern)):
         yield f"deploy/{file.relative_to(deploy).as_posix()}", file.read_bytes()
-    settings = (deploy / "deploy.yaml").read_text("utf-8")
-    yield "deploy.yaml", settings.replace("clickbait", recipe.name).encode()
+    settings = (deploy / "deploy.yaml").read_text("utf-8").replace("clickbait", recipe.name)
+    yield "deploy.yaml", settings.replace(f"name: {recipe.name} ", f'name: "{label_of(recipe.name)}" ', 1).encode()
     yield "constraints.txt", shipped("constraints.txt").read_bytes()
 
 

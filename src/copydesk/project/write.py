@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from copydesk.errors import UsageError
+from copydesk.errors import CopydeskError, UsageError
 from copydesk.files import new_folder
 from copydesk.project.contents import SAMPLED, contents
 from copydesk.recipe.recipe import NAME
@@ -59,7 +59,8 @@ class Project:
 def write_project(path: Path, kind: str, *, sample: bool | None = None, git: bool = True) -> Project:
     """Write a new project. `sample` of None: on the built-in texts where the recipe has some.
 
-    Raises `UsageError` for a name that is none, a folder that exists, a recipe or a sample that there is not.
+    Raises `UsageError` for a name that is none, a folder that exists, a recipe or a sample that there is not;
+    `CopydeskError` if it cannot be written, or git makes no repository of it.
     """
     name = path.name
     if not re.fullmatch(NAME, name):
@@ -86,7 +87,7 @@ def write_project(path: Path, kind: str, *, sample: bool | None = None, git: boo
             config = folder / ".dvc" / "config"
             config.write_text(config.read_text("utf-8").replace("[core]\n", _WITHOUT_GIT), "utf-8")
         elif not _inside_repository(folder):
-            _git(folder, "init", "--quiet", "--template=", "--initial-branch=main")
+            _begin_repository(folder)
     model = name if kind == "blank" else kind
     return Project(path, kind, model, on_sample, len(files), in_repository)
 
@@ -94,9 +95,20 @@ def write_project(path: Path, kind: str, *, sample: bool | None = None, git: boo
 def _inside_repository(folder: Path) -> bool:
     try:
         _git(folder, "rev-parse", "--is-inside-work-tree")
-    except subprocess.CalledProcessError:
+    except subprocess.SubprocessError:
         return False
     return True
+
+
+def _begin_repository(folder: Path) -> None:
+    try:
+        _git(folder, "init", "--quiet", "--template=", "--initial-branch=main")
+    except subprocess.SubprocessError as error:
+        told = getattr(error, "stderr", b"") or str(error).encode()
+        raise CopydeskError(
+            f"git made no repository: {' '.join(told.decode('utf-8', 'replace').split())}. It must be 2.28 or newer; "
+            "--no-git leaves it out."
+        ) from None
 
 
 def _git(folder: Path, *words: str) -> None:

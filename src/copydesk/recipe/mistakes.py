@@ -52,9 +52,8 @@ def explain(where: str, problems: list[Any], root: type[BaseModel]) -> str:
     if first["type"] == "missing":
         return f"'{where}' is missing."
     message = " Or: ".join(problem["msg"].removeprefix("Value error, ") for problem in problems)
-    if first["type"] == "value_error":
-        return f"{where}: {message}." if where else f"{message}."
-    return f"{where}: {first['input']!r} is not valid: {message}."
+    told = f"{message}." if first["type"] == "value_error" else f"{first['input']!r} is not valid: {message}."
+    return f"{where}: {told}" if where else told
 
 
 def _unknown(where: str, key: str, sections: list[type[BaseModel]]) -> str:

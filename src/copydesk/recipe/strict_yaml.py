@@ -6,6 +6,7 @@ what somebody wrote.
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from copydesk.errors import RecipeError
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice."""
+    """Refuses a key that stands twice, and what only looks like a date or a number. A date as a key is its text."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 (whatever YAML holds)
+        """Return the value. Raises `ConstructorError` with its line where there is no such date or number."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            where = f"{node.value!r} in line {node.start_mark.line + 1}"
+            told = f"{where} is not valid: {error}. Correct it, or put it in quotes if it is a text"
+            raise yaml.constructor.ConstructorError(None, None, told) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return the mapping. Raises `ConstructorError` with the lines of both keys."""
@@ -27,7 +37,8 @@ class _Loader(yaml.SafeLoader):
                     twice = f"the key {key.value!r} stands twice, in line {lines[key.value]} and in line {line}"
                     raise yaml.constructor.ConstructorError(None, None, f"{twice}; keep one of them")
                 lines[key.value] = line
-        return super().construct_mapping(node, deep)
+        found = super().construct_mapping(node, deep)
+        return {str(key) if isinstance(key, date) else key: value for key, value in found.items()}
 
 
 class _WithoutAliases(_Loader):

@@ -37,7 +37,7 @@ def recipe_at(
     if "://" not in address:
         return load_recipe(place, overrides)
     recipe = _beside(_read(address, overrides, progress), _REVISION.sub("", address))
-    _refuse_code([*recipe.weak.functions, *recipe.evaluate.functions])
+    _refuse_code(address, [*recipe.weak.functions, *recipe.evaluate.functions])
     remote = sorted(file for file in _named(recipe) if "://" in file)
     copies = _copied(remote, progress) if remote else {}
     return with_files(recipe, lambda file: str(copies.get(file, file)), lambda source: source)
@@ -81,10 +81,15 @@ def _named(recipe: Recipe) -> set[str]:
     return found
 
 
-def _refuse_code(files: list[str]) -> None:
-    """Raise `RecipeError` for Python that stands on the web: it would be run."""
+def _refuse_code(address: str, files: list[str]) -> None:
+    """Raise `RecipeError` for Python that the recipe's own bucket does not vouch for: it would be run.
+
+    A recipe on the web may name no Python at all, wherever that stands; one in a bucket may name none on the web. What
+    is Python says the name of its copy, which is without a revision.
+    """
     for file in files:
-        if "://" in file and file.endswith(".py") and not is_address(file):
+        trusted = is_address(address) and (is_address(file) or "://" not in file)
+        if _REVISION.sub("", file).endswith(".py") and not trusted:
             raise RecipeError(
                 f"'{file}' is Python, and would be run unseen. Download the recipe with its files, read them, and give "
                 "the recipe's path."

@@ -33,8 +33,9 @@ def claimed_work(
 
     With an address for `checkpoints` it goes on from the newest one of this recipe and data there, and its own are
     uploaded. Of several processes that train together the leader decides and holds. A run that fails before its first
-    checkpoint leaves no folder either: there is nothing to resume. Raises `UsageError` if the run to continue is of
-    another recipe or other data, or if another process holds it; `CopydeskError` if the address cannot be used.
+    checkpoint, or after its bundle was written, leaves no folder either: there is nothing to resume. Raises
+    `UsageError` if the run to continue is of another recipe or other data, or if another process holds it;
+    `CopydeskError` if the address cannot be used.
     """
     stored = StoredRun(checkpoints, recipe.name, run_key(recipe, dataset)) if checkpoints else None
     with ExitStack() as held:
@@ -47,7 +48,8 @@ def claimed_work(
                 with kept_elsewhere(work, stored, recipe, dataset, progress) as kept:
                     yield kept
         except BaseException:
-            if work.last_whole()[0] is None and distributed.is_leader():
+            is_over = work.bundle.exists() or work.last_whole()[0] is None
+            if is_over and distributed.is_leader():
                 work.remove()
             raise
         if distributed.is_leader():
@@ -58,7 +60,7 @@ def _claim(
     recipe: Recipe, dataset: Dataset, out: Path | None, resume: bool, progress: Progress, held: ExitStack
 ) -> Work:
     begun = [Work.beside(out)] if out is not None else unfinished(BUNDLES, recipe.name)
-    begun = [work for work in begun if work.root.is_dir()]
+    begun = [work for work in begun if work.root.is_dir() and not work.bundle.exists()]
     if begun and (resume or out is not None):
         _lock_or_refuse(begun[0], held)
         if resume:
