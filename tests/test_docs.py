@@ -46,6 +46,13 @@ def test_the_readmes_map_lists_every_file_with_a_comment() -> None:
     assert listed == _source_files()
 
 
+def test_the_architecture_names_every_folder_of_the_code() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    section = page.split("## In the code")[1].split("\n## ")[0]
+    named = re.findall(r"`([a-z]+)`", "".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE)[1:]))
+    assert sorted(named) == sorted({path.split("/")[0] for path in _source_files() if "/" in path})
+
+
 def test_the_changelogs_newest_version_is_the_packages() -> None:
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert newest is not None and newest[1] == copydesk.__version__

@@ -52,7 +52,9 @@ def test_the_navigation_lists_every_page_once() -> None:
 
 def test_the_readme_lists_the_pages_as_the_navigation_does() -> None:
     rows = re.findall(r"^\| ([A-Z][\w ]+) \| (\[.*) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    told = {part: [Path(page).name.replace("CHANGELOG", "changelog") for page in _linked(links)] for part, links in rows}
+    told = {
+        part: [Path(page).name.replace("CHANGELOG", "changelog") for page in _linked(links)] for part, links in rows
+    }
     assert told == {part: list(_pages(pages)) for one in SITE["nav"] for part, pages in one.items()}
 
 
