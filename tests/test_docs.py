@@ -9,14 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 from pydantic import BaseModel
 
 import copydesk
 from copydesk.cli.main import app
+from copydesk.data.trained_on import MOST_SKETCHES
+from copydesk.monitor.queue import POOL
+from copydesk.monitor.reference import MOST_TEXTS
 from copydesk.recipe import Recipe, json_schema
 from copydesk.recipe.base import sections_of
+from copydesk.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from copydesk.retraining.run import LEAST
 from copydesk.serve.metrics import DECLARED, JOBS, JOBS_TEXT
+from copydesk.serve.schemas import MAX_JOB_TEXTS
+from copydesk.signals.aggregate import MOST_PLACES
+from copydesk.signals.windows import MOST_WINDOWS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -102,6 +111,23 @@ def test_every_metric_is_documented_as_it_is_declared() -> None:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
         assert f"| `{name}` | {labels} | {metric.kind.__name__}. {metric.text} |" in reference
     assert f"| `{JOBS}` | `status` | Gauge. {JOBS_TEXT} |" in reference
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("retrain.md", f"a pool of some {POOL:,} texts"),
+        ("retrain.md", f"up to {MOST_TEXTS:,} texts of the last days"),
+        ("retrain.md", f"fewer than `--least` ({LEAST}) answers"),
+        ("sources.md", f"A connection has {CONNECT_TIMEOUT_S:g} s, silence {READ_TIMEOUT_S:g} s."),
+        ("jobs.md", f"takes up to {MAX_JOB_TEXTS:,}"),
+        ("bundle.md", f"From {MOST_SKETCHES:,} texts of a part on"),
+        ("signals-report.md", f"{MOST_WINDOWS} windows are the most"),
+        ("signals-report.md", f"beyond the {MOST_PLACES} largest"),
+    ],
+)
+def test_a_number_that_a_page_states_is_the_codes(page: str, said: str) -> None:
+    assert said in (ROOT / "docs" / page).read_text("utf-8")
 
 
 def test_every_environment_variable_is_documented() -> None:

@@ -86,7 +86,9 @@ def staleness_known(subject: Subject) -> Finding:
         (name for name, rule in subject.recipe.rules.columns.items() if rule.type == "date"), None
     )
     if column is None or column not in subject.raw.frame.columns:
-        raise Undecided("the data has no time column (prepare.split.time, or a rule with type: date), so no age is known")
+        raise Undecided(
+            "the data has no time column (prepare.split.time, or a rule with type: date), so no age is known"
+        )
     frame = _in_time(subject, column)
     size = len(frame) // (_AGES + 1)
     if size < _LEAST_AGE_TEXTS:
