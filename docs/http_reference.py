@@ -71,7 +71,7 @@ def _route(title: str, route: Schema) -> str:
         if not {name for name, _ in _schemas_of(found)} & set(_NOT_OURS)
     ]
     lines = [f"## `{title}`", "", route["description"], ""]
-    lines += table(("parameter", "in", "what it may be", ""), given) if given else []
+    lines += table(("parameter", "in", "what it may be", "meaning"), given) if given else []
     lines += _body(route["requestBody"]["content"][_JSON]["schema"]) if "requestBody" in route else []
     return "\n".join([*lines, *table(("status", "body", "when"), answers)])
 
@@ -80,7 +80,7 @@ def _body(schema: Schema) -> list[str]:
     rows = [
         (f"`{key}`", type_of(value), cell(value.get("description", ""))) for key, value in schema["properties"].items()
     ]
-    lines = [f"{described(schema)} Unknown keys are refused.", "", *table(("key", "what it may be", ""), rows)]
+    lines = [f"{described(schema)} Unknown keys are refused.", "", *table(("key", "what it may be", "meaning"), rows)]
     return lines + _examples(schema)
 
 
@@ -114,5 +114,5 @@ def _when(response: Schema) -> str:
 def _answer(name: str, parts: Schema) -> str:
     part = parts[name]
     rows = [(f"`{key}`", type_of(value), cell(meaning(value, parts))) for key, value in part["properties"].items()]
-    lines = [f"### {name}", "", described(part), "", *table(("key", "what it is", ""), rows), *_examples(part)]
+    lines = [f"### {name}", "", described(part), "", *table(("key", "what it is", "meaning"), rows), *_examples(part)]
     return "\n".join(lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from links import slug
 from schema_words import Schema, cell, default_of, described, meaning, reference_of, table, type_of
 
 _HEAD = """<!-- Made by docs/make_reference.py (make reference) from the code. Change it there. -->
@@ -22,8 +21,8 @@ def recipe_reference(schema: Schema) -> str:
     """Return the page. What may stand in several places (a file) is told of where it stands first."""
     places: dict[str, tuple[str, Schema]] = {}
     _place("", "", schema, schema["$defs"], places)
-    headings = {name: slug(path) for name, (path, _) in places.items()}
-    sections = (_section(path, part, schema["$defs"], headings) for path, part in places.values())
+    paths = {name: path for name, (path, _) in places.items()}
+    sections = (_section(path, part, schema["$defs"], paths) for path, part in places.values())
     return "\n".join([_HEAD, *sections])
 
 
@@ -37,9 +36,9 @@ def _place(name: str, path: str, part: Schema, parts: Schema, places: dict[str, 
                 _place(inner, f"{path}.{key}{step}".lstrip("."), parts[inner], parts, places)
 
 
-def _section(path: str, part: Schema, parts: Schema, headings: dict[str, str]) -> str:
+def _section(path: str, part: Schema, parts: Schema, paths: dict[str, str]) -> str:
     rows = [
-        (f"`{key}`", type_of(value, headings), default_of(part, key), _linked(cell(meaning(value, parts))))
+        (f"`{key}`", type_of(value, paths), default_of(part, key), _linked(cell(meaning(value, parts))))
         for key, value in part["properties"].items()
     ]
     return "\n".join([f"## {path or 'Top level'}", "", _linked(described(part)), "", *table(_COLUMNS, rows)])

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from links import slug
+
 Schema = dict[str, Any]
 _STEPS = {"array": ".N", "object": ".NAME"}
 _LIMITS = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
@@ -48,31 +50,32 @@ def reference_of(value: Schema, step: str = "") -> Iterator[tuple[str, str]]:
         yield from reference_of(value["additionalProperties"], step + _STEPS["object"])
 
 
-def type_of(value: Schema, headings: Mapping[str, str] | None = None) -> str:
-    """Return in words what a value may be; named schemas as links to their headings, by default to their names."""
-    return cell(_type_of(value, headings))
+def type_of(value: Schema, paths: Mapping[str, str] | None = None) -> str:
+    """Return in words what a value may be; named schemas as links to the headings of their paths, else their names."""
+    return cell(_type_of(value, paths))
 
 
-def _type_of(value: Schema, headings: Mapping[str, str] | None) -> str:
+def _type_of(value: Schema, paths: Mapping[str, str] | None) -> str:
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower() if headings is None else headings[name]})"
+        path = name if paths is None else paths[name]
+        return f"[{path}](#{slug(path)})"
     if "const" in value:
         return f"`{value['const']}`"
     if "enum" in value:
         return ", ".join(f"`{one}`" for one in value["enum"])
     for key in ("anyOf", "oneOf"):
         if key in value and "properties" not in value:
-            return " or ".join(dict.fromkeys(_type_of(one, headings) for one in value[key]))
-    return _plain(value, headings)
+            return " or ".join(dict.fromkeys(_type_of(one, paths) for one in value[key]))
+    return _plain(value, paths)
 
 
-def _plain(value: Schema, headings: Mapping[str, str] | None) -> str:
+def _plain(value: Schema, paths: Mapping[str, str] | None) -> str:
     kind = value.get("type", "anything")
     if kind == "array":
-        return _list(value, headings)
+        return _list(value, paths)
     if kind == "object" and isinstance(value.get("additionalProperties"), dict):
-        return f"by name: {_type_of(value['additionalProperties'], headings)}"
+        return f"by name: {_type_of(value['additionalProperties'], paths)}"
     limits = ", ".join(f"{sign} {_number(value[key])}" for key, sign in _LIMITS if key in value)
     words = {"string": "text", "boolean": "true, false", "object": "any keys"}.get(kind, kind)
     pattern = f"as `{value['pattern']}`" if "pattern" in value else ""
@@ -83,10 +86,10 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:g}"
 
 
-def _list(value: Schema, headings: Mapping[str, str] | None) -> str:
+def _list(value: Schema, paths: Mapping[str, str] | None) -> str:
     if "prefixItems" in value:
-        return "[" + ", ".join(_type_of(one, headings) for one in value["prefixItems"]) + "]"
-    inner = _type_of(value.get("items", {}), headings)
+        return "[" + ", ".join(_type_of(one, paths) for one in value["prefixItems"]) + "]"
+    inner = _type_of(value.get("items", {}), paths)
     return f"list of ({inner})" if " or " in inner else f"list of {inner}"
 
 

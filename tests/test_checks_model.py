@@ -204,7 +204,7 @@ def behaviour(passed: int, capability: str = "fairness") -> BehaviourResult:
 
 
 def test_behaviours_of_fairness_decide_about_inclusion(subject: Subject) -> None:
-    assert "no behaviour has the capability `fairness`" in outcome_of("model.inclusion", subject).evidence
+    assert "no behaviour has the capability fairness" in outcome_of("model.inclusion", subject).evidence
     subject.behaviours = [behaviour(0, "negation"), behaviour(49)]
     assert outcome_of("model.inclusion", subject).status == "passed"
     subject.behaviours = [behaviour(50), behaviour(30)]

@@ -9,14 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 from pydantic import BaseModel
 
 import copydesk
 from copydesk.cli.main import app
+from copydesk.data.trained_on import MOST_SKETCHES
+from copydesk.monitor.queue import POOL
+from copydesk.monitor.reference import MOST_TEXTS
 from copydesk.recipe import Recipe, json_schema
 from copydesk.recipe.base import sections_of
+from copydesk.remote.base import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from copydesk.retraining.run import LEAST
 from copydesk.serve.metrics import DECLARED, JOBS, JOBS_TEXT
+from copydesk.serve.schemas import MAX_JOB_TEXTS
+from copydesk.signals.aggregate import MOST_PLACES
+from copydesk.signals.windows import MOST_WINDOWS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -44,6 +53,13 @@ def test_the_readmes_map_lists_every_file_with_a_comment() -> None:
             listed.add("".join(folders) + name)
             assert comment.strip(), f"{name} has no comment"
     assert listed == _source_files()
+
+
+def test_the_architecture_names_every_folder_of_the_code() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    section = page.split("## In the code")[1].split("\n## ")[0]
+    named = re.findall(r"`([a-z]+)`", "".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE)[1:]))
+    assert sorted(named) == sorted({path.split("/")[0] for path in _source_files() if "/" in path})
 
 
 def test_the_changelogs_newest_version_is_the_packages() -> None:
@@ -76,13 +92,17 @@ def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{before}{name}", command
 
 
-def test_every_command_and_option_is_documented() -> None:
-    reference = (ROOT / "docs" / "commands.md").read_text("utf-8")
-    for name, command in _commands(typer.main.get_command(app)):
-        assert f"copydesk {name}" in reference
-        for parameter in command.params:
-            options = [option for option in parameter.opts if option.startswith("--")]
-            assert all(option in reference for option in options), (name, options)
+def test_every_command_has_a_section_with_its_options_and_no_others() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    sections = dict(re.findall(r"^### `copydesk ([a-z ]+?)(?: [A-Z\[][^`]*)?`\n(.*?)(?=^##|\Z)", page, re.M | re.S))
+    found = dict(_commands(typer.main.get_command(app)))
+    assert set(sections) == set(found)
+    of_all = {"--json", "--quiet", "--debug", "--help"}
+    for name, command in found.items():
+        taken = {one for parameter in command.params for one in (*parameter.opts, *parameter.secondary_opts)}
+        first_cells = re.findall(r"^\| (`--.*?) \| ", sections[name], re.M)
+        told = " ".join([*first_cells, *re.findall(r"\*Also\* ([^|]*?)\.\n", sections[name])])
+        assert set(re.findall(r"--[a-z-]+", told)) == {one for one in taken if one.startswith("--")} - of_all, name
 
 
 def test_every_metric_is_documented_as_it_is_declared() -> None:
@@ -91,6 +111,23 @@ def test_every_metric_is_documented_as_it_is_declared() -> None:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
         assert f"| `{name}` | {labels} | {metric.kind.__name__}. {metric.text} |" in reference
     assert f"| `{JOBS}` | `status` | Gauge. {JOBS_TEXT} |" in reference
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("retrain.md", f"a pool of some {POOL:,} texts"),
+        ("retrain.md", f"up to {MOST_TEXTS:,} texts of the last days"),
+        ("retrain.md", f"fewer than `--least` ({LEAST}) answers"),
+        ("sources.md", f"A connection has {CONNECT_TIMEOUT_S:g} s, silence {READ_TIMEOUT_S:g} s."),
+        ("jobs.md", f"takes up to {MAX_JOB_TEXTS:,}"),
+        ("bundle.md", f"From {MOST_SKETCHES:,} texts of a part on"),
+        ("signals-report.md", f"{MOST_WINDOWS} windows are the most"),
+        ("signals-report.md", f"beyond the {MOST_PLACES} largest"),
+    ],
+)
+def test_a_number_that_a_page_states_is_the_codes(page: str, said: str) -> None:
+    assert said in (ROOT / "docs" / page).read_text("utf-8")
 
 
 def test_every_environment_variable_is_documented() -> None:

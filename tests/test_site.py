@@ -50,6 +50,18 @@ def test_the_navigation_lists_every_page_once() -> None:
     assert set(listed) - there == set(), "These pages of mkdocs.yml do not exist."
 
 
+def test_the_readme_lists_the_pages_as_the_navigation_does() -> None:
+    rows = re.findall(r"^\| ([A-Z][\w ]+) \| (\[.*) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    told = {
+        part: [Path(page).name.replace("CHANGELOG", "changelog") for page in _linked(links)] for part, links in rows
+    }
+    assert told == {part: list(_pages(pages)) for one in SITE["nav"] for part, pages in one.items()}
+
+
+def _linked(cell: str) -> list[str]:
+    return re.findall(r"\]\(([^)]+)\)", cell)
+
+
 def test_the_site_takes_nothing_from_elsewhere() -> None:
     assert SITE["theme"]["font"] is False
     assert not any("://" in str(SITE.get(key, "")) for key in ("extra_css", "extra_javascript", "theme"))

@@ -60,7 +60,7 @@ def schema(subject: Subject) -> Finding:
         except DataError:
             pass
     if not plants:
-        return Finding(False, "the recipe states no rules for its data (`rules`)", 0, "at least one rule")
+        return Finding(False, "the recipe states no rules for its data (rules)", 0, "at least one rule")
     figures = {"rows": frame.height, "planted": len(plants), "caught": len(plants) - len(missed)}
     told = f"rules hold on {frame.height:,} rows; {len(plants) - len(missed)} of {len(plants)} planted faults caught"
     told += f" (not: {', '.join(missed)})" if missed else ""

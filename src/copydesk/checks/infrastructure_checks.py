@@ -227,7 +227,7 @@ def quality_validated(subject: Subject) -> Finding:
     more = f" and {len(found.failures) - 3} more" if len(found.failures) > 3 else ""
     told += f"; this model it refuses: {rules}{more}" if rules else "; this model keeps every rule"
     if not subject.recipe.gate.floors:
-        told = f"the recipe states no floor of quality (`gate.floors`); {told}"
+        told = f"the recipe states no floor of quality (gate.floors); {told}"
     holds = not passed and not found.failures and bool(subject.recipe.gate.floors)
     needed = "the recipe has floors, the gate lets this model pass and refuses each planted one for its own reason"
     figures = {"refused": len(found.refused) - len(passed), "failures": len(found.failures)}

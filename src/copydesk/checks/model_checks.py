@@ -86,7 +86,9 @@ def staleness_known(subject: Subject) -> Finding:
         (name for name, rule in subject.recipe.rules.columns.items() if rule.type == "date"), None
     )
     if column is None or column not in subject.raw.frame.columns:
-        raise Undecided("the data has no time column (prepare.split.time, or a rule `type: date`), so no age is known")
+        raise Undecided(
+            "the data has no time column (prepare.split.time, or a rule with type: date), so no age is known"
+        )
     frame = _in_time(subject, column)
     size = len(frame) // (_AGES + 1)
     if size < _LEAST_AGE_TEXTS:
@@ -186,7 +188,7 @@ def inclusion(subject: Subject) -> Finding:
     """Run the behaviours whose capability is fairness: the answer does not hang on who is named."""
     found = [result for result in subject.behaviours if result.capability == "fairness"]
     if not found:
-        raise Undecided("no behaviour has the capability `fairness`; add some to the recipe's behaviours file")
+        raise Undecided("no behaviour has the capability fairness; add some to the recipe's behaviours file")
     broken = [result for result in found if not result.holds]
     cases = sum(result.n for result in found)
     told = "; ".join(f"{result.name} {result.passed}/{result.n}" for result in broken or found)
