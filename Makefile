@@ -22,7 +22,8 @@ demo: setup
 	$(BIN)/copydesk demo recipes/clickbait.yaml
 
 # One process of tests on each core, at most four, each with one thread: several threads in each would wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# Bytecode is kept although an image may have said no: the tests start hundreds of processes that import the same modules.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: setup
 	$(PYTEST) -m 'not e2e' --cov --cov-report=term --cov-report=json:build/coverage.json --cov-fail-under=90 --durations=20 \

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
+from typing import TYPE_CHECKING
 
 from copydesk import __version__
 from copydesk.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 DASH = "–"
 TEXT_CHARS = 280
@@ -18,14 +23,21 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 def rendered(template: str, **values: object) -> str:
     """Return a template's page as text that can be written; `version` is Copydesk's. Raises `MissingExtra`."""
+    page = _environment().get_template(template).render(version=__version__, **values)
+    return page.strip().encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair must not stop the page
+
+
+@cache
+def _environment() -> Environment:
+    """Return what compiles a template once for all pages of a process: that takes longer than a page."""
     try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+        import jinja2
     except ImportError:
         raise MissingExtra("The report's page", "train", "jinja2") from None
-    environment = Environment(
-        loader=PackageLoader("copydesk"),
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("copydesk"),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -37,8 +49,7 @@ def rendered(template: str, **values: object) -> str:
         "shown": shown_text,
         "words": words,
     }
-    page = environment.get_template(template).render(version=__version__, **values)
-    return page.strip().encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair must not stop the page
+    return environment
 
 
 def shown_text(value: object) -> str:
