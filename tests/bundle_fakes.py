@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from copydesk.bundle import Bundle, Layout, Settings, write_bundle
+from copydesk.bundle import Bundle, Layout, Settings, open_bundle, write_bundle
 from copydesk.files import write_json
 from copydesk.models.keywords import Keyword, KeywordsModel
 from copydesk.recipe import parse_recipe
+from copydesk.types import Report
 
 SETTINGS = Settings("single", ("a", "b"), "keywords", ("text",), ("spaces",), 1.5)
 
@@ -26,6 +27,14 @@ def plain_bundle(path: Path) -> Bundle:
         return SETTINGS
 
     return write_bundle(path, recipe=parse_recipe({"name": "toy"}), facts={"data": "abc"}, fill=fill)
+
+
+def numbered_bundle(path: Path, number: int) -> Bundle:
+    """Write such a bundle with a whole report, by which those of other numbers differ from it."""
+    bundle = plain_bundle(path)
+    report = Report("single", "keywords", number, {"accuracy": 1.0}, {}, {}, [], None, None, [], {})
+    put(bundle, bundle.layout.report.name, json.dumps(report.to_json()).encode())
+    return open_bundle(path)
 
 
 def rewrite(bundle: Bundle, change: Callable[[dict[str, Any]], None]) -> None:

@@ -156,12 +156,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle folder; `registered` is what was fetched into it: a registry's version, an address, or None."""
+    """A verified bundle folder; `registered` is what was fetched into it: a registry's version, an address, or None.
+
+    `hold` keeps a fetched folder in its place as long as the bundle lives (`registry/cache.py`).
+    """
 
     path: Path
     settings: Settings
     manifest: dict[str, Any]
     registered: ModelVersion | None = None
+    hold: object = field(default=None, repr=False, compare=False)
 
     @property
     def layout(self) -> Layout:

@@ -13,8 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 import copydesk
+from bundle_fakes import numbered_bundle
+from copydesk.cli.main import app
 from server_process import server_process
 from trained import weak_and_good
 
@@ -118,3 +121,31 @@ def test_a_server_follows_production_there_and_back(bundles: dict[str, Path], tm
     ]
     assert found["history"][-1]["reason"] == "asked for"
     assert [version["aliases"] for version in found["versions"]] == [["staging"], ["production"]]
+
+
+def test_a_server_that_follows_an_alias_keeps_two_versions_and_what_its_worker_has_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundles = [numbered_bundle(tmp_path / f"toy-{number}", number) for number in range(1, 5)]
+    numbers = {bundle.digest: number for number, bundle in enumerate(bundles, 1)}
+
+    def stage(number: int) -> None:
+        """Register a version as on another machine, whose cache is its own."""
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("COPYDESK_CACHE", str(tmp_path / "elsewhere"))
+            done = CliRunner().invoke(app, ["register", str(bundles[number - 1].path), "--alias", "staging"])
+            assert done.exit_code == 0, done.output
+
+    def cached() -> list[int]:
+        return sorted(numbers[path.name] for path in (tmp_path / "cache" / "models").iterdir() if path.name in numbers)
+
+    stage(1)
+    with server_process(Path("models:/toy@staging"), tmp_path) as server:
+        job = httpx.post(f"{server.url}/v1/jobs", json={"texts": ["a"]})
+        where = f"{server.url}{job.headers['Location']}"
+        _until(lambda: httpx.get(where).status_code == 200, server.log)
+        for number in (2, 3, 4):
+            stage(number)
+            _until(lambda number=number: len(_events(server.log, "swapped")) == number - 1, server.log)  # type: ignore[misc]
+        _until(lambda: cached() == [1, 3, 4], server.log)
+        assert httpx.post(f"{server.url}/v1/classify", json={"texts": ["b"]}).json()["model"]["version"] == "4"

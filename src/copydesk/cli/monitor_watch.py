@@ -50,14 +50,15 @@ class Found:
     def __init__(self, model: str, overrides: Mapping[str, Any]) -> None:
         self._model, self._overrides = model, overrides
         self._fingerprint = fingerprint(model)
-        self._subject = subject_of(opened(model), overrides)
+        self._subject = subject_of(opened(model, keep=False), overrides)
 
     def __call__(self) -> Subject:
         """Return the model that the reference leads to now."""
         try:
             now = fingerprint(self._model)
             if now != self._fingerprint:
-                self._subject, self._fingerprint = subject_of(opened(self._model), self._overrides), now
+                self._subject = subject_of(opened(self._model, keep=False), self._overrides)
+                self._fingerprint = now
                 LOG.info("another version", extra={"fields": {"version": self._subject.version}})
         except (CopydeskError, OSError) as error:
             LOG.warning("model not found", extra={"fields": {"error": str(error), "kept": self._subject.version}})

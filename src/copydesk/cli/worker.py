@@ -68,6 +68,7 @@ def worker(
 
 def _embedded(jobs: str, log: str, *, quiet: bool) -> None:
     from copydesk.cli import console
+    from copydesk.registry.cache import discard
     from copydesk.serve.answer_log import AnswerLog
     from copydesk.serve.job_worker import Models, load_version, work
     from copydesk.serve.open_jobs import sqlite_path
@@ -85,7 +86,7 @@ def _embedded(jobs: str, log: str, *, quiet: bool) -> None:
     store = SqliteJobs(sqlite_path(jobs))
     _say_ready(quiet=quiet)
     answers = AnswerLog.open(log) if log else None  # days are dropped by the server
-    work(store, Models(load_version), stop, progress=progress, too_long=too_long, log=answers)
+    work(store, Models(load_version, discard=discard), stop, progress=progress, too_long=too_long, log=answers)
     store.close()
     if answers is not None:
         answers.close()

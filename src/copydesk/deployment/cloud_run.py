@@ -20,7 +20,7 @@ _DRAIN_S = 1
 _LEAST_MB, _MOST_MB_A_CORE = {1: 512, 2: 512, 4: 2_048, 6: 4_096, 8: 4_096}, 4_096
 """The second generation's memory: the least by cores, and the most for each."""
 _CACHED_MODELS = 3
-"""The versions of a registered model that there is room for in the cache, while an instance lives."""
+"""The versions of a registered model in the cache: the one in service, the one before it, the one that comes."""
 _COLLECTOR_CPUS, _COLLECTOR_MB = 1, 512
 
 

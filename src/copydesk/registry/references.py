@@ -23,7 +23,9 @@ from pathlib import Path
 from copydesk.bundle import Bundle, open_bundle
 from copydesk.bundle_store import BundleStore
 from copydesk.errors import BundleError, RegistryError, Untrusted, UsageError
-from copydesk.files import cache_folder, new_folder
+from copydesk.files import new_folder
+from copydesk.manifest import MANIFEST_FILE, parse_manifest
+from copydesk.registry import cache
 from copydesk.registry.base import Registered, Registry
 from copydesk.registry.lock import file_lock
 from copydesk.registry.names import require_alias, require_name
@@ -115,13 +117,14 @@ def fetched(model: str) -> Path:
     return opened(model).path
 
 
-def opened(model: str | PathLike[str]) -> Bundle:
+def opened(model: str | PathLike[str], *, keep: bool = True) -> Bundle:
     """Return a verified bundle: the folder given, or what a reference leads to now, fetched where it is not cached.
 
-    Raises what `open_bundle` does, `RegistryError`.
+    What is opened to `keep` stays in the cache; what is only fetched in passing may be removed once nobody has it open
+    (`cache.discard`). Raises what `open_bundle` does, `RegistryError`.
     """
     if is_address(fspath(model)):
-        return _at_address(fspath(model))
+        return _at_address(fspath(model), keep=keep)
     if not is_reference(model):
         return open_bundle(Path(model))
     reference = parse(fspath(model))
@@ -129,28 +132,29 @@ def opened(model: str | PathLike[str]) -> Bundle:
     version = registry.find(reference.name, reference.which)
     pinned = ModelVersion(version.name, str(version.version), reference.pinned(version.version))
     told = f"version {version.version} of '{version.name}'"
-    wanted = _Wanted(told, version.facts.digest, lambda folder: registry.download(version, folder))
-    return replace(_cached(wanted), registered=pinned)
+    wanted = _Wanted(told, version.name, version.facts.digest, lambda folder: registry.download(version, folder))
+    return replace(_cached(wanted, keep=keep), registered=pinned)
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A bundle that is somewhere else: what people call it, its digest, and what brings its files into a folder."""
+    """A bundle that is somewhere else: what people call it, its model's name, its digest, and what brings its files."""
 
     told: str
+    name: str
     digest: str
     download: Callable[[Path], None]
 
 
-def _at_address(url: str) -> Bundle:
+def _at_address(url: str, *, keep: bool) -> Bundle:
     """Return the bundle in a bucket; its version is the beginning of its digest, as that of a folder is."""
     store = BundleStore(url)
     manifest = store.manifest()
     if manifest is None:
         raise UsageError(f"There is no bundle at '{url}': it has no manifest, or may not be read.")
-    digest = hashlib.sha256(manifest).hexdigest()
-    bundle = _cached(_Wanted(f"'{url}'", digest, store.download))
-    return replace(bundle, registered=ModelVersion(str(bundle.manifest["name"]), digest[:_SHOWN_DIGITS], url))
+    name, digest = parse_manifest(manifest, f"{url}/{MANIFEST_FILE}").name, hashlib.sha256(manifest).hexdigest()
+    bundle = _cached(_Wanted(f"'{url}'", name, digest, store.download), keep=keep)
+    return replace(bundle, registered=ModelVersion(name, digest[:_SHOWN_DIGITS], url))
 
 
 def _registry(scheme: str, place: str) -> Registry:
@@ -159,17 +163,17 @@ def _registry(scheme: str, place: str) -> Registry:
     return registry
 
 
-def _cached(wanted: _Wanted) -> Bundle:
+def _cached(wanted: _Wanted, *, keep: bool) -> Bundle:
     """Return the bundle from the cache; of several processes that miss it one fetches."""
     digest = wanted.digest
     if not _DIGEST.fullmatch(digest):
         raise RegistryError(f"The digest of {wanted.told} is {digest[:80]!r}, which is none.")
-    folder = cache_folder() / "models" / digest
-    if (kept := _kept(folder, digest)) is not None:
-        return kept
+    folder = cache.bundles_folder() / digest
+    if (found := _found(folder, digest, keep=keep)) is not None:
+        return found
     with file_lock(folder.parent / f".{digest}.lock"):
-        if (kept := _kept(folder, digest)) is not None:
-            return kept
+        if (found := _found(folder, digest, keep=keep)) is not None:
+            return found
         for left in (folder, *folder.parent.glob(f".{digest}.*/")):
             shutil.rmtree(left, ignore_errors=True)  # damaged, or left by one that was killed
         with new_folder(folder) as temporary:
@@ -181,17 +185,28 @@ def _cached(wanted: _Wanted) -> Bundle:
                     f"What came for {wanted.told} is not what was put there, and was not kept: "
                     f"{_about(error, temporary, folder)}"
                 ) from None
-        return open_bundle(folder)
+            hold = cache.hold(temporary)  # before it is in its place, where it may be removed
+            if keep:
+                cache.keep(folder)
+            else:
+                cache.note_passing(folder, wanted.name)
+        return replace(open_bundle(folder), hold=hold)
 
 
-def _kept(folder: Path, digest: str) -> Bundle | None:
+def _found(folder: Path, digest: str, *, keep: bool) -> Bundle | None:
     """Return the bundle that is in the cache, None if it is not, or damaged. Raises `Untrusted`."""
+    hold = cache.hold(folder)
+    if hold is None:
+        return None
     try:
-        return _whole(folder, digest)
+        bundle = _whole(folder, digest)
     except Untrusted:
         raise  # whole, and perhaps in use by somebody who trusts it
     except (UsageError, BundleError):
         return None
+    if keep:
+        cache.keep(folder)
+    return replace(bundle, hold=hold)
 
 
 def _whole(folder: Path, digest: str) -> Bundle:

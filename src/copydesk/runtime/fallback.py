@@ -19,15 +19,17 @@ from copydesk.runtime.engine import Classifier
 from copydesk.tasks import make_task
 
 
-def load_model(model: str | Path, *, bundles: Path = BUNDLES) -> Classifier:
+def load_model(model: str | Path, *, bundles: Path = BUNDLES, keep: bool = True) -> Classifier:
     """Load a bundle, a registry's version, or a recipe's newest bundle in `bundles`, else the recipe's keywords.
+
+    What is fetched stays in the cache if it is to `keep`, else until a server has no use for it (`references.opened`).
 
     Every answer of the keywords, or of an older bundle where the newest is broken, says why it is theirs. Raises
     `UsageError` if there is neither, `BundleError`, `RegistryError`.
     """
     path = Path(model)
     if is_reference(model) or path.suffix not in (".yaml", ".yml"):
-        return Classifier.of(opened(model))
+        return Classifier.of(opened(model, keep=keep))
     recipe = load_recipe(path)
     newest, broken = _newest_bundle(recipe, bundles)
     if newest is not None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from copydesk.errors import JobsUnavailable, MissingExtra
 from copydesk.models.cores import allowed_cores
+from copydesk.registry.cache import discard
 from copydesk.serve.answer_log import AnswerLog
 from copydesk.serve.job_worker import Models, load_version, work_on
 from copydesk.serve.jobs import JobRules, Submission
@@ -132,7 +133,7 @@ def run_worker(url: str, processes: int, *, log: str = "", alive: Path | None = 
 
 
 def _add_task(app: Celery, url: str, log: str) -> None:
-    models = Models(load_version)
+    models = Models(load_version, discard=discard)
 
     @cache  # once in each process that works, after its fork
     def opened() -> tuple[RedisJobs, AnswerLog | None]:

@@ -33,10 +33,19 @@ _SWEEP_EVERY_S = 60.0
 
 
 class Models:
-    """The models that jobs were accepted for, the last used ones kept in memory."""
+    """The models that jobs were accepted for, the last used ones kept in memory.
 
-    def __init__(self, load: Callable[[ModelVersion], Classifier], *, kept: int = 2) -> None:
-        self._load = load
+    `discard` is told the name of one that is not kept any longer.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[ModelVersion], Classifier],
+        *,
+        kept: int = 2,
+        discard: Callable[[str], object] = lambda name: None,
+    ) -> None:
+        self._load, self._discard = load, discard
         self._kept = kept
         self._loaded: OrderedDict[ModelVersion, Classifier] = OrderedDict()
 
@@ -44,7 +53,9 @@ class Models:
         """Return the model of a version, loaded where it is not in memory. Raises what loading raises."""
         if version not in self._loaded:
             while len(self._loaded) >= self._kept:  # before loading, so that one model too many is never in memory
-                self._loaded.popitem(last=False)
+                oldest = next(iter(self._loaded))
+                del self._loaded[oldest]
+                self._discard(oldest.name)
             self._loaded[version] = self._load(version)
         self._loaded.move_to_end(version)
         return self._loaded[version]
@@ -55,7 +66,7 @@ def load_version(version: ModelVersion) -> Classifier:
     from copydesk.runtime.fallback import load_model
     from copydesk.runtime.versions import version_of
 
-    classifier = load_model(version.path)
+    classifier = load_model(version.path, keep=False)
     found = version_of(classifier, version.path)
     if found.version != version.version:
         raise BundleError(

@@ -121,11 +121,11 @@ def check(options: Options) -> Checked:
     """Load the model once, so that what is wrong with it is told before anything is started. Raises as loading does."""
     from copydesk.serve.served import engines_of
 
-    classifier = load_model(options.model)
+    classifier = load_model(options.model, keep=False)
     engines_of(classifier, threads=1)
     options = options.with_recipe_of(classifier)
     if options.shadow:
-        engines_of(load_model(options.shadow[0]), threads=1)
+        engines_of(load_model(options.shadow[0], keep=False), threads=1)
     Keys.read(options.api_keys)
     if options.job_store:
         open_jobs(options.job_store).close()

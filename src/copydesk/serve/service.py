@@ -12,11 +12,14 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from copydesk.bundle import Bundle
 from copydesk.errors import CopydeskError, NotReady, RegistryError, RequestRefused
 from copydesk.models.cores import allowed_cores
+from copydesk.registry.cache import discard
+from copydesk.registry.references import is_reference
 from copydesk.runtime.engine import Classifier
 from copydesk.runtime.fallback import load_model
 from copydesk.runtime.versions import fingerprint, version_of
@@ -36,21 +39,26 @@ _DRAIN_LOOK_S = 0.05
 
 @dataclass(frozen=True)
 class Reference:
-    """A name of a model that may come to lead to another bundle: how it is looked up and loaded."""
+    """A name of a model that may come to lead to another bundle: how it is looked up and loaded.
+
+    `discard` removes what was fetched of the model and is not in use, and returns how many versions that were.
+    """
 
     name: str
     fingerprint: Callable[[], str]
     load: Callable[[], tuple[Classifier, ModelVersion]]
+    discard: Callable[[str], int] = lambda name: 0
 
     @classmethod
     def to(cls, model: str) -> Reference:
         """Return the reference to a bundle folder, a registry's version or a recipe."""
 
         def load() -> tuple[Classifier, ModelVersion]:
-            classifier = load_model(model)
+            classifier = load_model(model, keep=False)
             return classifier, version_of(classifier, model)
 
-        return cls(model, lambda: fingerprint(model), load)
+        found = cls(model, lambda: fingerprint(model), load)
+        return replace(found, discard=discard) if is_reference(model) else found
 
 
 class Service:
@@ -74,6 +82,7 @@ class Service:
         self._threads, self._look_s = threads or allowed_cores(), look_s
         self._served: Served | None = None
         self._shadow: Served | None = None
+        self._before: Bundle | None = None
         self._seen, self._again_s, self._again_at = "", again_s, math.inf
         self._unseen = False
         self._due = 0.0
@@ -148,6 +157,8 @@ class Service:
         now = time.monotonic()
         if found == self._seen and now < self._again_at:
             return False
+        if found != self._seen:
+            await self._make_room()
         self._seen, self._again_at = found, math.inf
         try:
             served = await self._loaded(self._reference)
@@ -163,6 +174,8 @@ class Service:
         self.metrics.swapped("done")
         facts = {"model": self._reference.name, "from": old.version.version, "to": served.version.version}
         LOG.info("swapped", extra={"fields": facts})
+        if old.classifier.is_bundle and old.version != served.version:
+            self._before = old.classifier.bundle  # and with it its folder: going back fetches nothing
         self._retiring.append(old)
         self._go(self._retire(old))
         return True
@@ -206,6 +219,18 @@ class Service:
     async def _retire(self, old: Served) -> None:
         await _retire(old)
         self._retiring.remove(old)
+        await self._make_room()
+
+    async def _make_room(self) -> None:
+        """Remove what was fetched before the version that was replaced last, where nobody uses it any more.
+
+        It is done after each change, and before the next version is fetched: what was in use then may not be now.
+        """
+        if self._before is None:
+            return
+        removed = await asyncio.to_thread(self._reference.discard, self.served.version.name)
+        if removed:
+            LOG.info("removed", extra={"fields": {"model": self._reference.name, "versions": removed}})
 
     async def _watch(self) -> None:
         while True:
