@@ -10,7 +10,6 @@ so that nobody finds half of it, and then deleted. What a person's command has f
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -20,6 +19,11 @@ from pathlib import Path
 
 from copydesk.bundle import Layout
 from copydesk.files import cache_folder
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows has no such locks: nothing is removed there
+    fcntl = None  # type: ignore[assignment]
 
 _PASSING, _REMOVED = ".passing", ".removed"
 
@@ -44,8 +48,9 @@ def hold(folder: Path) -> Hold | None:
     manifest = Layout(folder).manifest
     try:
         held = Hold(file := FileIO(manifest))
-        with suppress(OSError):  # a disk without locks: nothing is removed from it either
-            fcntl.flock(file, fcntl.LOCK_SH)
+        if fcntl is not None:
+            with suppress(OSError):  # a disk without locks: nothing is removed from it either
+                fcntl.flock(file, fcntl.LOCK_SH)
         return held if _is_at(file, manifest) else None
     except OSError:
         return None
@@ -64,6 +69,8 @@ def keep(folder: Path) -> None:
 
 def discard(name: str) -> int:
     """Remove the versions of a model that were fetched in passing and that nobody has open; return how many."""
+    if fcntl is None:
+        return 0
     for left in bundles_folder().glob(f".*{_REMOVED}/"):
         shutil.rmtree(left, ignore_errors=True)  # by one that was killed
     return sum(_discarded(note, name) for note in bundles_folder().glob(f".*{_PASSING}"))
