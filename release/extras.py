@@ -46,6 +46,7 @@ INSTALLED = (
     Installed("sign", ("sign",), "sign"),
     Installed("client", ("client",), "client", frozenset({"copydesk"})),
     Installed("monitor", ("monitor",), "monitor"),
+    Installed("data,monitor", ("data", "monitor"), "queue", on="monitor"),
     Installed("registry", ("registry",), "registry", frozenset({"mlflow"})),
     Installed("data,cloud", ("data", "cloud"), "cloud", frozenset({"s3"})),
     Installed("wandb", ("wandb",), "wandb_alone"),

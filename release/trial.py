@@ -182,14 +182,23 @@ def try_client(materials: Path) -> None:
 
 
 def try_monitor(materials: Path) -> None:
-    """A small log's page, its gauges' judgement, and the queue of what is worth labelling."""
+    """A small log's page and its gauges' judgement; for the queue the readers of data are missing, and named."""
     absent("torch", "sklearn", "fastapi", "pyarrow")
     _write_log(materials / "linear")
     copydesk("monitor", "report", materials / "linear", "--log", "log", "--out", "report")
     assert "<html" in (Path("report") / "monitor.html").read_text()
     copydesk("monitor", "watch", materials / "linear", "--log", "log", "--once", "--window", "100")
-    copydesk("monitor", "queue", materials / "linear", "--log", "log", "--limit", "20", "--out", "queue.jsonl")
+    refuses("data,monitor", "monitor", "queue", materials / "linear", "--log", "log")
     refuses("train", "retrain", shipped("clickbait"), "--log", "log")
+
+
+def try_queue(materials: Path) -> None:
+    """The texts of a log that are worth labelling, and what people said of answers."""
+    absent("torch", "sklearn", "fastapi")
+    _write_log(materials / "linear")
+    copydesk("monitor", "queue", materials / "linear", "--log", "log", "--limit", "20", "--out", "queue.jsonl")
+    Path("said.csv").write_text(f"id,label\n{0:016x},news\n", "utf-8")
+    copydesk("monitor", "feedback", "said.csv", "--log", "log")
 
 
 def _write_log(bundle: Path) -> None:
@@ -277,11 +286,12 @@ def try_train(materials: Path) -> None:
     copydesk("evaluate", "linear", rows, "--report", "report", "--quiet")
     assert (Path("report") / "report.html").is_file()
     copydesk("describe", rows, *columns, "--report", "description", "--quiet")
-    copydesk("tune", recipe, "--data", rows, *columns, *linear, "--trials", "2", "--quiet")
     copydesk("register", "linear", "--alias", "staging")
     assert copydesk("predict", "models:/clickbait@staging", *TEXTS).startswith("clickbait\t")
     encoder = ("--set", f"model.encoder={materials / 'tiny'}", "--set", "train.epochs=1", "--set", "behaviours=null")
-    copydesk("train", recipe, "--data", rows, *columns, *encoder, "--set", "model.max_tokens=32", "--out", "encoder")
+    small = (*encoder, "--set", "model.max_tokens=32")
+    copydesk("train", recipe, "--data", rows, *columns, *small, "--out", "encoder")
+    copydesk("tune", recipe, "--data", rows, *columns, *small, "--trials", "2", "--quiet")
     copydesk("export", "encoder", "--set", "runtime.precision=fp32", "--data", rows, "--out", "exported", "--quiet")
     assert list((Path("exported") / "model").glob("*.onnx")) and len(copydesk("predict", "exported", *TEXTS)) > 50
 

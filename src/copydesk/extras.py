@@ -40,11 +40,12 @@ NEEDED_BY: dict[str, str] = {
     **dict.fromkeys(("demo", "run", "train", "tune", "compare", "cascade", "describe", "export"), "train"),
     **dict.fromkeys(("check", "promote", "retrain"), "train"),
     **dict.fromkeys(("register", "models", "rollback"), "registry"),
-    **dict.fromkeys(("monitor queue", "monitor feedback", "monitor report", "monitor watch"), "monitor"),
+    **dict.fromkeys(("monitor report", "monitor watch"), "monitor"),
+    **dict.fromkeys(("monitor queue", "monitor feedback"), "data,monitor"),
     "serve": "serve",
     "sign": "sign",
 }
-"""The extra that is enough for a command's usual work."""
+"""The extra, or the several, that are enough for a command's usual work."""
 
 
 def missing_extra(command: str, module: str) -> MissingExtra | None:
@@ -53,13 +54,16 @@ def missing_extra(command: str, module: str) -> MissingExtra | None:
     extras = BROUGHT_BY.get(module)
     if extras is None:
         return None
-    needed = NEEDED_BY.get(command, "")
-    return MissingExtra(f"copydesk {command}", needed if needed in extras else extras[0], module)
+    return MissingExtra(f"copydesk {command}", _enough(command, module) or extras[0], module)
 
 
 def whole(command: str, error: MissingExtra) -> MissingExtra:
     """Return the error with the extra that is enough for the command, where that brings the missing module too."""
+    needed = _enough(command, error.module.replace("-", "_"))
+    return MissingExtra(error.what, needed, error.module) if needed and needed != error.extra else error
+
+
+def _enough(command: str, module: str) -> str:
+    """Return what is enough for a command if that brings the module, else nothing."""
     needed = NEEDED_BY.get(command, "")
-    if needed == error.extra or needed not in BROUGHT_BY.get(error.module.replace("-", "_"), ()):
-        return error
-    return MissingExtra(error.what, needed, error.module)
+    return needed if set(needed.split(",")) & set(BROUGHT_BY.get(module, ())) else ""

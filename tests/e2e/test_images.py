@@ -197,9 +197,10 @@ def test_mlflow_answers(docker: Engine, tmp_path: Path, capsys: pytest.CaptureFi
     port = free_port()
     words = ("--port", str(port), "--workers", "1", "--backend-store-uri", "sqlite:////var/lib/copydesk/mlflow.db")
     log = tmp_path / "log"
-    process = subprocess.Popen(
-        docker.command("copydesk-mlflow", Asked(words)), stdout=log.open("wb"), stderr=subprocess.STDOUT
-    )
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            docker.command("copydesk-mlflow", Asked(words)), stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         ends_at = time.monotonic() + 120
         while not _answers(port, "/health"):

@@ -10,7 +10,6 @@ from pathlib import Path
 import polars as pl
 
 from copydesk.data.clean import joined_texts
-from copydesk.data.sources import read_sources, source_of_path
 from copydesk.monitor.corrections import SCHEMA as CORRECTIONS
 from copydesk.monitor.entry import SCHEMA
 from copydesk.monitor.log import open_log, shown
@@ -39,6 +38,8 @@ def read_texts(path: Path, columns: Sequence[str], steps: Sequence[str]) -> pl.D
 
     Raises `DataError` for a missing column, `SourceError` for a file that cannot be read.
     """
+    from copydesk.data.sources import read_sources, source_of_path  # needs `data`; a log with its texts does not
+
     frame = read_sources([source_of_path(path)]).frame
     texts = [normalise(text, steps) for text in joined_texts(frame, columns)]
     found = pl.DataFrame({"text": texts, "text_hash": [text_id(text) for text in texts]})
