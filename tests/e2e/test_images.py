@@ -196,19 +196,9 @@ def test_mlflow_answers(docker: Engine, tmp_path: Path, capsys: pytest.CaptureFi
     _tell(capsys, f"copydesk-mlflow: {docker.size_mb('copydesk-mlflow') - base:.0f} MB above its base")
     port = free_port()
     words = ("--port", str(port), "--workers", "1", "--backend-store-uri", "sqlite:////var/lib/copydesk/mlflow.db")
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            docker.command("copydesk-mlflow", Asked(words)), stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        ends_at = time.monotonic() + 120
-        while not _answers(port, "/health"):
-            assert process.poll() is None and time.monotonic() < ends_at, log.read_text()[-3_000:]
-            time.sleep(0.1)
-    finally:
-        process.kill()
-        process.wait()
+    as_in_compose = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with running(docker, "copydesk-mlflow", Asked(words, environment=as_in_compose), tmp_path / "log") as container:
+        _tell(capsys, f"mlflow: ready after {container.until(lambda: _answers(port, '/health')):.1f} s")
 
 
 def test_a_project_with_a_wheel_and_requirements_is_a_context_too(docker: Engine, tmp_path: Path) -> None:
