@@ -20,7 +20,7 @@ from copydesk.serve import jobs as rule
 from copydesk.serve.jobs import Chunk, JobRules, Submission
 from copydesk.types import Job, JobStatus
 
-_BUSY_S = 10.0
+_BUSY_S, _AGAIN_S = 10.0, 0.01
 _OPEN = "('pending', 'running')"
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -58,8 +58,20 @@ class SqliteJobs:
             path.touch(mode=0o600)  # it holds texts; SQLite gives its other files the same rights
             self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
             self._db.row_factory = sqlite3.Row
-            self._db.executescript(_SCHEMA)
+            self._make_tables()
             self._db.execute("PRAGMA synchronous = FULL")
+
+    def _make_tables(self) -> None:
+        """Make what is missing. Of several that turn a new file to WAL at once SQLite refuses some without waiting."""
+        ends_at = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._db.executescript(_SCHEMA)
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends_at:
+                    raise
+            time.sleep(_AGAIN_S)
 
     def submit(self, submission: Submission) -> Job:
         """Keep a job, whole or not at all; return it, or the one with the same key. See `Jobs`."""
