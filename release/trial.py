@@ -115,8 +115,8 @@ def try_base(materials: Path) -> None:
     refuses("data", "score", linear, rows, "out.parquet")
     refuses("serve", "serve", linear)
     refuses("sign", "sign", linear, "--key", "key.pem")
-    for command in ("report", "queue"):
-        refuses("monitor", "monitor", command, linear, "--log", "log")
+    refuses("monitor", "monitor", "report", linear, "--log", "log")
+    refuses("data,monitor", "monitor", "queue", linear, "--log", "log")
     refuses("registry", "models", "--registry", "hf://example")
     refuses("wandb", "models", "--registry", "wandb://example/news")
     refuses("jobs", "worker", "--jobs", "redis://127.0.0.1:1/0")
