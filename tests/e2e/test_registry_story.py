@@ -13,11 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 import copydesk
 from bundle_fakes import numbered_bundle
-from copydesk.cli.main import app
 from server_process import server_process
 from trained import weak_and_good
 
@@ -133,8 +131,7 @@ def test_a_server_that_follows_an_alias_keeps_two_versions_and_what_its_worker_h
         """Register a version as on another machine, whose cache is its own."""
         with monkeypatch.context() as elsewhere:
             elsewhere.setenv("COPYDESK_CACHE", str(tmp_path / "elsewhere"))
-            done = CliRunner().invoke(app, ["register", str(bundles[number - 1].path), "--alias", "staging"])
-            assert done.exit_code == 0, done.output
+            _copydesk("register", str(bundles[number - 1].path), "--alias", "staging")
 
     def cached() -> list[int]:
         return sorted(numbers[path.name] for path in (tmp_path / "cache" / "models").iterdir() if path.name in numbers)
